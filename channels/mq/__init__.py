@@ -1,0 +1,1 @@
+"""The door to message queues."""

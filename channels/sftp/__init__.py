@@ -1,0 +1,16 @@
+"""The SFTP door: senders put their sets in and fetch their answers.
+
+=================  ==================================================================
+``server``         opens the door and closes it without losing an upload
+``login``          who may come in
+``session``        the requests of a client, one channel each
+``tree``           what a client sees and may do: six directories
+``handles``        open files
+``place``          what a path of a client means
+``listing``        how files are shown
+``refusal``        how trouble is told to a client
+``visit``          what one connection has and how much of it it may have
+``algorithms``     which keys, signatures and ciphers are good enough
+``settings``       what an operator may set
+=================  ==================================================================
+"""

@@ -1,0 +1,184 @@
+"""How does one channel of a connection take requests?
+
+Here is what asyncssh (2.24) doesn't let be set from outside, so its private classes are extended; a contract test
+watches them.  Only the requests of SFTP version 3 (draft-ietf-secsh-filexfer-02) and three of OpenSSH's extensions are
+answered.  An upload is finished when the client's own close request is being answered and at no other time: asyncssh
+closes files in the same way when a connection is cut.
+"""
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import asyncssh
+from asyncssh.channel import SSHChannel, SSHServerChannel
+from asyncssh.constants import FXP_BLOCK, FXP_CLOSE, FXP_LINK, FXP_OPEN, FXP_OPENDIR, FXP_UNBLOCK
+from asyncssh.packet import PacketDecodeError, SSHPacket
+from asyncssh.sftp import SFTPLimits, SFTPServerHandler
+from asyncssh.stream import SSHReader, SSHServerStreamSession, SSHWriter
+
+from channels.sftp.handles import MAX_READ
+from channels.sftp.listing import Names
+from channels.sftp.refusal import told
+from channels.sftp.tree import Tree
+from channels.sftp.visit import Visit
+
+MAX_PACKET: Final = 256 * 1024
+_VERSION: Final = 3
+_EXTENSIONS: Final = (b"posix-rename@openssh.com", b"fsync@openssh.com", b"limits@openssh.com")
+
+_LATER_VERSIONS: Final = (FXP_LINK, FXP_BLOCK, FXP_UNBLOCK)
+
+# What the answer is made of is asyncssh's affair.
+Answerer = Callable[..., Awaitable[Any]]
+Table = dict[int | bytes, Any]
+
+
+def _guarded(answer: Answerer) -> Answerer:
+    @functools.wraps(answer)
+    async def guarded(requests: "Requests", packet: SSHPacket) -> Any:
+        try:
+            return await answer(requests, packet)
+        except PacketDecodeError:
+            raise
+        except Exception as error:  # the last place before asyncssh would send the text of it to the client
+            raise told(error) from None
+
+    return guarded
+
+
+def _answerable(theirs: Table, ours: Table) -> Table:
+    """What is answered, and how: some of ``theirs``, all of ``ours``."""
+    table = {kind: theirs[kind] for kind in theirs if isinstance(kind, int) or kind in _EXTENSIONS}
+    return {kind: _guarded(answer) for kind, answer in (table | ours).items() if kind not in _LATER_VERSIONS}
+
+
+class Requests(SFTPServerHandler):
+    """The requests of one channel, answered one after another."""
+
+    _extensions = [(name, b"1") for name in _EXTENSIONS]  # noqa: RUF012 - as asyncssh declares it
+
+    def __init__(self, tree: Tree, reader: "SSHReader[bytes]", writer: "SSHWriter[bytes]", visit: Visit) -> None:
+        super().__init__(tree, reader, writer, _VERSION)
+        self._tree = tree
+        self._visit = visit
+
+    @property
+    def open_files(self) -> int:
+        """How many files are open."""
+        return len(self._file_handles)
+
+    @property
+    def open_handles(self) -> int:
+        """How many files and directories are open."""
+        return len(self._file_handles) + len(self._dir_handles)
+
+    async def serve(self) -> None:
+        """Answer until the client goes; whatever happens, nothing stays open."""
+        self._visit.begin(self)
+        try:
+            await self.run()
+        finally:
+            await self._tree.release()
+            self._visit.end(self)
+
+    async def recv_packet(self) -> SSHPacket:
+        """The next request, not before the client has taken the last answers: they are kept in memory."""
+        self._visit.rest(self)
+        await self._visit.writable()
+        if self._reader is None or self._writer is None:
+            raise asyncssh.SFTPConnectionLost("closed")
+        await self._writer.drain()
+        length = int.from_bytes(await self._reader.readexactly(4), "big")
+        if length > MAX_PACKET:
+            raise asyncssh.SFTPBadMessage("a request is too long")
+        packet = SSHPacket(await self._reader.readexactly(length))
+        self._visit.work(self)
+        return packet
+
+    async def _process_open(self, packet: SSHPacket) -> bytes:
+        with self._visit.one_more_handle():
+            return await super()._process_open(packet)
+
+    async def _process_opendir(self, packet: SSHPacket) -> bytes:
+        path = packet.get_string()
+        packet.check_end()
+        with self._visit.one_more_handle():
+            names = Names(await self._tree.names(path))
+            handle = self._get_next_handle()
+            self._dir_handles[handle] = names
+            return handle
+
+    async def _process_close(self, packet: SSHPacket) -> None:
+        self._tree.close_asked = True
+        try:
+            await super()._process_close(packet)
+        finally:
+            self._tree.close_asked = False
+
+    async def _process_limits(self, packet: SSHPacket) -> SFTPLimits:
+        packet.check_end()
+        return SFTPLimits(MAX_PACKET, MAX_READ, MAX_READ, self._visit.max_handles)
+
+    _packet_handlers = _answerable(
+        SFTPServerHandler._packet_handlers,  # noqa: SLF001 - the table is asyncssh's only register of requests
+        {
+            FXP_OPEN: _process_open,
+            FXP_OPENDIR: _process_opendir,
+            FXP_CLOSE: _process_close,
+            b"limits@openssh.com": _process_limits,
+        },
+    )
+
+
+class SftpSession(SSHServerStreamSession[bytes]):
+    """A session channel that can become an SFTP one and nothing else: no shell, command or environment."""
+
+    def __init__(self, visit: Visit, make_tree: Callable[["SSHServerChannel[bytes]"], Tree]) -> None:
+        super().__init__(None)
+        self._visit = visit
+        self._make_tree = make_tree
+
+    def connection_made(self, chan: "SSHChannel[bytes]") -> None:
+        """The channel is open."""
+        super().connection_made(chan)
+        # asyncssh would keep every variable a client sends.
+        chan._process_env_request = _refuse  # type: ignore[attr-defined]  # noqa: SLF001 - found by name
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The channel is gone."""
+        super().connection_lost(exc)
+        self._visit.give_seat_back()
+
+    def subsystem_requested(self, subsystem: str) -> bool:
+        """SFTP and no other."""
+        return subsystem == "sftp"
+
+    def session_started(self) -> None:
+        """The client has asked for SFTP."""
+        if not isinstance(self._chan, SSHServerChannel) or self._conn is None:
+            return
+        self._chan.set_encoding(None)
+        self._encoding = None
+        tree = self._make_tree(self._chan)
+        requests = Requests(tree, SSHReader(self, self._chan), SSHWriter(self, self._chan), self._visit)
+        task = self._conn.create_task(requests.serve(), self._chan.logger)
+        self._visit.tasks.add(task)
+        task.add_done_callback(self._visit.tasks.discard)
+
+    def break_received(self, msec: int) -> bool:
+        """Ignored; asyncssh would raise it where requests are read."""
+        return False
+
+    def signal_received(self, signal: str) -> None:
+        """Ignored."""
+
+    def soft_eof_received(self) -> None:
+        """Ignored."""
+
+    def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
+        """Ignored."""
+
+
+def _refuse(_packet: SSHPacket) -> bool:
+    return False

@@ -1,0 +1,30 @@
+"""What may be set about the SFTP door."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class DoorSettings:
+    """One listening door.
+
+    ``port`` 0 takes a free one.  ``host_keys`` are private keys without passphrase.  Times are in seconds:
+    ``login_timeout`` from connection to log-in, ``idle_timeout`` without any request, ``keepalive_interval`` between
+    the questions whether the client is still there, ``drain_timeout`` for uploads to end when the door closes.
+    ``max_connections`` counts all, logged in or not; ``max_tries`` counts every refused authentication request of a
+    connection, the first question of most clients ("none") included; ``max_sessions`` and ``max_handles`` are for one
+    connection.  ``version`` is what the door calls itself; it may have no space and no hyphen (RFC 4253, 4.2).
+    """
+
+    host: str
+    port: int
+    host_keys: tuple[Path, ...]
+    login_timeout: float = 30.0
+    max_connections: int = 200
+    max_tries: int = 8
+    max_handles: int = 32
+    max_sessions: int = 4
+    idle_timeout: float = 900.0
+    keepalive_interval: float = 30.0
+    drain_timeout: float = 30.0
+    version: str = "BatchGateway"

@@ -1,0 +1,185 @@
+"""What an operator can set: one TOML file, read once, every fault reported at once.
+
+Relative paths are relative to the file's folder.  Unknown keys are refused: a misspelt limit must not be a default.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from config.errors import ConfigurationError
+
+EXAMPLE: Final = Path(__file__).with_name("example.toml")
+
+Count = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def _as_path(value: object) -> object:
+    return Path(value).expanduser() if isinstance(value, str) and value else value
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Spool(_Section):
+    """Where files are kept; ``reserve`` is the disk space in bytes below which intake is refused."""
+
+    path: Path = Path("var/spool")
+    reserve: Count = 256 * 1024**2
+
+    _path = field_validator("path", mode="before")(_as_path)
+
+
+class JournalFile(_Section):
+    """The SQLite journal."""
+
+    path: Path = Path("var/journal.sqlite3")
+
+    _path = field_validator("path", mode="before")(_as_path)
+
+
+class Sftp(_Section):
+    """The SFTP door; port 0 takes a free one."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8022
+    host_key: Path = Path("keys/ssh_host_ed25519_key")
+    login_seconds: Seconds = 30.0
+    idle_seconds: Seconds = 600.0
+    max_connections: Count = 200
+    max_tries: Annotated[int, Field(ge=4)] = 6
+    max_handles: Count = 16
+    max_sessions: Count = 4
+
+    _path = field_validator("host_key", mode="before")(_as_path)
+
+
+class Intake(_Section):
+    """What is taken in; sizes in bytes, see ``example.toml``."""
+
+    max_file_bytes: Count = 35 * 1024**2
+    max_waiting_files: Count = 20_000
+    max_parts: Annotated[int, Field(ge=1, le=9)] = 9
+    max_age_days: Count = 366
+    parts_grace_seconds: Seconds = 60.0
+    start_file_hours: Seconds = 24.0
+    time_zone: str = "Europe/Brussels"
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (OSError, ValueError, LookupError):
+            raise ValueError("not a known time zone") from None
+        return value
+
+
+class Signing(_Section):
+    """The gateway's own key and certificate, which sign its acknowledgements."""
+
+    key: Path = Path("keys/gateway.key")
+    certificate: Path = Path("keys/gateway.pem")
+
+    _paths = field_validator("key", "certificate", mode="before")(_as_path)
+
+
+class Trust(_Section):
+    """Where the accepted authorities are, and whose leniencies apply."""
+
+    authorities: Path = Path("authorities")
+    text_mode: bool = True
+
+    _path = field_validator("authorities", mode="before")(_as_path)
+
+
+class Judging(_Section):
+    """The worker processes that read untrusted bytes, and what a file may cost."""
+
+    workers: Count = 2
+    worker_memory_bytes: Annotated[int, Field(ge=256 * 1024**2)] = 1024**3
+    worker_seconds: Seconds = 120.0
+    max_forms: Count = 20_000
+    retry_seconds: Seconds = 5.0
+    retry_ceiling_seconds: Seconds = 300.0
+    max_failures: Count = 10
+    alert_seconds: Seconds = 900.0
+
+
+class Routing(_Section):
+    """Where accepted declarations go; no ``url`` means the embedded queue."""
+
+    url: SecretStr | None = None
+    exchange: str = "batch.declarations"
+    queue: str = "batch.declarations"
+    declare: bool = True
+    confirm_seconds: Seconds = 30.0
+
+    @field_validator("url")
+    @classmethod
+    def _is_amqp(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and urlsplit(value.get_secret_value()).scheme not in {"amqp", "amqps"}:
+            raise ValueError("must begin with amqp:// or amqps://")
+        return value
+
+
+class Logging(_Section):
+    """What is written to stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(_Section):
+    """Everything that can be set."""
+
+    spool: Spool = Spool()
+    journal: JournalFile = JournalFile()
+    sftp: Sftp = Sftp()
+    intake: Intake = Intake()
+    signing: Signing = Signing()
+    trust: Trust = Trust()
+    judging: Judging = Judging()
+    routing: Routing = Routing()
+    logging: Logging = Logging()
+
+
+def read_settings(path: Path) -> Settings:
+    """The settings in the TOML file at ``path``, with absolute paths.
+
+    Raises:
+        ConfigurationError: with a line for every fault, each beginning with the key's path.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise ConfigurationError([f"{path}: {fault.strerror}; `gateway init` makes a site"]) from fault
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise ConfigurationError([f"{path}: not a TOML file: {fault}"]) from fault
+    try:
+        settings = Settings.model_validate(document)
+    except ValidationError as fault:
+        raise ConfigurationError([_describe(error) for error in fault.errors(include_input=False)]) from fault
+    return _resolved(settings, path.resolve().parent)
+
+
+def _describe(error: Any) -> str:
+    key = ".".join(str(step) for step in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{key}: there is no such key"
+    return f"{key}: {error['msg']}"
+
+
+def _resolved(settings: Settings, base: Path) -> Settings:
+    sections = {}
+    for name in type(settings).model_fields:
+        section: _Section = getattr(settings, name)
+        paths = {key: base / value for key, value in section if isinstance(value, Path)}
+        sections[name] = section.model_copy(update=paths)
+    return settings.model_copy(update=sections)

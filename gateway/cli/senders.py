@@ -1,0 +1,143 @@
+"""``gateway sender``: who may send."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+from cryptography import x509
+
+from gateway import parties
+from gateway.cli.output import RefusedError, print_rows, with_config, with_json
+from gateway.parties import Sender, SignatureProfile
+from gateway.site import open_site, settings_file
+
+
+class _Number(click.ParamType[str]):
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"[0-9]{6}", value) or value in {"000000", "999999"}:
+            self.fail("a sender number has six digits, 000001 to 999998", param, ctx)
+        return str(value)
+
+
+@click.group()
+def sender() -> None:
+    """Register, list, block and unblock senders."""
+
+
+@sender.command()
+@click.argument("number", type=_Number())
+@click.option("--user", required=True, help="The technical user who logs in for this sender.")
+@click.option("--ssh-key", "ssh_keys", multiple=True, type=click.File(), help="A public key of the user (OpenSSH).")
+@click.option("--certificate", "files", multiple=True, type=click.File("rb"), help="A signing certificate (PEM, DER).")
+@click.option(
+    "--signature",
+    type=click.Choice([profile.value for profile in SignatureProfile]),
+    default=SignatureProfile.DETACHED.value,
+    show_default=True,
+    help="Signed in FS files beside the data, or by an XML signature inside the FI.",
+)
+@click.option("--environments", default="RTS", show_default=True, help="Letters of the environments it may send in.")
+@click.option("--purpose", "purposes", multiple=True, default=["*"], help="A purpose code it may send, such as DIMN.")
+@with_config
+def add(  # noqa: PLR0913, PLR0917 - a command line has as many options as it has
+    number: str,
+    user: str,
+    ssh_keys: tuple[Any, ...],
+    files: tuple[Any, ...],
+    signature: str,
+    environments: str,
+    purposes: tuple[str, ...],
+    config: Path | None,
+) -> None:
+    """Register sender NUMBER, or give a known one another user, key, certificate or other rights."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", user):
+        raise click.UsageError("a user name has at most 64 letters, digits, dots, hyphens and underscores")
+    if not re.fullmatch(r"[RTS]{1,3}", environments):
+        raise click.UsageError("--environments takes letters of R, T and S")
+    keys = [_public_key(file.read(), file.name) for file in ssh_keys]
+    certificates = [_certificate(file.read(), file.name) for file in files]
+    _, journal = open_site(settings_file(config))
+    entry = Sender(number, SignatureProfile(signature), environments, tuple(purposes), active=True)
+    with journal.write() as connection:
+        known = parties.find_sender(connection, number)
+        if known is not None and not known.active:
+            raise RefusedError(f"sender {number} is blocked; unblock it first")
+        parties.add_sender(connection, entry)
+        try:
+            parties.add_user(connection, number, user, keys)
+        except ValueError as fault:
+            raise RefusedError(str(fault)) from fault
+        for certificate in certificates:
+            parties.add_certificate(connection, number, certificate)
+    click.echo(f"Sender {number}: {user}, {len(keys)} keys and {len(certificates)} certificates added.")
+
+
+@sender.command("list")
+@with_json
+@with_config
+def list_senders(config: Path | None, *, as_json: bool) -> None:
+    """List every sender."""
+    _, journal = open_site(settings_file(config))
+    with journal.read() as connection:
+        rows = [
+            {
+                "number": item.number,
+                "state": "active" if item.active else "blocked",
+                "users": list(item.users),
+                "signature": item.signature.value,
+                "environments": item.environments,
+                "purposes": list(item.purposes),
+                "certificates": sorted(item.certificates),
+            }
+            for item in parties.all_senders(connection)
+        ]
+    columns = ("number", "state", "users", "signature", "environments", "purposes")
+    print_rows(rows, columns, as_json=as_json)
+
+
+@sender.command()
+@click.argument("number", type=_Number())
+@with_config
+def block(number: str, config: Path | None) -> None:
+    """Let sender NUMBER log in no more."""
+    _set_active(number, config, active=False)
+
+
+@sender.command()
+@click.argument("number", type=_Number())
+@with_config
+def unblock(number: str, config: Path | None) -> None:
+    """Let sender NUMBER log in again."""
+    _set_active(number, config, active=True)
+
+
+def _set_active(number: str, config: Path | None, *, active: bool) -> None:
+    _, journal = open_site(settings_file(config))
+    with journal.write() as connection:
+        try:
+            parties.set_active(connection, number, active=active)
+        except parties.UnknownSenderError:
+            raise RefusedError(f"there is no sender {number}") from None
+    click.echo(f"Sender {number} is {'active' if active else 'blocked'}.")
+
+
+def _public_key(line: str, name: str) -> str:
+    from channels.sftp.algorithms import read_public_key  # noqa: PLC0415 - asyncssh takes a while to load
+
+    try:
+        read_public_key(line)
+    except ValueError as fault:
+        raise click.UsageError(f"{name}: {fault}") from fault
+    return " ".join(line.split()[:2])
+
+
+def _certificate(data: bytes, name: str) -> x509.Certificate:
+    try:
+        if b"-----BEGIN" in data:
+            return x509.load_pem_x509_certificate(data)
+        return x509.load_der_x509_certificate(data)
+    except ValueError as fault:
+        raise click.UsageError(f"{name}: not a certificate") from fault

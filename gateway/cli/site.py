@@ -1,0 +1,58 @@
+"""``gateway init``, ``serve`` and ``check-config``."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from config.errors import ConfigurationError
+from config.settings import Settings, read_settings
+from gateway.cli.output import with_config
+from gateway.logs import configure_logging
+from gateway.site import check_site, make_site, settings_file
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+def init(folder: Path) -> None:
+    """Make a site in DIR: settings, host key, signing key, folders and journal."""
+    path = make_site(folder)
+    click.echo(f"Made {path}.  Next: an accepted authority and a sender, then `gateway serve` in {folder}.")
+    click.echo(
+        "The signing certificate is self-signed: good for trying things out; a real site names its own in [signing]."
+    )
+
+
+@click.command()
+@with_config
+def serve(config: Path | None) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C; logs go to stderr, one JSON line an event."""
+    settings = read_settings(settings_file(config))
+    configure_logging(settings.logging.level)
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    from gateway.daemon import serve as serve_until_stopped  # noqa: PLC0415 - what it imports takes a second to load
+
+    try:
+        await serve_until_stopped(settings)
+    except* ConfigurationError as faults:
+        raise ConfigurationError([line for fault in _leaves(faults) for line in fault.faults]) from faults
+
+
+def _leaves(group: BaseExceptionGroup[ConfigurationError]) -> list[ConfigurationError]:
+    return [
+        leaf
+        for fault in group.exceptions
+        for leaf in (_leaves(fault) if isinstance(fault, BaseExceptionGroup) else [fault])
+    ]
+
+
+@click.command("check-config")
+@with_config
+def check_config(config: Path | None) -> None:
+    """Say everything that `serve` would refuse to start with; exit status 2 if there is anything."""
+    path = settings_file(config)
+    check_site(path)
+    click.echo(f"{path}: no fault found")

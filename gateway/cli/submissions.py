@@ -1,0 +1,106 @@
+"""``gateway show``, ``submissions`` and ``release``: what became of what was sent."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.output import RefusedError, print_json, print_rows, when, with_config, with_json
+from gateway.site import open_site, settings_file
+from spool import answers
+from spool import submissions as journal_of
+from spool.submissions import State, Submission
+
+
+@click.command()
+@click.argument("ticket")
+@with_json
+@with_config
+def show(ticket: str, config: Path | None, *, as_json: bool) -> None:
+    """Show the timeline of TICKET: every step, with its time."""
+    _, journal = open_site(settings_file(config))
+    with journal.read() as connection:
+        submission = journal_of.load(connection, ticket)
+        if submission is None:
+            raise RefusedError(f"there is no submission {ticket}")
+        events = journal_of.timeline(connection, ticket)
+        answer = answers.load(connection, ticket)
+    facts = _facts(submission) | {
+        "answer": f"FO.{answer.stem}" if answer else None,
+        "findings": [{"code": code, "detail": detail} for code, detail in submission.findings],
+        "files": [{"name": file.name, "size": file.size, "sha256": file.sha256} for file in submission.files],
+    }
+    steps = [{"at": when(event.at), "event": event.name, **event.facts} for event in events]
+    if as_json:
+        print_json(facts | {"timeline": steps})
+        return
+    _print_facts(facts)
+    for event in events:
+        details = "  ".join(f"{key}={value}" for key, value in event.facts.items() if value not in (None, []))
+        click.echo(f"  {when(event.at)}  {event.name:24} {details}".rstrip())
+
+
+def _print_facts(facts: dict[str, Any]) -> None:
+    for key in ("ticket", "state", "sender", "user", "directory", "name", "received", "closed", "forms", "answer"):
+        if facts[key] is not None:
+            click.echo(f"{key:10} {facts[key]}")
+    for finding in facts["findings"]:
+        click.echo(f"{'finding':10} {finding['code']}: {finding['detail']}")
+    click.echo("timeline")
+
+
+@click.command("submissions")
+@click.option("--state", type=click.Choice([state.value for state in State]), help="Only those in this state.")
+@click.option("--sender", help="Only those of this sender number.")
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="Only those received on this day (UTC).")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="So many at most.")
+@with_json
+@with_config
+def submissions(
+    state: str | None, sender: str | None, day: datetime | None, limit: int, config: Path | None, *, as_json: bool
+) -> None:
+    """List submissions, newest first."""
+    _, journal = open_site(settings_file(config))
+    with journal.read() as connection:
+        found = journal_of.search(
+            connection,
+            state=State(state) if state else None,
+            sender=sender,
+            between=_microseconds_of(day) if day else None,
+            limit=limit,
+        )
+        rows = [_facts(submission) | {"codes": [code for code, _ in submission.findings]} for submission in found]
+    print_rows(rows, ("ticket", "received", "state", "sender", "name", "forms", "codes"), as_json=as_json)
+
+
+@click.command()
+@click.argument("ticket")
+@with_config
+def release(ticket: str, config: Path | None) -> None:
+    """Have TICKET, held or put aside (quarantined), judged again at once."""
+    _, journal = open_site(settings_file(config))
+    with journal.write() as connection:
+        if not journal_of.release(connection, ticket):
+            raise RefusedError(f"{ticket} is neither held nor quarantined")
+    click.echo(f"{ticket} will be judged again.")
+
+
+def _microseconds_of(day: datetime) -> tuple[int, int]:
+    start = day.replace(tzinfo=UTC)
+    return int(start.timestamp() * 1_000_000), int((start + timedelta(days=1)).timestamp() * 1_000_000)
+
+
+def _facts(submission: Submission) -> dict[str, Any]:
+    return {
+        "ticket": submission.ticket,
+        "state": submission.state.value,
+        "sender": submission.sender,
+        "user": submission.username,
+        "directory": submission.directory,
+        "name": submission.name,
+        "received": when(submission.received_at),
+        "verdict": when(submission.verdict_at),
+        "closed": when(submission.closed_at),
+        "forms": submission.forms,
+    }

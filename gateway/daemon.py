@@ -1,0 +1,168 @@
+"""``gateway serve``: what is opened, in which order, and closed in the reverse.
+
+Before the door opens, what an earlier process left half done is put right: uploads of dead connections are dropped,
+sets that were taken but not recorded are recorded, and everything else simply is still to do.
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from channels.mq.publisher import Destination, open_publisher
+from channels.ports import Account
+from channels.sftp.server import Door, DoorSettings, open_door
+from config.settings import Settings
+from gateway import parties
+from gateway.forward import BrokerQueue, EmbeddedQueue, RoutingQueue
+from gateway.judge import Judge
+from gateway.pipeline import Pipeline
+from gateway.reception import Patience, Reception
+from gateway.rounds import Rounds
+from gateway.workers import WorkerLimits, Workers, open_workers
+from schemas import catalogue
+from signing.sign import Signer
+from spool import declarations, submissions
+from spool.custody import Custody
+from spool.effects import Kind, tickets_with_pending
+from spool.intake import Intake, IntakeLimits
+from spool.journal import Journal, open_journal
+from spool.outbox import Outbox
+
+log = structlog.get_logger()
+
+
+class Register:
+    """The accounts of the register, as the doors ask for them."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    async def find(self, username: str) -> Account | None:
+        """The account of ``username`` if its sender is active, else None."""
+        return await asyncio.to_thread(self._find, username)
+
+    def _find(self, username: str) -> Account | None:
+        with self._journal.read() as connection:
+            login = parties.find_login(connection, username)
+        return None if login is None else Account(username, *login)
+
+
+async def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigurationError: a key, a certificate or the journal cannot be used.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        signer = Signer.open(settings.signing.key, settings.signing.certificate)
+        kinds = catalogue.load()
+        workers = await stack.enter_async_context(open_workers(_worker_limits(settings)))
+        journal = open_journal(settings.journal.path, upgrade=True)
+        stack.callback(journal.close)
+        queue = await stack.enter_async_context(_open_queue(settings, journal))
+        door = await stack.enter_async_context(_open_rounds(settings, journal, queue, workers, signer, kinds))
+        log.info("gateway.ready", host=settings.sftp.host, port=door.port)
+        await stop.wait()
+        log.info("gateway.stopping")
+    log.info("gateway.stopped")
+
+
+@asynccontextmanager
+async def _open_rounds(
+    settings: Settings,
+    journal: Journal,
+    queue: RoutingQueue,
+    workers: Workers,
+    signer: Signer,
+    kinds: catalogue.Catalogue,
+) -> AsyncIterator[Door]:
+    spool = settings.spool.path
+    intake = Intake(spool / "incoming", _intake_limits(settings))
+    outbox = Outbox(spool / "answers")
+    custody = Custody(spool / "custody", journal)
+    pipeline = Pipeline(
+        journal=journal,
+        judge=Judge(settings, journal, custody, workers, kinds),
+        signer=signer,
+        zone=ZoneInfo(settings.intake.time_zone),
+        outbox=outbox,
+        queue=queue,
+        declarations=spool / "declarations",
+    )
+    rounds = Rounds(pipeline, settings)
+    patience = Patience(settings.intake.parts_grace_seconds, settings.intake.start_file_hours * 3600)
+    reception = Reception(intake, custody, journal, patience, rounds.judging.ring)
+    await asyncio.to_thread(recover, intake, custody, journal, pipeline)
+    async with asyncio.TaskGroup() as group:
+        turns = (rounds.judge(), rounds.answer(), rounds.forward(), rounds.sweep(reception, outbox))
+        tasks = [group.create_task(turn) for turn in turns]
+        try:
+            async with open_door(_door_settings(settings), Register(journal), reception, intake, outbox) as door:
+                yield door
+        finally:
+            for task in tasks:
+                task.cancel()
+            await rounds.stop()
+
+
+def recover(intake: Intake, custody: Custody, journal: Journal, pipeline: Pipeline) -> None:
+    """Put right what a process that died left half done."""
+    torn = intake.recover()
+    unrecorded = custody.recover()
+    with journal.read() as connection:
+        needed = tickets_with_pending(connection, Kind.FORWARD)
+    declarations.sweep(pipeline.declarations, needed)
+    for ticket in unrecorded:
+        with journal.write() as connection:
+            submissions.note(connection, ticket, "custody.recovered")
+    log.info("gateway.recovered", torn_uploads=torn, unrecorded_submissions=len(unrecorded))
+
+
+@asynccontextmanager
+async def _open_queue(settings: Settings, journal: Journal) -> AsyncIterator[RoutingQueue]:
+    routing = settings.routing
+    if routing.url is None:
+        yield EmbeddedQueue(journal)
+        return
+    destination = Destination(
+        url=routing.url.get_secret_value(),
+        exchange=routing.exchange,
+        queue=routing.queue,
+        declare=routing.declare,
+        confirm_timeout=routing.confirm_seconds,
+    )
+    async with open_publisher(destination) as publisher:
+        yield BrokerQueue(journal, publisher)
+
+
+def _worker_limits(settings: Settings) -> WorkerLimits:
+    judging = settings.judging
+    return WorkerLimits(judging.workers, judging.worker_memory_bytes, judging.worker_seconds)
+
+
+def _intake_limits(settings: Settings) -> IntakeLimits:
+    intake = settings.intake
+    return IntakeLimits(intake.max_file_bytes, intake.max_waiting_files, settings.spool.reserve)
+
+
+def _door_settings(settings: Settings) -> DoorSettings:
+    sftp = settings.sftp
+    return DoorSettings(
+        host=sftp.host,
+        port=sftp.port,
+        host_keys=(sftp.host_key,),
+        login_timeout=sftp.login_seconds,
+        max_connections=sftp.max_connections,
+        max_tries=sftp.max_tries,
+        max_handles=sftp.max_handles,
+        max_sessions=sftp.max_sessions,
+        idle_timeout=sftp.idle_seconds,
+    )

@@ -1,0 +1,132 @@
+"""What worker processes do with a sender's bytes: verify signatures, then validate, part by part.
+
+These functions run in a limited process (:mod:`gateway.workers`); they take paths and settings, and answer values that
+can be sent back.  Nothing here decides: faults become findings in :mod:`gateway.judge`.
+"""
+
+import io
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
+
+from schemas import catalogue
+from schemas.codes import Finding
+from schemas.validate import Limits, Validated, validate
+from signing.authorities import current
+from signing.verify import Evidence, Fault, verify_detached, verify_enveloped
+from spool.declarations import DeclarationWriter, writing
+
+
+@dataclass(frozen=True, slots=True)
+class SignedPart:
+    """One FI and, for a detached signature, its FS."""
+
+    data: Path
+    signature: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrustRules:
+    """Where the accepted authorities are, the moment to judge at, and whether text-mode signatures are tolerated."""
+
+    authorities: Path
+    at: datetime
+    text_mode: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """Where one declaration lies in the file of declarations, and the part it came from (its place in the set)."""
+
+    part: int
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatedSet:
+    """Every declaration of a set, in order, and what each part was."""
+
+    parts: tuple[Validated, ...]
+    declarations: tuple[Declaration, ...]
+
+
+class NotWhatWasVerifiedError(Exception):
+    """The bytes to validate are not those whose signature was verified."""
+
+
+class _FaultFoundError(Exception):
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        super().__init__()
+        self.findings = findings
+
+
+def verify_part(part: SignedPart, rules: TrustRules) -> Evidence | Fault:
+    """Whether the signature of one part is good, and whose it is.
+
+    Raises:
+        TrustUnavailable: that cannot be known just now.
+    """
+    authorities = current(rules.authorities)
+    if part.signature is None:
+        return verify_enveloped(part.data, authorities=authorities, at=rules.at)
+    signature = part.signature.read_bytes()
+    return verify_detached(part.data, signature, authorities=authorities, at=rules.at, text_mode=rules.text_mode)
+
+
+def validate_set(
+    contents: tuple[Path | bytes, ...],
+    verified: tuple[str | None, ...],
+    purpose: str,
+    limits: Limits,
+    declarations: Path,
+) -> ValidatedSet | tuple[Finding, ...]:
+    """Validate every part and write its declarations one after the other to ``declarations``.
+
+    Args:
+        contents: for each part the file, or the bytes that its verification vouches for.
+        verified: for each part the SHA-256 in hex of what was verified; None where nothing was signed.
+        purpose: the purpose code in the set's name, known to the catalogue.
+        limits: what one part may hold.
+        declarations: where to write; nothing is left there if there are findings.
+
+    Raises:
+        NotWhatWasVerifiedError: the file changed after its signature was verified.
+    """
+    kind = _catalogue().find(purpose)
+    if kind is None:
+        raise LookupError("the purpose is not in the catalogue")
+    parts: list[Validated] = []
+    places: list[Declaration] = []
+    try:
+        with writing(declarations) as writer:
+            for number, (content, digest) in enumerate(zip(contents, verified, strict=True)):
+                with _opened(content) as file:
+                    parts.append(_validate_part(file, digest, kind, limits, writer))
+                spans = writer.spans[len(places) :]
+                places.extend(Declaration(number, offset, length) for offset, length in spans)
+    except _FaultFoundError as fault:
+        return fault.findings
+    return ValidatedSet(tuple(parts), tuple(places))
+
+
+def _validate_part(
+    file: BinaryIO, digest: str | None, kind: catalogue.MessageType, limits: Limits, writer: DeclarationWriter
+) -> Validated:
+    result = validate(file, kind, limits, writer.append)
+    if not isinstance(result, Validated):
+        raise _FaultFoundError(result)
+    if digest is not None and result.sha256 != digest:
+        raise NotWhatWasVerifiedError
+    return result
+
+
+def _opened(content: Path | bytes) -> BinaryIO:
+    return io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
+
+
+@lru_cache(maxsize=1)
+def _catalogue() -> catalogue.Catalogue:
+    return catalogue.load()

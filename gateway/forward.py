@@ -1,0 +1,147 @@
+"""Accepted declarations to the routing queue: one message each, at least once, told apart by message id.
+
+A queue is anything that confirms.  An effect is recorded as done after the confirm and never before, so a crash between
+the two sends a message again, under the same id.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy.engine import Connection
+
+from channels.mq.publisher import Publisher
+from gateway.examination import ValidatedSet
+from schemas.filename import FileName
+from spool import declarations, effects, routing_queue
+from spool.effects import Effect, Kind
+from spool.journal import Journal
+from spool.routing import RoutingMessage
+from spool.submissions import StoredFile, Submission, note
+
+
+class RoutingQueue(Protocol):
+    """Where declarations go."""
+
+    async def send(self, batch: Sequence[tuple[Effect, RoutingMessage]]) -> int:
+        """Send ``batch`` and record what was confirmed; answers how many were.
+
+        Raises:
+            TemporaryError: not all were; the rest is still to do.
+        """
+
+
+def promise(
+    connection: Connection, submission: Submission, name: FileName, parts: Sequence[StoredFile], result: ValidatedSet
+) -> None:
+    """Plan one message for each declaration of an accepted submission."""
+    forms = len(result.declarations)
+    effects.plan(
+        connection,
+        submission.ticket,
+        Kind.FORWARD,
+        [
+            {
+                "offset": declaration.offset,
+                "length": declaration.length,
+                "routing_key": f"{name.environment}.{name.purpose}",
+                "headers": {
+                    "ticket": submission.ticket,
+                    "form": form,
+                    "forms": forms,
+                    "file": parts[declaration.part].name,
+                    "sender": submission.sender,
+                    "message_type": name.purpose,
+                    "schema_version": result.parts[declaration.part].schema_version,
+                    "sha256": parts[declaration.part].sha256,
+                },
+            }
+            for form, declaration in enumerate(result.declarations, 1)
+        ],
+    )
+
+
+def message_of(effect: Effect, body: bytes) -> RoutingMessage:
+    """The message that ``effect`` promises; its id is the same however often it is made."""
+    facts: Any = effect.facts
+    return RoutingMessage(f"{effect.ticket}-{effect.ordinal:06d}", facts["routing_key"], facts["headers"], body)
+
+
+class EmbeddedQueue:
+    """The queue in the journal: message and effect are one transaction, so nothing is ever there twice."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    async def send(self, batch: Sequence[tuple[Effect, RoutingMessage]]) -> int:
+        """See :class:`RoutingQueue`."""
+        await asyncio.to_thread(self._put, batch)
+        return len(batch)
+
+    def _put(self, batch: Sequence[tuple[Effect, RoutingMessage]]) -> None:
+        with self._journal.write() as connection:
+            routing_queue.put(connection, [message for _, message in batch])
+            record(connection, [effect for effect, _ in batch])
+
+
+class BrokerQueue:
+    """RabbitMQ: published persistent and mandatory, recorded after the broker's confirm."""
+
+    def __init__(self, journal: Journal, publisher: Publisher) -> None:
+        self._journal = journal
+        self._publisher = publisher
+
+    async def send(self, batch: Sequence[tuple[Effect, RoutingMessage]]) -> int:
+        """See :class:`RoutingQueue`."""
+        results = await asyncio.gather(
+            *(self._publisher.publish(message) for _, message in batch), return_exceptions=True
+        )
+        pairs = list(zip(batch, results, strict=True))
+        confirmed = [effect for (effect, _), result in pairs if result is None]
+        await asyncio.to_thread(self._record, confirmed)
+        for _, result in pairs:
+            if isinstance(result, BaseException):
+                raise result
+        return len(confirmed)
+
+    def _record(self, confirmed: Sequence[Effect]) -> None:
+        with self._journal.write() as connection:
+            record(connection, confirmed)
+
+
+def record(connection: Connection, carried_out: Sequence[Effect]) -> None:
+    """Record messages as confirmed."""
+    for effect in carried_out:
+        note(connection, effect.ticket, "declaration.forwarded", form=effect.ordinal)
+    effects.done(connection, carried_out)
+
+
+async def forward_all(journal: Journal, queue: RoutingQueue, folder: Path, window: int = 100) -> int:
+    """Send every declaration still to be sent, ``window`` at a time; answers how many were confirmed.
+
+    Raises:
+        TemporaryError: the queue took no more; what was confirmed is recorded.
+    """
+    total = 0
+    while batch := await asyncio.to_thread(_next_batch, journal, folder, window):
+        total += await queue.send(batch)
+        await asyncio.to_thread(_drop_finished, journal, folder, {effect.ticket for effect, _ in batch})
+    return total
+
+
+def _drop_finished(journal: Journal, folder: Path, tickets: set[str]) -> None:
+    with journal.read() as connection:
+        pending = effects.tickets_with_pending(connection, Kind.FORWARD)
+    for ticket in tickets - pending:
+        (folder / ticket).unlink(missing_ok=True)
+
+
+def _next_batch(journal: Journal, folder: Path, window: int) -> list[tuple[Effect, RoutingMessage]]:
+    with journal.read() as connection:
+        batch = effects.pending(connection, Kind.FORWARD, window)
+    return [(effect, message_of(effect, _body(folder, effect))) for effect in batch]
+
+
+def _body(folder: Path, effect: Effect) -> bytes:
+    return declarations.read(folder / effect.ticket, effect.facts["offset"], effect.facts["length"])

@@ -1,0 +1,199 @@
+"""The checks of one submission, in their order, each a short function from what is known to findings.
+
+The checks run here; what they mean together is :mod:`gateway.verdict`'s.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from config.settings import Settings
+from gateway import parties, repeats
+from gateway.examination import SignedPart, TrustRules, ValidatedSet, validate_set, verify_part
+from gateway.parties import Sender, SignatureProfile
+from gateway.repeats import Repeat
+from gateway.senders import NameRules, check_sender
+from gateway.verdict import Check, UnfinishedJudgementError, decide
+from gateway.workers import Workers
+from schemas.catalogue import Catalogue
+from schemas.codes import Code, Finding
+from schemas.filename import Environment, FileName, parse
+from schemas.validate import Limits
+from signing.verify import Evidence, Fault
+from spool import submissions
+from spool.custody import Custody
+from spool.gather import SignatureFiles, set_findings
+from spool.journal import Journal
+from spool.submissions import State, StoredFile, Submission
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Case:
+    """What is known of one submission while it is judged; each check adds what it found out."""
+
+    submission: Submission
+    sender: Sender
+    earlier: list[Submission]
+    folder: Path
+    declarations: Path
+    repeat: Repeat | None = None
+    evidence: list[Evidence | None] = field(default_factory=list)
+    validated: ValidatedSet | None = None
+
+    @property
+    def name(self) -> FileName:
+        """The name the set goes by; asked for only after it was found to be well formed."""
+        name = parse(self.submission.name)
+        if not isinstance(name, FileName):
+            raise TypeError("the name was not checked")
+        return name
+
+    @property
+    def declared(self) -> ValidatedSet:
+        """What the validation found; asked for only after it found nothing wrong."""
+        if self.validated is None:
+            raise UnfinishedJudgementError("nothing was validated")
+        return self.validated
+
+    @property
+    def parts(self) -> list[StoredFile]:
+        """The FI files, in the order of their part numbers."""
+        return [file for file in self.submission.files if file.name.startswith("FI.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was decided about a case, and why."""
+
+    case: Case
+    state: State
+    findings: tuple[Finding, ...]
+
+
+class Judge:
+    """Judges submissions with the settings and the register as they are at the moment of judging."""
+
+    def __init__(
+        self, settings: Settings, journal: Journal, custody: Custody, workers: Workers, catalogue: Catalogue
+    ) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._custody = custody
+        self._workers = workers
+        self._catalogue = catalogue
+        self._checks: dict[Check, Callable[[Case], Awaitable[tuple[Finding, ...]]]] = {
+            Check.SENDER: self._sender,
+            Check.SET: self._set,
+            Check.REPEATS: self._repeats,
+            Check.SIGNATURE: self._signature,
+            Check.VALIDATION: self._validation,
+        }
+
+    def open_case(self, ticket: str) -> Case | None:
+        """The case of ``ticket``, or None if it has a verdict already.  Blocks on the journal."""
+        with self._journal.read() as connection:
+            submission = submissions.load(connection, ticket)
+            if submission is None or submission.state not in submissions.OPEN_STATES:
+                return None
+            sender = parties.find_sender(connection, submission.sender)
+            earlier = submissions.earlier_of_same_name(connection, submission)
+        if sender is None:
+            raise LookupError("the sender of a submission is not registered")
+        folder = self._custody.folder(ticket, submission.received_at)
+        return Case(submission, sender, earlier, folder, self._settings.spool.path / "declarations" / ticket)
+
+    async def judge(self, case: Case) -> Verdict:
+        """Run the checks until one finds something, and decide.
+
+        Raises:
+            TemporaryError, WorkerFailedError: no verdict can be made just now.
+        """
+        reports: dict[Check, tuple[Finding, ...]] = {}
+        for check, run in self._checks.items():
+            reports[check] = await run(case)
+            log.debug("check.reported", check=check, codes=[finding.code for finding in reports[check]])
+            if case.repeat is not None:
+                return Verdict(case, State.REPEATED, ())
+            if reports[check]:
+                break
+        state, findings = decide(reports)
+        return Verdict(case, state, findings)
+
+    async def _sender(self, case: Case) -> tuple[Finding, ...]:
+        intake = self._settings.intake
+        today = datetime.now(ZoneInfo(intake.time_zone)).date()
+        if not case.submission.name.startswith(("GO.", "TD.", "FI.", "FS.")):
+            return (Finding(Code.PREFIX_INVALID, "a name begins with FI, FS, GO or TD"),)
+        rules = NameRules(today, intake.max_age_days, intake.max_parts)
+        return check_sender(case.submission, case.sender, rules, self._catalogue)
+
+    async def _set(self, case: Case) -> tuple[Finding, ...]:
+        names = [file.name for file in case.submission.files]
+        if not case.submission.content:
+            # A GO or TD without data may speak of a set that came before.
+            repeated = repeats.check_repeats(case.submission, case.earlier)
+            if repeated:
+                return () if isinstance(repeated, Repeat) else repeated
+        return set_findings(names, signature_files(case.sender, case.submission.directory))
+
+    async def _repeats(self, case: Case) -> tuple[Finding, ...]:
+        result = repeats.check_repeats(case.submission, case.earlier)
+        if isinstance(result, Repeat):
+            case.repeat = result
+            return ()
+        return result
+
+    async def _signature(self, case: Case) -> tuple[Finding, ...]:
+        trust = self._settings.trust
+        rules = TrustRules(trust.authorities, datetime.now(UTC), trust.text_mode)
+        if not case.parts:
+            raise UnfinishedJudgementError("there is nothing whose signature could be verified")
+        for file in case.parts:
+            part = self._signed_part(case, file)
+            if part is None:
+                case.evidence.append(None)
+                continue
+            result = await self._workers.run(verify_part, part, rules)
+            if isinstance(result, Fault):
+                return (Finding(Code.SIGNATURE_INVALID, f"{result.reason}: {result.detail}"),)
+            if result.fingerprint not in case.sender.certificates:
+                return (Finding(Code.CERTIFICATE_NOT_OWNERS, "the signer's certificate is not the sender's"),)
+            case.evidence.append(result)
+        return ()
+
+    def _signed_part(self, case: Case, file: StoredFile) -> SignedPart | None:
+        data = case.folder / file.name
+        if case.sender.signature is SignatureProfile.ENVELOPED:
+            return SignedPart(data, None)
+        signature = case.folder / f"FS.{file.name.removeprefix('FI.')}"
+        # Without FS only simulation gets this far: the check of the set refused every other.
+        return SignedPart(data, signature) if signature.exists() else None
+
+    async def _validation(self, case: Case) -> tuple[Finding, ...]:
+        contents: list[Path | bytes] = []
+        verified: list[str | None] = []
+        for file, evidence in zip(case.parts, case.evidence, strict=True):
+            enveloped = evidence.content if evidence is not None else None
+            contents.append(case.folder / file.name if enveloped is None else enveloped)
+            verified.append(None if enveloped is not None or evidence is None else evidence.sha256)
+        limits = Limits(max_bytes=self._settings.intake.max_file_bytes, max_forms=self._settings.judging.max_forms)
+        result = await self._workers.run(
+            validate_set, tuple(contents), tuple(verified), case.name.purpose, limits, case.declarations
+        )
+        if not isinstance(result, ValidatedSet):
+            return result
+        case.validated = result
+        return ()
+
+
+def signature_files(sender: Sender, inbox: str) -> SignatureFiles:
+    """Whether a set of ``sender`` in ``inbox`` has FS files: not if it signs inside the FI, optional in simulation."""
+    if sender.signature is SignatureProfile.ENVELOPED:
+        return SignatureFiles.NONE
+    return SignatureFiles.OPTIONAL if inbox == Environment.SIMULATION.inbox else SignatureFiles.REQUIRED

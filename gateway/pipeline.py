@@ -1,0 +1,96 @@
+"""The path of a file, on one screen.
+
+    arrive, gather, custody    gateway.reception    a set becomes a submission; the sender gets its OK
+    sender, set, repeats       gateway.judge        may it be sent, is it whole, did it come before
+    signature, validation      gateway.judge        in limited workers
+    verdict                    gateway.verdict      accepted, rejected, or the same as before
+    answer                     gateway.answer       one signed acknowledgement, placed in OUT
+    forward                    gateway.forward      one message for each declaration
+    archive                    spool.effects        with the last effect done, the submission is closed
+
+Everything between custody and verdict may be done again: it has no effect but its result.  The verdict, the answer's
+bytes and every promised effect are one transaction.  What comes after it is harmless twice.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from gateway import answer, forward
+from gateway.forward import RoutingQueue
+from gateway.judge import Judge, Verdict
+from signing.sign import Signer
+from spool import answers, submissions
+from spool.journal import Journal
+from spool.outbox import Outbox
+from spool.submissions import Ruling, State
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The stages after custody, with what they need."""
+
+    journal: Journal
+    judge: Judge
+    signer: Signer
+    zone: ZoneInfo
+    outbox: Outbox
+    queue: RoutingQueue
+    declarations: Path
+
+    async def settle(self, ticket: str) -> Verdict | None:
+        """Judge one submission and record what follows; None if it has a verdict already.
+
+        Raises:
+            TemporaryError, WorkerFailedError: no verdict can be made just now.
+        """
+        case = await asyncio.to_thread(self.judge.open_case, ticket)
+        if case is None:
+            return None
+        verdict = await self.judge.judge(case)
+        await asyncio.to_thread(self._record, verdict)
+        return verdict
+
+    async def answer(self) -> int:
+        """Place every answer that is promised; answers how many."""
+        return await answer.place_all(self.journal, self.outbox)
+
+    async def forward(self) -> int:
+        """Send every declaration that is promised; answers how many."""
+        return await forward.forward_all(self.journal, self.queue, self.declarations)
+
+    def _record(self, verdict: Verdict) -> None:
+        case, submission = verdict.case, verdict.case.submission
+        if case.repeat is not None:
+            self._give_again(submission.ticket, case.repeat.ticket)
+            return
+        acknowledgement = answer.compose(submission, verdict.findings, self.signer, self.zone)
+        with self.journal.write() as connection:
+            if not submissions.settle(connection, submission.ticket, _ruling(verdict)):
+                return
+            answer.promise(connection, acknowledgement)
+            if verdict.state is State.ACCEPTED:
+                forward.promise(connection, submission, case.name, case.parts, case.declared)
+
+    def _give_again(self, ticket: str, first: str) -> None:
+        with self.journal.read() as connection:
+            given = answers.load(connection, first)
+            placed = given is not None and given.stem not in answers.unsettled_stems(connection)
+        if given is not None and placed:
+            self.outbox.forget_removal(given.mailbox, given.stem)
+        with self.journal.write() as connection:
+            if submissions.settle(connection, ticket, Ruling(State.REPEATED)):
+                answer.promise_again(connection, ticket, first)
+
+
+def _ruling(verdict: Verdict) -> Ruling:
+    case = verdict.case
+    signer = next((evidence.fingerprint for evidence in case.evidence if evidence is not None), None)
+    return Ruling(
+        state=verdict.state,
+        findings=tuple((finding.error_id, finding.detail) for finding in verdict.findings),
+        certificate=signer,
+        schema_version=case.validated.parts[0].schema_version if case.validated else None,
+        forms=len(case.validated.declarations) if case.validated else None,
+    )

@@ -1,0 +1,126 @@
+"""Arrive, gather, custody: from a finished upload to a submission the gateway answers for.
+
+A set is taken as soon as it is complete, whichever file came last; a set that stays incomplete is taken when its time
+is up, so that it gets an answer too.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from config.errors import TemporaryError
+from gateway import parties
+from gateway.judge import signature_files
+from spool.custody import Custody, Origin
+from spool.gather import closing_name, is_complete
+from spool.intake import Intake
+from spool.journal import Journal
+from spool.mailbox import Mailbox, MailboxRefusal
+
+log = structlog.get_logger()
+
+_UPLOADED_BY = ".uploaded-by"
+
+
+class CustodyFailedError(TemporaryError):
+    """Custody could not be taken; the sender's GO is not accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds that a GO waits for its parts, that parts wait for their GO, and that temporary names are kept."""
+
+    parts: float
+    start_file: float
+
+
+class Reception:
+    """Takes sets into custody; ``taken`` is called after each."""
+
+    def __init__(
+        self, intake: Intake, custody: Custody, journal: Journal, patience: Patience, taken: Callable[[], None]
+    ) -> None:
+        self._intake = intake
+        self._custody = custody
+        self._journal = journal
+        self._patience = patience
+        self._taken = taken
+
+    async def arrived(self, mailbox: Mailbox, username: str, name: str) -> None:
+        """A file has got its final name: if its set is complete now, custody is taken before this returns.
+
+        Raises:
+            CustodyFailedError: it could not be taken.  The closing file is gone again, so that sending it once more
+                is all the sender has to do.
+        """
+        ticket = await asyncio.to_thread(self._gather, mailbox, username, name)
+        if ticket is not None:
+            log.info("custody.taken", ticket=ticket, sender=mailbox.sender, directory=mailbox.directory, file=name)
+            self._taken()
+
+    def _gather(self, mailbox: Mailbox, username: str, name: str) -> str | None:
+        folder = self._intake.set_folder(mailbox, name)
+        with self._intake.locked(mailbox):
+            names = _names(folder)
+            if name not in names:
+                return None  # another connection's file completed the set, and it was taken with ours
+            if not self._is_complete(mailbox, names):
+                (folder / _UPLOADED_BY).write_text(username, encoding="utf-8")
+                return None
+            try:
+                return self._custody.take(folder, Origin("sftp", mailbox, username))
+            except (OSError, TemporaryError) as fault:
+                self._take_back(mailbox, name)
+                raise CustodyFailedError("custody could not be taken") from fault
+
+    def _take_back(self, mailbox: Mailbox, name: str) -> None:
+        try:
+            self._intake.remove(mailbox, name)
+        except (OSError, MailboxRefusal):
+            log.warning("custody.take_back_failed", sender=mailbox.sender, directory=mailbox.directory)
+
+    async def sweep(self) -> int:
+        """Take every set that is complete or has waited long enough; answers how many were taken."""
+        count = await asyncio.to_thread(self._sweep)
+        if count:
+            self._taken()
+        return count
+
+    def _sweep(self) -> int:
+        count = 0
+        for mailbox, folder in self._intake.sets():
+            with self._intake.locked(mailbox):
+                names = _names(folder)
+                if names and self._is_due(mailbox, folder, names):
+                    username = _uploader(folder)
+                    ticket = self._custody.take(folder, Origin("sftp", mailbox, username))
+                    log.info("custody.taken", ticket=ticket, sender=mailbox.sender, directory=mailbox.directory)
+                    count += 1
+        self._intake.expire_temporary(time.time() - self._patience.start_file)
+        return count
+
+    def _is_due(self, mailbox: Mailbox, folder: Path, names: list[str]) -> bool:
+        closing = closing_name(names)
+        if closing is not None and self._is_complete(mailbox, names):
+            return True
+        newest = max((folder / name).stat().st_mtime for name in names)
+        waited = time.time() - (newest if closing is None else (folder / closing).stat().st_mtime)
+        return waited >= (self._patience.start_file if closing is None else self._patience.parts)
+
+    def _is_complete(self, mailbox: Mailbox, names: list[str]) -> bool:
+        with self._journal.read() as connection:
+            sender = parties.find_sender(connection, mailbox.sender)
+        return sender is not None and is_complete(names, signature_files(sender, mailbox.directory))
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.glob("[!.]*")] if folder.is_dir() else []
+
+
+def _uploader(folder: Path) -> str:
+    path = folder / _UPLOADED_BY
+    return path.read_text(encoding="utf-8") if path.exists() else ""

@@ -1,0 +1,190 @@
+"""The rounds that keep work moving while the daemon runs: judge, answer, forward, sweep.
+
+Each looks in the journal or the spool for what is due, does it, and sleeps until a bell rings or something becomes due.
+A round never ends by itself: trouble is logged, and the work stays where it is for the next turn.
+"""
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from config.errors import TemporaryError
+from config.settings import Settings
+from gateway.pipeline import Pipeline
+from gateway.reception import Reception
+from spool import answers, submissions
+from spool.journal import Journal, now
+from spool.outbox import Outbox
+from spool.submissions import State, Submission
+
+log = structlog.get_logger()
+
+_SECOND: Final = 1_000_000
+_IDLE: Final = 60.0
+
+
+class Bell:
+    """Wakes one sleeper; a ring before the sleep is not lost."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake the sleeper."""
+        self._event.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Sleep until the bell rings, ``seconds`` at most."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        except TimeoutError:
+            pass
+        self._event.clear()
+
+
+def trouble(fault: BaseException) -> dict[str, object]:
+    """What a log may say of an unexpected exception: its type and where, never its words, which may quote a file."""
+    frames = traceback.extract_tb(fault.__traceback__)
+    return {"fault": type(fault).__name__, "where": [f"{frame.filename}:{frame.lineno}" for frame in frames[-4:]]}
+
+
+class Rounds:
+    """The four rounds of one daemon."""
+
+    def __init__(self, pipeline: Pipeline, settings: Settings) -> None:
+        self._pipeline = pipeline
+        self._settings = settings
+        self._slots = asyncio.Semaphore(2 * settings.judging.workers)
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self.judging = Bell()
+        self.answering = Bell()
+        self.forwarding = Bell()
+        self.sweeping = Bell()
+
+    async def judge(self) -> None:
+        """Judge what is due, several submissions at a time."""
+        while True:
+            seconds = await self._guarded("judge", self._start_judging, _IDLE)
+            await self.judging.wait(seconds)
+
+    async def answer(self) -> None:
+        """Place answers."""
+        while True:
+            seconds = await self._guarded("answer", self._place_answers, _IDLE)
+            await self.answering.wait(seconds)
+
+    async def forward(self) -> None:
+        """Send declarations to the routing queue."""
+        while True:
+            seconds = await self._guarded("forward", self._forward, _IDLE)
+            await self.forwarding.wait(seconds)
+
+    async def stop(self) -> None:
+        """Give up the judgements in progress; they begin anew when the gateway starts again."""
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def sweep(self, reception: Reception, outbox: Outbox) -> None:
+        """Take sets whose time is up, and clear away what nobody needs any more."""
+        pause = min(15.0, max(0.2, self._settings.intake.parts_grace_seconds / 4))
+
+        async def turn() -> float:
+            await reception.sweep()
+            await asyncio.to_thread(clear_away, self._pipeline.journal, outbox)
+            return pause
+
+        while True:
+            await self.sweeping.wait(await self._guarded("sweep", turn, pause))
+
+    async def _guarded(self, name: str, turn: Callable[[], Awaitable[float]], idle: float) -> float:
+        retry = self._settings.judging.retry_seconds
+        try:
+            return min(idle, await turn())
+        except TemporaryError as fault:
+            log.warning("round.waiting", round=name, fault=type(fault).__name__, reason=str(fault), seconds=retry)
+        except Exception as fault:
+            log.error("round.failed", round=name, **trouble(fault))
+        return retry
+
+    async def _place_answers(self) -> float:
+        await self._pipeline.answer()
+        return _IDLE
+
+    async def _forward(self) -> float:
+        await self._pipeline.forward()
+        return _IDLE
+
+    async def _start_judging(self) -> float:
+        tickets, next_due = await asyncio.to_thread(self._due)
+        for ticket in tickets:
+            if ticket not in self._running:
+                await self._slots.acquire()
+                task = asyncio.create_task(self._judge_one(ticket))
+                self._running[ticket] = task
+                task.add_done_callback(partial(self._finished, ticket))
+        return _IDLE if next_due is None else max(0.05, (next_due - now()) / _SECOND)
+
+    def _finished(self, ticket: str, _task: asyncio.Task[None]) -> None:
+        del self._running[ticket]
+        self._slots.release()
+
+    def _due(self) -> tuple[list[str], int | None]:
+        with self._pipeline.journal.read() as connection:
+            tickets = submissions.due(connection, now(), limit=100 + len(self._running))
+            return tickets, submissions.next_due(connection)
+
+    async def _judge_one(self, ticket: str) -> None:
+        with bound_contextvars(ticket=ticket):
+            try:
+                verdict = await self._pipeline.settle(ticket)
+            except TemporaryError as fault:
+                await asyncio.to_thread(self._hold, ticket, f"{type(fault).__name__}: {fault}", failed=False)
+            except Exception as fault:
+                log.error("judge.failed", **trouble(fault))
+                await asyncio.to_thread(self._hold, ticket, type(fault).__name__, failed=True)
+            else:
+                if verdict is not None:
+                    codes = [finding.error_id for finding in verdict.findings]
+                    log.info(
+                        "submission.judged", verdict=verdict.state, sender=verdict.case.submission.sender, codes=codes
+                    )
+            self.answering.ring()
+            self.forwarding.ring()
+            self.judging.ring()
+
+    def _hold(self, ticket: str, reason: str, *, failed: bool) -> None:
+        """Keep the submission: try again after as long as it has waited so far, within the settings' bounds."""
+        rules = self._settings.judging
+        with self._pipeline.journal.write() as connection:
+            submission = submissions.load(connection, ticket)
+            if submission is None:
+                return
+            attempts = submission.attempts + failed
+            age = (now() - submission.received_at) / _SECOND
+            wait = min(rules.retry_ceiling_seconds, max(rules.retry_seconds, age))
+            state = State.QUARANTINED if failed and attempts >= rules.max_failures else State.HELD
+            due = now() + int(wait * _SECOND)
+            submissions.hold(connection, ticket, state=state, attempts=attempts, next_attempt_at=due, reason=reason)
+        _report_hold(submission, state, reason, overdue=age > rules.alert_seconds)
+
+
+def _report_hold(submission: Submission, state: State, reason: str, *, overdue: bool) -> None:
+    log.warning("submission.held", state=state, sender=submission.sender, reason=reason)
+    if overdue or state is State.QUARANTINED:
+        log.error("submission.overdue", sender=submission.sender, state=state, reason=reason)
+
+
+def clear_away(journal: Journal, outbox: Outbox) -> None:
+    """Drop the tombstones of answers whose placing is recorded."""
+    tombstones = outbox.tombstones()
+    with journal.read() as connection:
+        unsettled = answers.unsettled_stems(connection)
+    outbox.bury(tombstones, unsettled)

@@ -1,0 +1,50 @@
+"""May this sender send a file of this name here?  (annex 30: 103, 108, 111, 117-119, 126, 154, 257)  Pure.
+
+The grammar of the name is :mod:`schemas.filename`'s; here its words are held against the login, the directory and the
+sender's rights.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from gateway.parties import Sender
+from schemas.catalogue import Catalogue
+from schemas.codes import Code, Finding
+from schemas.filename import Environment, FileName, Prefix, check_date, parse
+from spool.submissions import Submission
+
+_WRONG_DIRECTORY: Final = {
+    Environment.PRODUCTION: Code.PRODUCTION_ELSEWHERE,
+    Environment.TEST: Code.TEST_ELSEWHERE,
+    Environment.SIMULATION: Code.SIMULATION_ELSEWHERE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NameRules:
+    """``today`` in the network's time zone, the oldest day a name may carry, and the most parts of a set."""
+
+    today: date
+    max_age_days: int
+    max_parts: int
+
+
+def check_sender(submission: Submission, sender: Sender, rules: NameRules, catalogue: Catalogue) -> tuple[Finding, ...]:
+    """Everything that is wrong with the name, or with this sender sending it to this directory; empty if nothing is."""
+    name = parse(submission.name, max_parts=rules.max_parts)
+    if not isinstance(name, FileName):
+        return name
+    if name.prefix in {Prefix.FO, Prefix.CO}:
+        return (Finding(Code.PREFIX_INVALID, "FO and CO are files the gateway sends"),)
+    findings = check_date(name.date, today=rules.today, max_age_days=rules.max_age_days)
+    if name.sender != submission.sender:
+        findings += (Finding(Code.SENDER_NOT_OWNER, "the sender in the name is not the one who logged in"),)
+    if name.environment.inbox != submission.directory:
+        detail = f"a file of environment {name.environment} belongs in {name.environment.inbox}"
+        findings += (Finding(_WRONG_DIRECTORY[name.environment], detail),)
+    if not sender.active or name.environment not in sender.environments:
+        findings += (Finding(Code.SENDER_NOT_AUTHORISED, "this sender may not send in this environment"),)
+    if not sender.may_send(name.purpose) or catalogue.find(name.purpose) is None:
+        findings += (Finding(Code.PURPOSE_NOT_ALLOWED, "this sender may not send files of this purpose"),)
+    return findings

@@ -1,0 +1,91 @@
+"""A site: the folder with settings, keys, authorities, spool and journal that one gateway runs on."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from config.errors import ConfigurationError
+from config.settings import EXAMPLE, Settings, read_settings
+from schemas import catalogue
+from signing import authorities
+from signing.keys import create_signing_key
+from signing.sign import Signer
+from spool.journal import Journal, open_journal
+
+PLACES: Final = (Path("gateway.toml"), Path("/etc/batch-gateway/gateway.toml"))
+
+
+def settings_file(given: Path | None) -> Path:
+    """The settings file to use: the one given, else the first that exists of ``PLACES``, else the first of them."""
+    return given or next((place for place in PLACES if place.is_file()), PLACES[0])
+
+
+def make_site(folder: Path) -> Path:
+    """Make a site in ``folder``, which must not have one; answers its settings file.
+
+    Raises:
+        ConfigurationError: there is one already.
+    """
+    path = folder / "gateway.toml"
+    if path.exists():
+        raise ConfigurationError([f"{path} exists; a site is made once"])
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(EXAMPLE.read_bytes())
+    settings = read_settings(path)
+    settings.sftp.host_key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _create_host_key(settings.sftp.host_key)
+    create_signing_key(settings.signing.key, settings.signing.certificate, "Batch gateway")
+    settings.trust.authorities.mkdir(parents=True, exist_ok=True)
+    settings.spool.path.mkdir(mode=0o750, parents=True, exist_ok=True)
+    open_journal(settings.journal.path, create=True).close()
+    return path
+
+
+def open_site(path: Path) -> tuple[Settings, Journal]:
+    """The settings at ``path`` and their journal.
+
+    Raises:
+        ConfigurationError: one of them cannot be used.
+    """
+    settings = read_settings(path)
+    return settings, open_journal(settings.journal.path)
+
+
+def check_site(path: Path) -> Settings:
+    """Everything that ``gateway serve`` would refuse to start with, found without starting it.
+
+    Raises:
+        ConfigurationError: with every fault.
+    """
+    settings = read_settings(path)
+    faults: list[str] = []
+    checks = (
+        lambda: Signer.open(settings.signing.key, settings.signing.certificate),
+        lambda: authorities.load(settings.trust.authorities),
+        catalogue.load,
+        lambda: open_journal(settings.journal.path).close(),
+    )
+    for check in checks:
+        try:
+            check()
+        except ConfigurationError as fault:
+            faults.extend(fault.faults)
+    if not os.access(settings.sftp.host_key, os.R_OK):
+        faults.append(f"sftp.host_key: {settings.sftp.host_key} cannot be read")
+    if not os.access(settings.spool.path, os.W_OK | os.X_OK):
+        faults.append(f"spool.path: {settings.spool.path} cannot be written to")
+    if faults:
+        raise ConfigurationError(faults)
+    return settings
+
+
+def _create_host_key(path: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    path.with_name(f"{path.name}.pub").write_bytes(public + b"\n")

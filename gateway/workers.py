@@ -1,0 +1,81 @@
+"""Limited processes for untrusted bytes: bounded memory and time, none of our secrets, gone when the daemon goes.
+
+A worker that dies, hangs or runs out of memory fails only the task it had; that is our trouble, not a refusal.
+"""
+
+import asyncio
+import ctypes
+import multiprocessing
+import resource
+import signal
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import TimeoutError as TaskTimeoutError
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, ParamSpec, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_PR_SET_PDEATHSIG: Final = 1
+
+
+class WorkerFailedError(Exception):
+    """A worker died, hung or ran out of memory over one task."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLimits:
+    """How many workers, and what each task may cost: address space in bytes, seconds of wall clock."""
+
+    count: int
+    memory: int
+    seconds: float
+
+
+class Workers:
+    """The pool.  Make it with :func:`open_workers`."""
+
+    def __init__(self, pool: ProcessPool, limits: WorkerLimits) -> None:
+        self._pool = pool
+        self._limits = limits
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What ``function`` answers when a worker calls it; its own exceptions come through.
+
+        Raises:
+            WorkerFailedError: the worker did not live to answer.
+        """
+        future: Any = self._pool.schedule(function, args=args, kwargs=kwargs, timeout=self._limits.seconds)
+        try:
+            result: T = await asyncio.wrap_future(future)
+        except (ProcessExpired, TaskTimeoutError, MemoryError) as fault:
+            raise WorkerFailedError(type(fault).__name__) from fault
+        return result
+
+
+@asynccontextmanager
+async def open_workers(limits: WorkerLimits) -> AsyncIterator[Workers]:
+    """A pool of workers for the time of the block; its tasks are given up when the block ends."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["gateway.examination"])
+    pool = ProcessPool(max_workers=limits.count, context=context, initializer=_become_limited, initargs=[limits.memory])
+    try:
+        yield Workers(pool, limits)
+    finally:
+        await asyncio.to_thread(_stop, pool)
+
+
+def _stop(pool: Any) -> None:
+    pool.stop()
+    pool.join()
+
+
+def _become_limited(memory: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # A daemon that is killed takes its workers along; without this they would live on, orphaned.
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

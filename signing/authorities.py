@@ -1,0 +1,196 @@
+"""Whose signatures does the gateway accept, and how does an operator change that?
+
+A folder with one entry for each accepted authority::
+
+    authorities/<name>/authority.pem   the certificate of the authority that issues the senders' certificates
+                       chain.pem       the authorities above it, up to and including the root; absent if it is the root
+                       crls/*.crl      the revocation lists of all of them, DER or PEM
+
+The folder is data: ``current`` sees a change at the next verification, and another program may fill ``crls``. A change
+is checked in full before anything is written and becomes visible by one rename, so that neither a power cut nor a
+verification at that moment meets half of it. Nothing is fetched and no signer judged here.
+"""
+
+import errno
+import hashlib
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from config.errors import ConfigurationError
+from signing.authority import AUTHORITY, CHAIN, CRLS, Authority, assemble, check_name, read_entry
+from signing.durable import sync_folder, write_new
+from signing.evidence import TrustUnavailable
+
+__all__ = ["Authorities", "Authority", "add", "current", "load", "remove", "replace_crls"]
+
+
+@dataclass(frozen=True, slots=True)
+class Authorities:
+    """All accepted authorities; an empty one accepts nobody."""
+
+    entries: tuple[Authority, ...] = ()
+
+    def __iter__(self) -> Iterator[Authority]:
+        return iter(self.entries)
+
+    def find(self, name: str) -> Authority | None:
+        """The authority of that name."""
+        return next((entry for entry in self.entries if entry.name == name), None)
+
+
+def load(folder: Path) -> Authorities:
+    """Read every entry of the folder; an empty one is a list that accepts nobody.
+
+    :raises ConfigurationError: with every fault of every entry, also of its revocation lists
+    """
+    entries, faults, list_faults = _read(folder)
+    if faults or list_faults:
+        raise ConfigurationError([*faults, *list_faults])
+    return Authorities(entries)
+
+
+def current(folder: Path) -> Authorities:
+    """The entries as they are on disk now, read again only when a name, size or date has changed.
+
+    A revocation list that can't be used is left out: signers whose revocation it would tell have to wait, others don't.
+
+    :raises TrustUnavailable: if the folder or a certificate in it can't be used
+    """
+    try:
+        return _remembered(folder, _fingerprint(folder))
+    except OSError as error:
+        raise TrustUnavailable(str(folder), "the accepted authorities cannot be read") from error
+
+
+def add(folder: Path, name: str, certificate: Path, chain: Sequence[Path], crls: Sequence[Path]) -> Authority:
+    """Accept an authority.
+
+    :param folder: the folder of all authorities; made if it is absent
+    :param name: lower-case letters, digits and hyphens
+    :param certificate: the issuing authority's certificate, PEM or DER
+    :param chain: files with the certificates above it, in any order, up to the root; none if it is the root
+    :param crls: revocation lists of any of them, PEM or DER
+    :raises ConfigurationError: with every fault, or if the name is taken
+    """
+    check_name(name)
+    if (folder / name).exists():
+        raise ConfigurationError([f"{name}: there is an authority of that name"])
+    authority, faults = assemble(name, certificate, chain, crls)
+    if faults:
+        raise ConfigurationError(faults)
+    folder.mkdir(parents=True, exist_ok=True)
+    prepared = folder / f".{name}.{secrets.token_hex(4)}"
+    try:
+        _write_entry(prepared, authority)
+        _appear(prepared, folder / name)
+    finally:
+        shutil.rmtree(prepared, ignore_errors=True)
+    return authority
+
+
+def remove(folder: Path, name: str) -> None:
+    """Accept an authority no longer.
+
+    :raises ConfigurationError: if there is none of that name
+    """
+    entry = _existing(folder, name)
+    gone = folder / f".{name}.{secrets.token_hex(4)}"
+    entry.rename(gone)
+    sync_folder(folder)
+    shutil.rmtree(gone)
+
+
+def replace_crls(folder: Path, name: str, crls: Sequence[Path]) -> None:
+    """Put these revocation lists in the place of the present ones; the new ones are there before the old ones go.
+
+    :raises ConfigurationError: with every fault of the new lists, or if there is no authority of that name
+    """
+    entry = _existing(folder, name)
+    chain = [entry / CHAIN] if (entry / CHAIN).exists() else []
+    authority, faults = assemble(name, entry / AUTHORITY, chain, crls)
+    if faults:
+        raise ConfigurationError(faults)
+    (entry / CRLS).mkdir(exist_ok=True)
+    kept = _write_crls(entry / CRLS, authority.crls)
+    for path in (entry / CRLS).iterdir():
+        if path.name not in kept:
+            path.unlink()
+    sync_folder(entry / CRLS)
+
+
+@lru_cache(maxsize=4)
+def _remembered(folder: Path, _fingerprint: tuple[tuple[str, int, int, int], ...]) -> Authorities:
+    entries, faults, _ = _read(folder)
+    if faults:
+        raise TrustUnavailable(str(folder), "; ".join(faults))
+    return Authorities(entries)
+
+
+def _fingerprint(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
+    present = sorted(path for path in folder.rglob("*") if not path.name.startswith("."))
+    states = ((path, path.stat()) for path in present)
+    return tuple((str(path), state.st_size, state.st_mtime_ns, state.st_ino) for path, state in states)
+
+
+def _read(folder: Path) -> tuple[tuple[Authority, ...], list[str], list[str]]:
+    """The entries, the faults that make the list unusable, and those of revocation lists alone."""
+    if not folder.is_dir():
+        return (), [f"{folder}: there is no such folder"], []
+    entries: list[Authority] = []
+    faults: list[str] = []
+    list_faults: list[str] = []
+    for entry in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
+        try:
+            authority, unusable = read_entry(entry)
+        except ConfigurationError as error:
+            faults.extend(error.faults)
+        else:
+            entries.append(authority)
+            list_faults.extend(unusable)
+    return tuple(entries), faults, list_faults
+
+
+def _existing(folder: Path, name: str) -> Path:
+    check_name(name)
+    if not (folder / name).is_dir():
+        raise ConfigurationError([f"{name}: there is no authority of that name"])
+    return folder / name
+
+
+def _write_entry(entry: Path, authority: Authority) -> None:
+    (entry / CRLS).mkdir(parents=True)
+    write_new(entry / AUTHORITY, _pem(authority.certificate))
+    if authority.chain:
+        write_new(entry / CHAIN, b"".join(_pem(certificate) for certificate in authority.chain))
+    _write_crls(entry / CRLS, authority.crls)
+    sync_folder(entry)
+
+
+def _appear(prepared: Path, entry: Path) -> None:
+    try:
+        prepared.rename(entry)
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+        raise ConfigurationError([f"{entry.name}: there is an authority of that name"]) from error
+    sync_folder(entry.parent)
+
+
+def _write_crls(folder: Path, crls: Sequence[bytes]) -> set[str]:
+    """Write each list under a name that its content gives, and return the names."""
+    named = {f"{hashlib.sha256(crl).hexdigest()[:32]}.crl": crl for crl in crls}
+    for name, crl in named.items():
+        if not (folder / name).exists():
+            write_new(folder / name, crl)
+    return set(named)
+
+
+def _pem(der: bytes) -> bytes:
+    return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)

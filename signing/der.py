@@ -1,0 +1,53 @@
+"""Is this one DER element to the last byte, with nothing before, between or behind?
+
+Parsers forgive: indefinite lengths, lengths with leading zeros, strings in pieces, bytes at the end. Each of them lets
+two different files carry one signature, so the frame is walked before a parser sees it (X.690 clause 10).
+Values inside primitive elements, the order of sets and the meaning of tags are not looked at.
+"""
+
+_MAX_DEPTH = 48
+_CONSTRUCTED = 0x20
+_SEQUENCE_AND_SET = (0x30, 0x31)
+
+
+def is_der(content: bytes) -> bool:
+    """Whether ``content`` is exactly one element whose every length is definite, minimal and exact."""
+    try:
+        end = _walk(content, 0, len(content), 0)
+    except (ValueError, IndexError):
+        return False
+    return end == len(content)
+
+
+def _walk(content: bytes, start: int, limit: int, depth: int) -> int:
+    """Walk one element from ``start`` and return where it ends."""
+    tag = content[start]
+    begin, length = _length(content, start + 1)
+    end = begin + length
+    if end > limit or depth > _MAX_DEPTH or not _tag_is_plain(tag):
+        raise ValueError
+    if tag & _CONSTRUCTED:
+        position = begin
+        while position < end:
+            position = _walk(content, position, end, depth + 1)
+    return end
+
+
+def _tag_is_plain(tag: int) -> bool:
+    is_universal = tag < 0x40
+    if is_universal and tag & _CONSTRUCTED:
+        return tag in _SEQUENCE_AND_SET
+    return tag & 0x1F != 0x1F
+
+
+def _length(content: bytes, position: int) -> tuple[int, int]:
+    """Where the value begins and how long it is."""
+    first = content[position]
+    if first < 0x80:
+        return position + 1, first
+    size = first & 0x7F
+    encoded = content[position + 1 : position + 1 + size]
+    value = int.from_bytes(encoded, "big")
+    if len(encoded) != size or not encoded or encoded[0] == 0 or value < 0x80:
+        raise ValueError
+    return position + 1 + size, value

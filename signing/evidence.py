@@ -1,0 +1,93 @@
+"""What does a verification hand back?
+
+Evidence that carries what was verified, a fault with its reason, or nothing yet because our own knowledge of
+revocations is missing. Never a bare yes or no: whoever validates the declaration must get the very bytes that the
+signature covers.
+
+This file holds only the values; ``signing.verify`` is the door.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from config.errors import TemporaryError
+
+
+class Format(StrEnum):
+    """How the signature is written: RFC 5652 or W3C XML Signature."""
+
+    CMS = "cms"
+    XML = "xml"
+
+
+class Reason(StrEnum):
+    """Why a signature is refused, in the order in which it is judged: shape, algorithms, mathematics, path."""
+
+    SYNTAX = "syntax"
+    SHAPE = "shape"
+    NO_CERTIFICATE = "no-certificate"
+    ALGORITHM = "algorithm"
+    KEY = "key"
+    SIGNATURE = "signature"
+    TAMPERED = "tampered"
+    NOT_ACCEPTED = "not-accepted"
+    NOT_YET_VALID = "not-yet-valid"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    KEY_USAGE = "key-usage"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A refusal. ``detail`` is an English sentence without names of persons or content of the declaration."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """The mathematics hold; whether the signer's certificate is accepted is still to be judged.
+
+    ``certificate`` is DER, ``sha256`` the hexadecimal digest of the file as it lies on disk. ``content`` holds the
+    bytes that the signature covers when they are not the file itself.
+    """
+
+    format: Format
+    certificate: bytes
+    sha256: str
+    leniencies: tuple[str, ...] = ()
+    content: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A good signature by an accepted signer.
+
+    ``certificate`` is the signer's, as DER, and ``fingerprint`` its SHA-256 in hexadecimal; ``authority`` names the
+    accepted authority that issued it. ``sha256`` is the hexadecimal digest of the file's bytes. ``leniencies`` names
+    what was tolerated (``text-mode``, ``pem-armour``).
+
+    ``content`` is None when the signature covers the file byte for byte. Otherwise it is what was signed, in
+    canonical form, and only that may be validated and forwarded.
+    """
+
+    format: Format
+    certificate: bytes
+    fingerprint: str
+    authority: str
+    sha256: str
+    leniencies: tuple[str, ...]
+    content: bytes | None
+
+
+class TrustUnavailable(TemporaryError):  # noqa: N818 -- says what is missing, as BrokerUnavailable does
+    """Nobody can say now whether a certificate of ``issuer`` is revoked; the work is kept and tried again."""
+
+    def __init__(self, issuer: str, detail: str) -> None:
+        super().__init__(issuer, detail)
+        self.issuer = issuer
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.issuer}: {self.detail}"

@@ -1,0 +1,80 @@
+"""Is this signature good, and what exactly does it cover?
+
+The one door for signatures: a file with its signature beside it (FS, annex 25), or an XML document with its signature
+inside. CMS or XML is told from the bytes. Judged in this order: shape, algorithms, mathematics, path.
+
+Whether the signer's certificate is registered for the sender is not asked here. The functions are synchronous and meant
+for a limited worker process: hostile bytes may cost time and memory. They give evidence or a fault for any bytes. What
+they raise is our own trouble: ``TrustUnavailable``, or ``OSError`` if the file can't be read.
+"""
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+from typing import assert_never
+
+from signing import cms, path, xmldsig
+from signing.authorities import Authorities
+from signing.evidence import Evidence, Fault, Format, Proven, Reason, TrustUnavailable
+from signing.layout import Unwrapped, unwrap
+
+__all__ = ["Evidence", "Fault", "Format", "Reason", "TrustUnavailable", "verify_detached", "verify_enveloped"]
+
+
+def verify_detached(
+    data: Path, signature: bytes, *, authorities: Authorities, at: datetime, text_mode: bool = True
+) -> Evidence | Fault:
+    """Judge the signature that came beside a file.
+
+    :param data: the signed file; an XML signature must name it as its last path element is spelled
+    :param signature: the content of FS
+    :param at: the moment at which the signer's certificate must be good, with its time zone
+    :param text_mode: whether a CMS signature may cover the file with every LF read as CRLF
+    :raises TrustUnavailable: if revocation can't be decided now
+    :raises OSError: if the file can't be read
+    """
+    unwrapped = unwrap(signature)
+    if isinstance(unwrapped, Fault):
+        return unwrapped
+    proven = _examine(data, unwrapped, text_mode=text_mode)
+    return _identify(proven, unwrapped.leniencies, authorities, at)
+
+
+def verify_enveloped(data: Path, *, authorities: Authorities, at: datetime) -> Evidence | Fault:
+    """Judge the XML signature inside a document; the evidence carries the signed content.
+
+    :param data: an XML document of at most ten megabytes
+    :param at: the moment at which the signer's certificate must be good, with its time zone
+    :raises TrustUnavailable: if revocation can't be decided now
+    :raises OSError: if the file can't be read
+    """
+    return _identify(xmldsig.examine_enveloped(data), (), authorities, at)
+
+
+def _examine(data: Path, unwrapped: Unwrapped, *, text_mode: bool) -> Proven | Fault:
+    match unwrapped.format:
+        case Format.CMS:
+            return cms.examine(data, unwrapped.content, text_mode=text_mode)
+        case Format.XML:
+            return xmldsig.examine_detached(data, unwrapped.content)
+        case _:
+            assert_never(unwrapped.format)
+
+
+def _identify(
+    proven: Proven | Fault, leniencies: tuple[str, ...], authorities: Authorities, at: datetime
+) -> Evidence | Fault:
+    if isinstance(proven, Fault):
+        return proven
+    authority = path.judge(proven.certificate, authorities, at)
+    if isinstance(authority, Fault):
+        return authority
+    return Evidence(
+        format=proven.format,
+        certificate=proven.certificate,
+        fingerprint=hashlib.sha256(proven.certificate).hexdigest(),
+        authority=authority,
+        sha256=proven.sha256,
+        leniencies=leniencies + proven.leniencies,
+        content=proven.content,
+    )

@@ -1,0 +1,1 @@
+"""Custody: uploads, submissions, answers and the journal.  Imports only ``schemas`` and ``config``."""

@@ -1,0 +1,112 @@
+"""The answers a sender may list, read and delete.
+
+On disk, below ``answers/<sender>/<directory>/``: the files themselves, and ``.removed/`` with the names of those a
+sender has deleted.  The tombstones exist for one reason: an answer that was placed, fetched and deleted before the
+journal knew it was placed must not appear a second time when the gateway starts again after a crash.
+"""
+
+import os
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+from schemas.filename import is_safe
+from spool.files import make_folder, move_durably, write_durably
+from spool.mailbox import OUTBOXES, Entry, Mailbox, MailboxRefusal, Trouble
+
+
+class Outbox:
+    """The outboxes of every sender.  Every method may block on the disk."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, mailbox: Mailbox) -> Path:
+        """Where ``mailbox`` is kept."""
+        if not (len(mailbox.sender) == 6 and mailbox.sender.isascii() and mailbox.sender.isdigit()):
+            raise ValueError("a sender number has six digits")
+        if mailbox.directory not in OUTBOXES:
+            raise ValueError("not an outbox")
+        return self.root / mailbox.sender / mailbox.directory
+
+    def place(self, mailbox: Mailbox, files: Sequence[tuple[str, bytes]]) -> None:
+        """Put an answer where its sender sees it; harmless twice.
+
+        ``files`` are name and bytes; the last one (GO) says that the others are whole.  If that last one is there,
+        or was there and the sender has deleted it, nothing is written.
+        """
+        folder = self.folder(mailbox)
+        removed = folder / ".removed"
+        make_folder(removed)
+        last = files[-1][0]
+        if (folder / last).exists() or (removed / last).exists():
+            return
+        for name, data in files:
+            write_durably(folder / name, data)
+
+    def entries(self, mailbox: Mailbox) -> list[Entry]:
+        """Every file of ``mailbox``, by name."""
+        folder = self.folder(mailbox)
+        if not folder.is_dir():
+            return []
+        found = []
+        with os.scandir(folder) as items:
+            for item in items:
+                if not item.name.startswith(".") and item.is_file(follow_symlinks=False):
+                    facts = item.stat(follow_symlinks=False)
+                    found.append(Entry(item.name, facts.st_size, facts.st_mtime))
+        return sorted(found, key=lambda entry: entry.name)
+
+    def find(self, mailbox: Mailbox, name: str) -> Entry | None:
+        """The file ``name``, or None."""
+        if not is_safe(name):
+            return None
+        try:
+            facts = (self.folder(mailbox) / name).lstat()
+        except FileNotFoundError:
+            return None
+        return Entry(name, facts.st_size, facts.st_mtime)
+
+    def open(self, mailbox: Mailbox, name: str) -> int:
+        """A descriptor to read ``name`` from; the caller closes it.
+
+        Raises:
+            MailboxRefusal: there is no such file.
+        """
+        if not is_safe(name):
+            raise MailboxRefusal(Trouble.MISSING, "no such file")
+        try:
+            return os.open(self.folder(mailbox) / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise MailboxRefusal(Trouble.MISSING, "no such file") from None
+
+    def remove(self, mailbox: Mailbox, name: str) -> None:
+        """The sender deletes ``name``; a tombstone stays until :meth:`bury`.
+
+        Raises:
+            MailboxRefusal: there is no such file.
+        """
+        folder = self.folder(mailbox)
+        if self.find(mailbox, name) is None:
+            raise MailboxRefusal(Trouble.MISSING, "no such file")
+        make_folder(folder / ".removed")
+        move_durably(folder / name, folder / ".removed" / name)
+
+    def forget_removal(self, mailbox: Mailbox, stem: str) -> None:
+        """Let the answer of ``stem``, placed long ago, be placed once more."""
+        for path in (self.folder(mailbox) / ".removed").glob(f"??.{stem}"):
+            path.unlink(missing_ok=True)
+
+    def tombstones(self) -> list[Path]:
+        """The names of deleted answers that are still remembered."""
+        return list(self.root.glob("*/*/.removed/*"))
+
+    def bury(self, tombstones: Iterable[Path], unsettled: Collection[str]) -> None:
+        """Drop ``tombstones``, listed before ``unsettled`` was read, but for those of the answers in the latter."""
+        for path in tombstones:
+            if path.name.partition(".")[2] not in unsettled:
+                path.unlink(missing_ok=True)
+
+
+def answer_files(stem: str, data: bytes, signature: bytes) -> tuple[tuple[str, bytes], ...]:
+    """The three files of an answer, in the order in which they may appear: FO, FS, GO."""
+    return ((f"FO.{stem}", data), (f"FS.{stem}", signature), (f"GO.{stem}", b""))

@@ -1,0 +1,275 @@
+"""Submissions in the journal: what came, where it stands, and every event on its way.
+
+Every function takes the connection of a transaction, so that what belongs together is committed together.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from spool.journal import now
+from spool.tables import effects, events, files, submissions
+
+
+class State(StrEnum):
+    """Where a submission stands; the table in ``spool/README.md`` says what is on disk in each."""
+
+    RECEIVED = "received"
+    HELD = "held"
+    QUARANTINED = "quarantined"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    REPEATED = "repeated"
+
+
+OPEN_STATES: Final = (State.RECEIVED, State.HELD)
+VERDICTS: Final = (State.ACCEPTED, State.REJECTED, State.REPEATED)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file in custody; ``size`` in bytes, ``sha256`` in hex."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A set of files in custody.
+
+    ``name`` is the file it goes by (its GO), ``stem`` what its files share, ``content`` one SHA-256 over those of its
+    FI files, empty without any.  Times are microseconds since the epoch.
+    """
+
+    ticket: str
+    received_at: int
+    channel: str
+    sender: str
+    username: str
+    directory: str
+    name: str
+    stem: str
+    content: str
+    state: State
+    attempts: int
+    verdict_at: int | None = None
+    findings: tuple[tuple[str, str], ...] = ()
+    forms: int | None = None
+    closed_at: int | None = None
+    files: tuple[StoredFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a submission."""
+
+    at: int
+    name: str
+    facts: Mapping[str, Any]
+
+
+def note(connection: Connection, ticket: str | None, event: str, /, **facts: Any) -> None:
+    """Append an event; facts hold codes, counts and names of files, never content."""
+    connection.execute(sa.insert(events).values(ticket=ticket, at=now(), name=event, facts=facts))
+
+
+def add(connection: Connection, submission: Submission) -> None:
+    """Record a submission that is in custody."""
+    connection.execute(
+        sa.insert(submissions).values(
+            ticket=submission.ticket,
+            received_at=submission.received_at,
+            channel=submission.channel,
+            sender=submission.sender,
+            username=submission.username,
+            directory=submission.directory,
+            name=submission.name,
+            stem=submission.stem,
+            content=submission.content,
+            state=submission.state,
+            attempts=submission.attempts,
+            next_attempt_at=0,
+        )
+    )
+    if submission.files:
+        rows = [
+            {"ticket": submission.ticket, "name": f.name, "size": f.size, "sha256": f.sha256} for f in submission.files
+        ]
+        connection.execute(sa.insert(files), rows)
+    note(connection, submission.ticket, "custody.taken", name=submission.name, files=len(submission.files))
+
+
+def known(connection: Connection, ticket: str) -> bool:
+    """Whether the journal has ``ticket``."""
+    return connection.execute(sa.select(submissions.c.ticket).where(submissions.c.ticket == ticket)).first() is not None
+
+
+def load(connection: Connection, ticket: str) -> Submission | None:
+    """The submission of ``ticket`` with its files, or None."""
+    row = connection.execute(sa.select(*_COLUMNS).where(submissions.c.ticket == ticket)).first()
+    if row is None:
+        return None
+    stored = connection.execute(
+        sa.select(files.c.name, files.c.size, files.c.sha256).where(files.c.ticket == ticket).order_by(files.c.name)
+    )
+    return _submission(row, tuple(StoredFile(*file) for file in stored))
+
+
+def timeline(connection: Connection, ticket: str) -> list[Event]:
+    """Every event of ``ticket``, in order."""
+    rows = connection.execute(
+        sa.select(events.c.at, events.c.name, events.c.facts).where(events.c.ticket == ticket).order_by(events.c.number)
+    )
+    return [Event(*row) for row in rows]
+
+
+def search(
+    connection: Connection,
+    *,
+    state: State | None = None,
+    sender: str | None = None,
+    between: tuple[int, int] | None = None,
+    limit: int = 100,
+) -> Iterator[Submission]:
+    """The newest submissions that fit, without their files; ``between`` is from (inclusive) and to (exclusive)."""
+    query = sa.select(*_COLUMNS).order_by(submissions.c.received_at.desc()).limit(limit)
+    if state is not None:
+        query = query.where(submissions.c.state == state)
+    if sender is not None:
+        query = query.where(submissions.c.sender == sender)
+    if between is not None:
+        query = query.where(submissions.c.received_at >= between[0], submissions.c.received_at < between[1])
+    return (_submission(row, ()) for row in connection.execute(query))
+
+
+def due(connection: Connection, at: int, limit: int) -> list[str]:
+    """Tickets that wait for a verdict and whose time has come, oldest first."""
+    query = (
+        sa.select(submissions.c.ticket)
+        .where(submissions.c.state.in_(OPEN_STATES), submissions.c.next_attempt_at <= at)
+        .order_by(submissions.c.received_at, submissions.c.ticket)
+        .limit(limit)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def next_due(connection: Connection) -> int | None:
+    """When the next waiting submission is due, if any."""
+    query = sa.select(sa.func.min(submissions.c.next_attempt_at)).where(submissions.c.state.in_(OPEN_STATES))
+    return connection.execute(query).scalar()
+
+
+def earlier_of_same_name(connection: Connection, submission: Submission) -> list[Submission]:
+    """Submissions of the same sender, directory and stem taken into custody before this one, newest first."""
+    query = (
+        sa.select(*_COLUMNS)
+        .where(
+            submissions.c.sender == submission.sender,
+            submissions.c.directory == submission.directory,
+            submissions.c.stem == submission.stem,
+            sa.tuple_(submissions.c.received_at, submissions.c.ticket)
+            < sa.tuple_(sa.literal(submission.received_at), sa.literal(submission.ticket)),
+        )
+        .order_by(submissions.c.received_at.desc(), submissions.c.ticket.desc())
+    )
+    return [_submission(row, ()) for row in connection.execute(query)]
+
+
+def hold(
+    connection: Connection, ticket: str, *, state: State, attempts: int, next_attempt_at: int, reason: str
+) -> None:
+    """No verdict yet: keep the submission for another attempt, or for a person (quarantined)."""
+    connection.execute(
+        sa.update(submissions)
+        .where(submissions.c.ticket == ticket, submissions.c.state.in_(OPEN_STATES))
+        .values(state=state, attempts=attempts, next_attempt_at=next_attempt_at)
+    )
+    note(connection, ticket, f"submission.{state}", reason=reason, attempt=attempts)
+
+
+def release(connection: Connection, ticket: str) -> bool:
+    """Give a held or quarantined submission a new first attempt at once; answers whether there was one."""
+    found = connection.execute(
+        sa.update(submissions)
+        .where(submissions.c.ticket == ticket, submissions.c.state.in_((State.HELD, State.QUARANTINED)))
+        .values(state=State.RECEIVED, attempts=0, next_attempt_at=0)
+    ).rowcount
+    if found:
+        note(connection, ticket, "submission.released")
+    return bool(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A verdict as the journal keeps it: findings are code and words, ``certificate`` the signer's SHA-256 in hex."""
+
+    state: State
+    findings: tuple[tuple[str, str], ...] = ()
+    certificate: str | None = None
+    schema_version: str | None = None
+    forms: int | None = None
+
+
+def settle(connection: Connection, ticket: str, ruling: Ruling) -> bool:
+    """Write the verdict; answers False if there already is one, and then nothing may follow from this one."""
+    found = connection.execute(
+        sa.update(submissions)
+        .where(submissions.c.ticket == ticket, submissions.c.state.in_(OPEN_STATES))
+        .values(
+            state=ruling.state,
+            verdict_at=now(),
+            findings=[list(finding) for finding in ruling.findings],
+            certificate=ruling.certificate,
+            schema_version=ruling.schema_version,
+            forms=ruling.forms,
+        )
+    ).rowcount
+    if found:
+        note(
+            connection,
+            ticket,
+            f"verdict.{ruling.state}",
+            codes=[code for code, _ in ruling.findings],
+            forms=ruling.forms,
+        )
+    return bool(found)
+
+
+def close_if_done(connection: Connection, ticket: str) -> bool:
+    """Close a submission none of whose effects is still to do; answers whether it is closed now."""
+    pending = sa.select(effects.c.number).where(effects.c.ticket == ticket, effects.c.state == "pending")
+    closed = connection.execute(
+        sa.update(submissions)
+        .where(
+            submissions.c.ticket == ticket,
+            submissions.c.state.in_(VERDICTS),
+            submissions.c.closed_at.is_(None),
+            ~pending.exists(),
+        )
+        .values(closed_at=now())
+    ).rowcount
+    if closed:
+        note(connection, ticket, "submission.closed")
+    return bool(closed)
+
+
+_COLUMNS: Final = tuple(
+    submissions.c[name]
+    for name in (
+        "ticket", "received_at", "channel", "sender", "username", "directory", "name", "stem", "content", "state",
+        "attempts", "verdict_at", "findings", "forms", "closed_at",
+    )
+)  # fmt: skip
+
+
+def _submission(row: sa.Row[Any], stored: tuple[StoredFile, ...]) -> Submission:
+    facts = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented way to read a row by name
+    facts["state"] = State(facts["state"])
+    facts["findings"] = tuple((code, detail) for code, detail in facts["findings"] or ())
+    return Submission(**facts, files=stored)

@@ -1,0 +1,160 @@
+"""The journal's tables, defined once for every database.
+
+Times are whole microseconds since the epoch, UTC: a database that forgets time zones cannot harm them.
+Migrations under ``spool/migrations`` build exactly this; a test compares the two.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite counts by itself only in a column that is exactly INTEGER PRIMARY KEY.
+_Serial = BigInteger().with_variant(Integer, "sqlite")
+
+submissions: Final = Table(
+    "submissions",
+    metadata,
+    Column("ticket", String(13), primary_key=True),
+    Column("received_at", BigInteger, nullable=False),
+    Column("channel", String(8), nullable=False),
+    Column("sender", String(6), nullable=False),
+    Column("username", String(64), nullable=False),
+    Column("directory", String(16), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("stem", String(100), nullable=False),
+    Column("content", String(64), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", BigInteger, nullable=False),
+    Column("verdict_at", BigInteger),
+    Column("findings", JSON),
+    Column("certificate", String(64)),
+    Column("schema_version", String(16)),
+    Column("forms", Integer),
+    Column("closed_at", BigInteger),
+    Index(None, "state", "next_attempt_at"),
+    Index(None, "sender", "directory", "stem"),
+    Index(None, "received_at"),
+)
+
+files: Final = Table(
+    "files",
+    metadata,
+    Column("ticket", String(13), ForeignKey("submissions.ticket"), primary_key=True),
+    Column("name", String(100), primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+)
+
+events: Final = Table(
+    "events",
+    metadata,
+    Column("number", _Serial, primary_key=True),
+    Column("ticket", String(13), index=True),
+    Column("at", BigInteger, nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("facts", JSON, nullable=False),
+)
+
+answers: Final = Table(
+    "answers",
+    metadata,
+    Column("ticket", String(13), ForeignKey("submissions.ticket"), primary_key=True),
+    Column("sender", String(6), nullable=False),
+    Column("directory", String(16), nullable=False),
+    Column("stem", String(64), nullable=False, unique=True),
+    Column("data", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+)
+
+answer_numbers: Final = Table(
+    "answer_numbers",
+    metadata,
+    Column("day", String(8), primary_key=True),
+    Column("environment", String(1), primary_key=True),
+    Column("last", Integer, nullable=False),
+)
+
+effects: Final = Table(
+    "effects",
+    metadata,
+    Column("number", _Serial, primary_key=True),
+    Column("ticket", String(13), ForeignKey("submissions.ticket"), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("done_at", BigInteger),
+    UniqueConstraint("ticket", "kind", "ordinal"),
+    Index(None, "state", "kind", "number"),
+)
+
+routing_queue: Final = Table(
+    "routing_queue",
+    metadata,
+    Column("position", _Serial, primary_key=True),
+    Column("message_id", String(32), nullable=False, unique=True),
+    Column("routing_key", String(16), nullable=False),
+    Column("headers", JSON, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("queued_at", BigInteger, nullable=False),
+    Column("taken_at", BigInteger),
+    Index(None, "taken_at", "position"),
+)
+
+senders: Final = Table(
+    "senders",
+    metadata,
+    Column("number", String(6), primary_key=True),
+    Column("signature", String(12), nullable=False),
+    Column("environments", String(8), nullable=False),
+    Column("purposes", JSON, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+technical_users: Final = Table(
+    "technical_users",
+    metadata,
+    Column("username", String(64), primary_key=True),
+    Column("sender", String(6), ForeignKey("senders.number"), nullable=False, index=True),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+ssh_keys: Final = Table(
+    "ssh_keys",
+    metadata,
+    Column("username", String(64), ForeignKey("technical_users.username"), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    Column("line", String(2048), nullable=False),
+)
+
+certificates: Final = Table(
+    "certificates",
+    metadata,
+    Column("sender", String(6), ForeignKey("senders.number"), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    Column("der", LargeBinary, nullable=False),
+    Column("registered_at", BigInteger, nullable=False),
+)

@@ -1,0 +1,192 @@
+"""A real door on a free loopback port, with a real spool behind it and small doubles for who may come and what arrives."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncssh
+import paramiko
+
+from channels.ports import Account, Accounts, Reception
+from channels.sftp.server import Door, DoorSettings, open_door
+from spool.intake import Intake, IntakeLimits
+from spool.mailbox import Mailbox
+from spool.outbox import Outbox
+
+USER = "alpha"
+SENDER = "123456"
+FI = "FI.DIMN.123456.20261121.00001.R.1.1"
+FS = "FS.DIMN.123456.20261121.00001.R.1.1"
+GO = "GO.DIMN.123456.20261121.00001.R.1"
+FO = "FO.ACRF.999999.20261121.00001.R"
+
+
+class Register:
+    """Accounts in memory."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[str, Account] = {}
+        self.asked: list[str] = []
+
+    def add(self, username: str, sender: str, *keys: asyncssh.SSHKey) -> None:
+        """Let ``username`` in with ``keys``."""
+        lines = [key.export_public_key().decode().strip() for key in keys]
+        self.accounts[username] = Account(username, sender, lines)
+
+    async def find(self, username: str) -> Account | None:
+        """The account, if there is one."""
+        self.asked.append(username)
+        return self.accounts.get(username)
+
+
+class Ledger:
+    """A reception that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.arrivals: list[tuple[Mailbox, str, str]] = []
+
+    async def arrived(self, mailbox: Mailbox, username: str, name: str) -> None:
+        """Note it."""
+        self.arrivals.append((mailbox, username, name))
+
+    @property
+    def names(self) -> list[str]:
+        """The names alone, in order."""
+        return [name for _, _, name in self.arrivals]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """How a client program ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The open door and everything behind it."""
+
+    door: Door
+    accounts: Register
+    ledger: Ledger
+    intake: Intake
+    outbox: Outbox
+    folder: Path
+    key: asyncssh.SSHKey
+    keyfile: Path
+    programs: list[asyncio.subprocess.Process] = field(default_factory=list)
+
+    def inbox(self, directory: str = "IN", sender: str = SENDER) -> Mailbox:
+        """A mailbox, that of the usual sender unless said otherwise."""
+        return Mailbox(sender, directory)
+
+    def waiting(self, directory: str = "IN") -> list[str]:
+        """The names in an inbox."""
+        return [entry.name for entry in self.intake.entries(self.inbox(directory))]
+
+    def left(self) -> list[str]:
+        """Every file in the intake, uploads that are still open included."""
+        return sorted(path.name for path in self.intake.root.rglob("*") if path.is_file())
+
+    def answer(self, *names: str, data: bytes = b"answer", directory: str = "OUT", sender: str = SENDER) -> None:
+        """Put answers into an outbox."""
+        self.outbox.place(Mailbox(sender, directory), [(name, data) for name in names])
+
+    def connect(
+        self, username: str = USER, keys: Sequence[asyncssh.SSHKey] = (), **options: object
+    ) -> "asyncssh.connection._SSHClientConnectionContextManager":
+        """A connection of asyncssh's client."""
+        settings: dict[str, object] = {
+            "username": username,
+            "client_keys": list(keys) or [self.key],
+            "known_hosts": None,
+            "config": None,
+            "agent_path": None,
+        }
+        return asyncssh.connect("127.0.0.1", self.door.port, **(settings | options))
+
+    @asynccontextmanager
+    async def client(self, username: str = USER, **options: object) -> AsyncIterator[asyncssh.SFTPClient]:
+        """A session of asyncssh's client."""
+        async with self.connect(username, **options) as connection, connection.start_sftp_client() as client:
+            yield client
+
+    def options(self) -> list[str]:
+        """What every OpenSSH program must be told."""
+        return [
+            *("-F", "/dev/null", "-i", str(self.keyfile), "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"),
+            *("-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={self.folder / 'known_hosts'}"),
+            *("-o", "LogLevel=ERROR"),
+        ]
+
+    async def sftp(self, *commands: str) -> Program:
+        """Run OpenSSH's sftp with a batch of commands."""
+        arguments = ["sftp", *self.options(), "-b", "-", "-P", str(self.door.port), f"{USER}@127.0.0.1"]
+        return await self.run(*arguments, typed="\n".join(commands) + "\n")
+
+    async def run(self, *arguments: str, typed: str = "") -> Program:
+        """Run a program to its end."""
+        process = await self.start(*arguments)
+        out, err = await process.communicate(typed.encode())
+        return Program(process.returncode or 0, out.decode(), err.decode())
+
+    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+        """Start a program."""
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(*arguments, stdin=pipe, stdout=pipe, stderr=pipe)
+        self.programs.append(process)
+        return process
+
+    def paramiko_transport(self) -> paramiko.Transport:
+        """A connection of paramiko's client, not yet logged in; blocks, so call it from a thread."""
+        transport = paramiko.Transport(("127.0.0.1", self.door.port))
+        transport.start_client()
+        return transport
+
+    def paramiko_key(self) -> paramiko.PKey:
+        """The usual key as paramiko knows it."""
+        return paramiko.Ed25519Key.from_private_key_file(str(self.keyfile))
+
+
+def write_key(path: Path, algorithm: str = "ssh-ed25519", **options: int) -> asyncssh.SSHKey:
+    """A new private key in ``path``."""
+    key = asyncssh.generate_private_key(algorithm, **options)
+    path.touch(mode=0o600)
+    path.write_bytes(key.export_private_key())
+    return key
+
+
+@asynccontextmanager
+async def open_house(
+    folder: Path,
+    *,
+    reception: Reception | None = None,
+    accounts: Accounts | None = None,
+    intake: Intake | None = None,
+    host_keys: Sequence[Path] = (),
+    **settings: float,
+) -> AsyncIterator[House]:
+    """Open a door in ``folder``; doubles and settings may be given."""
+    folder.mkdir(exist_ok=True)
+    if not host_keys:
+        host_keys = (folder / "host_key",)
+        write_key(host_keys[0])
+    key = write_key(folder / "user_key")
+    register, ledger = Register(), Ledger()
+    register.add(USER, SENDER, key)
+    intake = intake or Intake(folder / "incoming", IntakeLimits(file_bytes=64 * 1024 * 1024, files=20_000, reserve=0))
+    outbox = Outbox(folder / "answers")
+    door_settings = DoorSettings("127.0.0.1", 0, tuple(host_keys), **settings)  # type: ignore[arg-type] # by tests
+    async with open_door(door_settings, accounts or register, reception or ledger, intake, outbox) as door:
+        house = House(door, register, ledger, intake, outbox, folder, key, folder / "user_key")
+        try:
+            yield house
+        finally:
+            for process in house.programs:
+                if process.returncode is None:
+                    process.kill()
+                    await process.communicate()

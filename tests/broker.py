@@ -1,0 +1,190 @@
+"""A private RabbitMQ node for the tests: free ports of the loopback, its own epmd, cookie and folder.
+
+The node is the Debian package's, started without its service. A machine without the package fails the tests that
+need it: a skipped promise would look kept.
+"""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path("/usr/lib/rabbitmq/bin")
+"""The scripts themselves; those in /usr/sbin switch to the user and the folders of the packaged service."""
+
+START_SECONDS = 90
+ERLANG_OPTIONS = "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}"
+
+
+class Broker:
+    """One node that a test can stop, kill, freeze and start again; what it stored stays until the session ends."""
+
+    def __init__(self, folder: Path) -> None:
+        """Write the node's configuration; ``start`` starts it."""
+        self.folder = folder
+        self.port, self._epmd_port, distribution_port = free_ports(3)
+        self._password = secrets.token_hex(16)
+        self._process: subprocess.Popen[str] | None = None
+        self._epmd: subprocess.Popen[bytes] | None = None
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "HOME": str(folder),
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": f"gateway-test-{self.port}@localhost",
+            "RABBITMQ_DIST_PORT": str(distribution_port),
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
+            "RABBITMQ_CONF_ENV_FILE": str(folder / "rabbitmq-env.conf"),
+            "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "config"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ERLANG_OPTIONS,
+            "RABBITMQ_CTL_ERL_ARGS": ERLANG_OPTIONS,
+            "RUNNING_UNDER_SYSTEMD": "true",  # makes the script become the node, so that a signal reaches it
+        }
+        self._write_files()
+
+    @property
+    def url(self) -> str:
+        """What a client connects to, with the right password."""
+        return f"amqp://gateway:{self._password}@127.0.0.1:{self.port}/%2f"
+
+    @property
+    def running(self) -> bool:
+        """Whether the node's process is there."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start the node when it is not running, and return once it serves."""
+        if self.running:
+            return
+        if self._epmd is None:
+            epmd = ("epmd", "-address", "127.0.0.1", "-port", str(self._epmd_port))
+            self._epmd = subprocess.Popen(epmd, env=self._environment, stdin=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            SCRIPTS / "rabbitmq-server",
+            cwd=self.folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._await_banner(self._process)
+
+    def stop(self) -> None:
+        """Stop the node in good order; its epmd stays."""
+        self._end(signal.SIGTERM)
+
+    def settle(self) -> None:
+        """Have the node write down which queues there are; RabbitMQ 3.10 takes seconds for a new quorum queue.
+
+        Killed before that, it keeps the queue but never elects its leader again. Messages do not need this.
+        """
+        self.control("eval", "[ok = dets:sync(Table) || Table <- dets:all()].")
+
+    def kill(self) -> None:
+        """Take the node away as a power cut would; ``settle`` first if a queue is new."""
+        self._end(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Let the node answer nothing while its connections stay open."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Undo ``freeze``."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def close_connections(self) -> None:
+        """Have the node close every client's connection, as an operator can."""
+        self.control("close_all_connections", "closed by a test")
+
+    def control(self, *arguments: str) -> str:
+        """Answer what ``rabbitmqctl ARGUMENTS`` prints."""
+        command = (str(SCRIPTS / "rabbitmqctl"), "--quiet", *arguments)
+        return subprocess.run(command, env=self._environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    def close(self) -> None:
+        """Stop the node and its epmd."""
+        self.stop()
+        if self._epmd is not None:
+            self._epmd.terminate()
+            self._epmd.wait()
+
+    def _write_files(self) -> None:
+        settings = (
+            f"listeners.tcp.1 = 127.0.0.1:{self.port}",
+            "default_user = gateway",
+            f"default_pass = {self._password}",
+            "log.console = false",
+        )
+        (self.folder / "rabbitmq.conf").write_text("\n".join(settings) + "\n")
+        (self.folder / "enabled_plugins").write_text("[].\n")
+        cookie = self.folder / ".erlang.cookie"
+        cookie.write_text(secrets.token_hex(16))
+        cookie.chmod(0o400)
+
+    def _await_banner(self, process: subprocess.Popen[str]) -> None:
+        """Read the node's output up to the line that it prints when its listeners are open."""
+        assert process.stdout is not None
+        deadline = threading.Timer(START_SECONDS, process.kill)
+        deadline.start()
+        try:
+            printed = []
+            for line in process.stdout:
+                printed.append(line)
+                if "completed with" in line:
+                    return
+        finally:
+            deadline.cancel()
+        pytest.fail(f"RabbitMQ did not start; its logs are in {self.folder / 'log'}\n{''.join(printed)}")
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(number)
+        self._process.send_signal(signal.SIGCONT)  # a frozen node would not hear of its end
+        self._process.communicate()
+        self._process = None
+
+
+@pytest.fixture(scope="session")
+def broker_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """The session's node; tests ask for ``broker``."""
+    if not (SCRIPTS / "rabbitmq-server").exists() or shutil.which("epmd") is None:
+        pytest.fail("this test needs the package rabbitmq-server: run scripts/prepare test")
+    node = Broker(tmp_path_factory.mktemp("broker"))
+    try:
+        node.start()
+        yield node
+    finally:
+        node.close()
+
+
+@pytest.fixture
+def broker(broker_node: Broker) -> Broker:
+    """The session's node, running, whatever the test before did to it; use exchanges and queues of your own."""
+    broker_node.start()
+    broker_node.thaw()
+    return broker_node
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ports of the loopback that nobody listens on."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [listener.getsockname()[1] for listener in sockets]
+    finally:
+        for listener in sockets:
+            listener.close()
