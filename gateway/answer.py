@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+import structlog
 from sqlalchemy.engine import Connection
 
 from schemas.acknowledgement import Acknowledgement, render
@@ -18,6 +19,8 @@ from spool.journal import Journal
 from spool.mailbox import Mailbox
 from spool.outbox import Outbox, answer_files
 from spool.submissions import Submission, note
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,15 @@ def place_pending(journal: Journal, outbox: Outbox, limit: int = 50) -> int:
         batch = effects.pending(connection, Kind.ANSWER, limit)
         stored = [answers.load(connection, effect.facts["answer_of"]) for effect in batch]
     for answer in stored:
-        if answer is not None:
-            outbox.place(answer.mailbox, answer_files(answer.stem, answer.data, answer.signature))
+        outbox.place(answer.mailbox, answer_files(answer.stem, answer.data, answer.signature))
     with journal.write() as connection:
         for effect, answer in zip(batch, stored, strict=True):
-            note(connection, effect.ticket, "answer.placed", stem=answer.stem if answer else None)
-        effects.done(connection, batch)
+            note(connection, effect.ticket, "answer.placed", stem=answer.stem)
+        closed = effects.done(connection, batch)
+    for effect, answer in zip(batch, stored, strict=True):
+        log.info("answer.placed", ticket=effect.ticket, sender=answer.mailbox.sender, stem=answer.stem)
+    for ticket in closed:
+        log.info("submission.closed", ticket=ticket)
     return len(batch)
 
 

@@ -5,10 +5,12 @@ the two sends a message again, under the same id.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import structlog
 from sqlalchemy.engine import Connection
 
 from channels.mq.publisher import Publisher
@@ -19,6 +21,8 @@ from spool.effects import Effect, Kind
 from spool.journal import Journal
 from spool.routing import RoutingMessage
 from spool.submissions import StoredFile, Submission, note
+
+log = structlog.get_logger()
 
 
 class RoutingQueue(Protocol):
@@ -80,9 +84,11 @@ class EmbeddedQueue:
         return len(batch)
 
     def _put(self, batch: Sequence[tuple[Effect, RoutingMessage]]) -> None:
+        carried_out = [effect for effect, _ in batch]
         with self._journal.write() as connection:
             routing_queue.put(connection, [message for _, message in batch])
-            record(connection, [effect for effect, _ in batch])
+            closed = record(connection, carried_out)
+        report(carried_out, closed)
 
 
 class BrokerQueue:
@@ -107,14 +113,23 @@ class BrokerQueue:
 
     def _record(self, confirmed: Sequence[Effect]) -> None:
         with self._journal.write() as connection:
-            record(connection, confirmed)
+            closed = record(connection, confirmed)
+        report(confirmed, closed)
 
 
-def record(connection: Connection, carried_out: Sequence[Effect]) -> None:
-    """Record messages as confirmed."""
+def record(connection: Connection, carried_out: Sequence[Effect]) -> list[str]:
+    """Record messages as confirmed; answers the tickets that are closed now."""
     for effect in carried_out:
         note(connection, effect.ticket, "declaration.forwarded", form=effect.ordinal)
-    effects.done(connection, carried_out)
+    return effects.done(connection, carried_out)
+
+
+def report(carried_out: Sequence[Effect], closed: Sequence[str]) -> None:
+    """Log what was forwarded, by ticket, and what is closed."""
+    for ticket, count in Counter(effect.ticket for effect in carried_out).items():
+        log.info("declarations.forwarded", ticket=ticket, count=count)
+    for ticket in closed:
+        log.info("submission.closed", ticket=ticket)
 
 
 async def forward_all(journal: Journal, queue: RoutingQueue, folder: Path, window: int = 100) -> int:

@@ -74,6 +74,7 @@ class Verdict:
     case: Case
     state: State
     findings: tuple[Finding, ...]
+    checks: tuple[Check, ...]
 
 
 class Judge:
@@ -119,11 +120,11 @@ class Judge:
             reports[check] = await run(case)
             log.debug("check.reported", check=check, codes=[finding.code for finding in reports[check]])
             if case.repeat is not None:
-                return Verdict(case, State.REPEATED, ())
+                return Verdict(case, State.REPEATED, (), tuple(reports))
             if reports[check]:
                 break
         state, findings = decide(reports)
-        return Verdict(case, state, findings)
+        return Verdict(case, state, findings, tuple(reports))
 
     async def _sender(self, case: Case) -> tuple[Finding, ...]:
         intake = self._settings.intake

@@ -76,21 +76,26 @@ class Pipeline:
     def _give_again(self, ticket: str, first: str) -> None:
         with self.journal.read() as connection:
             given = answers.load(connection, first)
-            placed = given is not None and given.stem not in answers.unsettled_stems(connection)
-        if given is not None and placed:
+            placed = given.stem not in answers.unsettled_stems(connection)
+        if placed:
             self.outbox.forget_removal(given.mailbox, given.stem)
         with self.journal.write() as connection:
-            if submissions.settle(connection, ticket, Ruling(State.REPEATED)):
+            if submissions.settle(connection, ticket, Ruling(State.REPEATED, facts={"repeats": first})):
                 answer.promise_again(connection, ticket, first)
 
 
 def _ruling(verdict: Verdict) -> Ruling:
     case = verdict.case
-    signer = next((evidence.fingerprint for evidence in case.evidence if evidence is not None), None)
+    evidence = [item for item in case.evidence if item is not None]
     return Ruling(
         state=verdict.state,
         findings=tuple((finding.error_id, finding.detail) for finding in verdict.findings),
-        certificate=signer,
+        certificate=evidence[0].fingerprint if evidence else None,
         schema_version=case.validated.parts[0].schema_version if case.validated else None,
         forms=len(case.validated.declarations) if case.validated else None,
+        facts={
+            "checks": list(verdict.checks),
+            "authority": evidence[0].authority if evidence else None,
+            "leniencies": sorted({leniency for item in evidence for leniency in item.leniencies}),
+        },
     )

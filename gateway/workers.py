@@ -63,9 +63,15 @@ async def open_workers(limits: WorkerLimits) -> AsyncIterator[Workers]:
     context.set_forkserver_preload(["gateway.examination"])
     pool = ProcessPool(max_workers=limits.count, context=context, initializer=_become_limited, initargs=[limits.memory])
     try:
-        yield Workers(pool, limits)
+        workers = Workers(pool, limits)
+        await asyncio.gather(*(workers.run(_is_alive) for _ in range(limits.count)))
+        yield workers
     finally:
         await asyncio.to_thread(_stop, pool)
+
+
+def _is_alive() -> None:
+    """Asked before the gateway says that it is ready, so that no sender waits for a worker to load."""
 
 
 def _stop(pool: Any) -> None:

@@ -3,10 +3,15 @@
 Two parsers get the same pieces. One judges: a feed parser with the schema and an empty target, which builds nothing.
 Its schema errors do not raise and stand in ``feed_error_log`` only; syntax errors do raise. The other one builds the
 tree, from which each form is taken as soon as the next one begins, so that no more than one form and one piece are in
-memory. It is never asked for a verdict: a pull parser takes a cut-off document for a good one.
+memory. It is never asked for a verdict: a pull parser takes a cut-off document for a good one, and can stop without a
+word; so its document only counts when the root's end tag was seen.
 
 Only whole children of the root that have a following sibling are moved out of the tree. libxml2 goes on writing into
 the last one, and into the text behind it.
+
+Two things that libxml2 does not bound are bounded here. The judge joins the pieces of a text in quadratic time, so a
+run of text may have `MAX_TEXT` characters. A parser keeps all of an unfinished comment, so `MAX_IDLE` bytes without an
+element or a text end the reading. Both are looked at between two pieces, which gives or takes one piece.
 
 Source: annex 30, codes 102, 137, 157, 158, 205, 275, 312. Encoding, DOCTYPE and the choice of the schema come before
 (`schemas.prolog`, `schemas.validate`).
@@ -27,6 +32,9 @@ from schemas.strict import STRICT, malformed
 
 if TYPE_CHECKING:
     from lxml.etree._saxparser import ParserTarget
+
+MAX_TEXT = 65536
+MAX_IDLE = 1048576
 
 _schema_locations = etree.XPath(
     "descendant-or-self::*[@xsi:schemaLocation or @xsi:noNamespaceSchemaLocation]", namespaces={"xsi": xsd.XSI}
@@ -54,32 +62,40 @@ class Declarations:
             target=cast("ParserTarget[None]", _Nothing()), schema=xsd.compiled(schema), encoding=encoding, **STRICT
         )
         self._tree: etree.XMLPullParser[etree._Element] = etree.XMLPullParser(
-            events=("start",), tag=kind.root, encoding=encoding, **STRICT
+            events=("start", "end"), tag=kind.root, encoding=encoding, **STRICT
         )
         self._root: etree._Element | None = None
+        self._root_ended = False
+        self._position: tuple[int, ...] = ()
+        self._idle = 0
         self.forms = 0
 
     def feed(self, piece: bytes) -> Finding | None:
         """Read on. After a finding the document is refused and must not be fed again."""
         try:
             self._judge.feed(piece)
+            self._tree.feed(piece)
         except etree.XMLSyntaxError as error:
             return malformed(error)
-        self._tree.feed(piece)
-        return self._take(ended=False)
+        return self._take(ended=False) or self._unbounded(len(piece))
 
     def close(self) -> Finding | None:
         """Say that the document ends here."""
         try:
             self._judge.close()
+            self._tree.close()
         except etree.XMLSyntaxError as error:
             return malformed(error)
-        self._tree.close()
-        return self._take(ended=True)
+        finding = self._take(ended=True)
+        if finding is None and not self._root_ended:
+            return Finding(Code.XML_SYNTAX, "not well-formed: the root element has no end")
+        return finding
 
     def _take(self, *, ended: bool) -> Finding | None:
-        if self._root is None:
-            self._root = next((element for _, element in self._tree.read_events()), None)
+        for event, element in self._tree.read_events():
+            if self._root is None:
+                self._root = element
+            self._root_ended = event == "end" and element is self._root
         if self._root is None:
             return None
         blocks = list(self._root)
@@ -90,6 +106,18 @@ class Declarations:
             finding = self._hand_out(self._root, block)
             if finding is not None:
                 return finding
+        return None
+
+    def _unbounded(self, size: int) -> Finding | None:
+        """A finding when the text at the end of the tree is too long, or when the tree has not grown for too long."""
+        text, position = _end_of(self._root)
+        if text > MAX_TEXT:
+            return Finding(Code.XML_SYNTAX, f"a text of more than {MAX_TEXT} characters")
+        grown = (self.forms, text, *position) != self._position
+        self._position = (self.forms, text, *position)
+        self._idle = 0 if grown else self._idle + size
+        if self._idle > MAX_IDLE:
+            return Finding(Code.XML_SYNTAX, f"more than {MAX_IDLE} bytes without an element or a text")
         return None
 
     def _hand_out(self, root: etree._Element, form: etree._Element) -> Finding | None:
@@ -147,3 +175,16 @@ def _alone(root: etree._Element, form: etree._Element) -> bytes:
     document = etree.Element(root.tag, root.attrib, root.nsmap)
     document.append(form)
     return etree.tostring(document, encoding="UTF-8", xml_declaration=True)
+
+
+def _end_of(root: etree._Element | None) -> tuple[int, list[int]]:
+    """Where the tree ends: the length of the text there, and the number of children on each level above it."""
+    text = 0
+    children: list[int] = []
+    node = root
+    while node is not None:
+        text += len(node.tail or "")
+        children.append(len(node))
+        text += 0 if len(node) else len(node.text or "")
+        node = node[-1] if len(node) else None
+    return text, children

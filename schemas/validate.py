@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import BinaryIO
 
 from schemas.catalogue import MessageType
@@ -51,7 +52,8 @@ def validate(
 
     Answers `Validated` or the findings. Raises only what ``content`` or ``declared`` raise.
     """
-    head = _head(content)
+    pieces = _pieces(content)
+    head = next(pieces)
     opening = read_opening(head)
     if isinstance(opening, Finding):
         return (opening,)
@@ -61,7 +63,7 @@ def validate(
     declarations = Declarations(kind, kind.versions[chosen], opening.encoding, limits.max_forms, declared)
     digest = hashlib.sha256()
     size = 0
-    for piece in _pieces(head, content):
+    for piece in chain([head], pieces):
         size += len(piece)
         if size > limits.max_bytes:
             return (Finding(Code.FILE_TOO_LARGE, f"more than {limits.max_bytes} bytes"),)
@@ -73,18 +75,18 @@ def validate(
     return (finding,) if finding is not None else Validated(chosen, declarations.forms, digest.hexdigest())
 
 
-def _head(content: BinaryIO) -> bytes:
-    """The first `HEAD_BYTES`, also of a stream that gives fewer at a time."""
-    head = bytearray()
-    while len(head) < HEAD_BYTES and (piece := content.read(HEAD_BYTES - len(head))):
-        head += piece
-    return bytes(head)
-
-
-def _pieces(head: bytes, content: BinaryIO) -> Iterator[bytes]:
-    yield head
-    while piece := content.read(_PIECE_BYTES):
+def _pieces(content: BinaryIO) -> Iterator[bytes]:
+    """The head, then pieces of `_PIECE_BYTES`, also from a stream that gives fewer bytes at a time."""
+    yield _read(content, HEAD_BYTES)
+    while piece := _read(content, _PIECE_BYTES):
         yield piece
+
+
+def _read(content: BinaryIO, size: int) -> bytes:
+    read = bytearray()
+    while len(read) < size and (more := content.read(size - len(read))):
+        read += more
+    return bytes(read)
 
 
 def _choose_schema(opening: Opening, kind: MessageType) -> str | tuple[Finding, ...]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from asn1crypto import x509 as asn1
 from cryptography import x509
 from lxml.etree import _Element as Element
-from signxml.algorithms import DigestAlgorithm, SignatureMethod
+from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
 from signxml.exceptions import InvalidDigest, InvalidSignature
 from signxml.verifier import SignatureConfiguration, VerifyResult, XMLVerifier
 
@@ -23,7 +23,7 @@ from signing import xmlshape
 from signing.certificate import MAX_BYTES, check_signer, is_authority
 from signing.evidence import Fault, Format, Proven, Reason
 from signing.layout import decode
-from signing.xmlshape import DIGEST_METHODS, ENVELOPED, SIGNATURE_METHODS, Parts
+from signing.xmlshape import DIGEST_METHODS, DS, ENVELOPED, SIGNATURE_METHODS, Parts
 
 _SIGNATURE_METHODS = frozenset(SignatureMethod[name] for name in SIGNATURE_METHODS.values())
 _DIGEST_METHODS = frozenset(DigestAlgorithm[name] for name in DIGEST_METHODS.values())
@@ -104,35 +104,34 @@ def _plain(content: bytes) -> bytes | Fault:
     return content
 
 
+class _Verifier(XMLVerifier):
+    """signxml without the ``xmlns=""`` that lxml wrongly adds inside a SignedInfo in a default namespace.
+
+    Java writes such signatures. Everything in a SignedInfo of our shape has a namespace, so none is ever right there;
+    signxml's own switch would also take the right ones out of the document.
+    """
+
+    def _c14n(
+        self, nodes: Element, algorithm: CanonicalizationMethod, inclusive_ns_prefixes: list[str] | None = None
+    ) -> bytes:
+        canonical: bytes = super()._c14n(nodes, algorithm, inclusive_ns_prefixes)
+        return canonical.replace(b' xmlns=""', b"") if nodes.tag == f"{{{DS}}}SignedInfo" else canonical
+
+
 def _verified(document: bytes, parts: Parts, referred: bytes | Element | None) -> tuple[bytes, VerifyResult] | Fault:
     """The signer's certificate and what it signed."""
     certificate = _signer(parts)
     if isinstance(certificate, Fault):
         return certificate
-    pinned = x509.load_der_x509_certificate(certificate)
     try:
-        return certificate, _verify(document, pinned, referred, excise=False)
-    except InvalidSignature:
-        return _second_try(document, certificate, pinned, referred)
-
-
-def _second_try(
-    document: bytes, certificate: bytes, pinned: x509.Certificate, referred: bytes | Element | None
-) -> tuple[bytes, VerifyResult] | Fault:
-    """Undo what lxml adds to the inclusive form of an element in a default namespace, as Java's signatures have it."""
-    try:
-        return certificate, _verify(document, pinned, referred, excise=True)
+        return certificate, _verify(document, x509.load_der_x509_certificate(certificate), referred)
     except InvalidDigest:
         return Fault(Reason.TAMPERED, "The document is not the one that was signed.")
     except InvalidSignature:
         return Fault(Reason.SIGNATURE, "The signature does not match the certificate that came with it.")
 
 
-def _verify(
-    document: bytes, certificate: x509.Certificate, referred: bytes | Element | None, *, excise: bool
-) -> VerifyResult:
-    verifier = XMLVerifier()
-    verifier.excise_empty_xmlns_declarations = excise
+def _verify(document: bytes, certificate: x509.Certificate, referred: bytes | Element | None) -> VerifyResult:
     configuration = SignatureConfiguration(
         location="./",
         expect_references=1,
@@ -140,7 +139,7 @@ def _verify(
         digest_algorithms=_DIGEST_METHODS,
         verification_time=certificate.not_valid_before_utc,  # its dates are judged with its path
     )
-    result = verifier.verify(
+    result = _Verifier().verify(
         document,
         x509_cert=certificate,
         expect_config=configuration,

@@ -72,14 +72,26 @@ def store(connection: Connection, answer: StoredAnswer) -> None:
     )
 
 
-def load(connection: Connection, ticket: str) -> StoredAnswer | None:
-    """The answer that ``ticket`` got, or None while there is none."""
+def find(connection: Connection, ticket: str) -> StoredAnswer | None:
+    """The answer that was made for ``ticket``, or None while there is none."""
     row = connection.execute(
         sa.select(answers.c.sender, answers.c.directory, answers.c.stem, answers.c.data, answers.c.signature).where(
             answers.c.ticket == ticket
         )
     ).first()
     return None if row is None else StoredAnswer(ticket, Mailbox(row[0], row[1]), row[2], row[3], row[4])
+
+
+def load(connection: Connection, ticket: str) -> StoredAnswer:
+    """The answer that was made for ``ticket``.
+
+    Raises:
+        LookupError: there is none.
+    """
+    answer = find(connection, ticket)
+    if answer is None:
+        raise LookupError("no answer was made for this ticket")
+    return answer
 
 
 def unsettled_stems(connection: Connection) -> set[str]:

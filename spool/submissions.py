@@ -4,7 +4,7 @@ Every function takes the connection of a transaction, so that what belongs toget
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -98,9 +98,7 @@ def add(connection: Connection, submission: Submission) -> None:
         )
     )
     if submission.files:
-        rows = [
-            {"ticket": submission.ticket, "name": f.name, "size": f.size, "sha256": f.sha256} for f in submission.files
-        ]
+        rows = [{"ticket": submission.ticket, **asdict(file)} for file in submission.files]
         connection.execute(sa.insert(files), rows)
     note(connection, submission.ticket, "custody.taken", name=submission.name, files=len(submission.files))
 
@@ -207,13 +205,17 @@ def release(connection: Connection, ticket: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """A verdict as the journal keeps it: findings are code and words, ``certificate`` the signer's SHA-256 in hex."""
+    """A verdict as the journal keeps it: findings are code and words, ``certificate`` the signer's SHA-256 in hex.
+
+    ``facts`` go into the timeline: the checks that reported, whose certificate, which leniencies were used.
+    """
 
     state: State
     findings: tuple[tuple[str, str], ...] = ()
     certificate: str | None = None
     schema_version: str | None = None
     forms: int | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def settle(connection: Connection, ticket: str, ruling: Ruling) -> bool:
@@ -231,13 +233,8 @@ def settle(connection: Connection, ticket: str, ruling: Ruling) -> bool:
         )
     ).rowcount
     if found:
-        note(
-            connection,
-            ticket,
-            f"verdict.{ruling.state}",
-            codes=[code for code, _ in ruling.findings],
-            forms=ruling.forms,
-        )
+        codes = [code for code, _ in ruling.findings]
+        note(connection, ticket, f"verdict.{ruling.state}", codes=codes, forms=ruling.forms, **ruling.facts)
     return bool(found)
 
 

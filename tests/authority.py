@@ -3,6 +3,7 @@
 Everything is a file, as an operator and a sender would have it.
 """
 
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -117,6 +118,7 @@ class Pki:
         not_after: datetime | None = None,
         serial: int | None = None,
         extensions: Iterable[x509.ExtensionType] = (),
+        critical: bool = False,
         by_root: bool = False,
     ) -> Credential:
         """Make a signer's certificate in the shape of a Belgian eID's: no SAN, no SKI, no basic constraints."""
@@ -130,9 +132,9 @@ class Pki:
         if chosen := [_PURPOSES[purpose] for purpose in purposes]:
             builder = builder.add_extension(x509.ExtendedKeyUsage(chosen), critical=False)
         for extension in extensions:
-            builder = builder.add_extension(extension, critical=False)
+            builder = builder.add_extension(extension, critical=critical)
         certificate = builder.sign(issuer.private(), hashes.SHA256())
-        return _write(self.folder, f"signer-{certificate.serial_number:x}", private, certificate)
+        return _write(self.folder, f"signer-{secrets.token_hex(6)}", private, certificate)
 
     def revoke(self, credential: Credential, at: datetime | None = None) -> None:
         """Put a signer, or the issuing authority, on its issuer's list."""

@@ -33,7 +33,7 @@ _REFUSALS = (
 )
 
 
-class BrokerUnavailable(TemporaryError):
+class BrokerUnavailable(TemporaryError):  # noqa: N818 - says what is missing, as TrustUnavailable does
     """The broker did not take the message, or nobody knows whether it did: publish it again later."""
 
 

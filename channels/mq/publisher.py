@@ -147,7 +147,7 @@ class Publisher:
     def _log_delay(self, state: RetryCallState) -> None:
         event = "broker.refused" if _was_refused(state) else "broker.away"
         seconds = round(state.upcoming_sleep, 1)
-        self._log.warning(event, reason=str(_failure(state)), attempt=state.attempt_number, retry_in=seconds)
+        self._log.warning(event, reason=repr(_failure(state)), attempt=state.attempt_number, retry_in=seconds)
 
 
 @asynccontextmanager

@@ -181,10 +181,10 @@ class Login(asyncssh.SSHServer):
         self, verify: Callable[..., Awaitable[bool]], username: str, key_data: bytes, msg: bytes, signature: bytes
     ) -> bool:
         self._proof = None
-        if msg and not is_strong_signature(signature):
-            self._reason = "weak signature algorithm"
-            return False
         try:
+            if msg and not is_strong_signature(signature):
+                self._reason = "weak signature algorithm"
+                return False
             good = await verify(username, key_data, msg, signature)
         except Exception as error:  # whatever went wrong, nobody comes in by it
             log_trouble("sftp.login.failed", error)

@@ -45,6 +45,7 @@ class Door:
         self.port = settings.port
         self._behind = behind
         self._present: dict[Login, Visit] = {}
+        self._closing = False
         self._stirred = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -56,8 +57,8 @@ class Door:
     # --- for the connections
 
     def enter(self, login: Login, source: str) -> Visit | None:
-        """Count a new connection, or None if there are too many."""
-        if len(self._present) >= self.settings.max_connections:
+        """Count a new connection, or None if there are too many or the door closes."""
+        if self._closing or len(self._present) >= self.settings.max_connections:
             return None
         visit = self._present[login] = Visit(self.settings, source, self._stirred, self._tasks)
         return visit
@@ -75,6 +76,7 @@ class Door:
 
     async def close(self) -> None:
         """Let open files end, then send everybody away and wait for what their connections leave to do."""
+        self._closing = True
         for visit in self._present.values():
             visit.leaving = True
         if not await self._settled(self.settings.drain_timeout):

@@ -203,7 +203,7 @@ class Tree(asyncssh.SFTPServer):
     async def _arrived(self, place: Place, size: int) -> None:
         if not is_temporary(place.name):
             await self._behind.reception.arrived(self._mailbox(place), self._account.username, place.name)
-        self._visit.remember(place, size)
+            self._visit.remember(place, size)
 
     # --- changing
 

@@ -25,7 +25,7 @@ def show(ticket: str, config: Path | None, *, as_json: bool) -> None:
         if submission is None:
             raise RefusedError(f"there is no submission {ticket}")
         events = journal_of.timeline(connection, ticket)
-        answer = answers.load(connection, ticket)
+        answer = answers.find(connection, ticket)
     facts = _facts(submission) | {
         "answer": f"FO.{answer.stem}" if answer else None,
         "findings": [{"code": code, "detail": detail} for code, detail in submission.findings],
@@ -37,7 +37,7 @@ def show(ticket: str, config: Path | None, *, as_json: bool) -> None:
         return
     _print_facts(facts)
     for event in events:
-        details = "  ".join(f"{key}={value}" for key, value in event.facts.items() if value not in (None, []))
+        details = "  ".join(f"{key}={_text(value)}" for key, value in event.facts.items() if value not in (None, []))
         click.echo(f"  {when(event.at)}  {event.name:24} {details}".rstrip())
 
 
@@ -48,6 +48,10 @@ def _print_facts(facts: dict[str, Any]) -> None:
     for finding in facts["findings"]:
         click.echo(f"{'finding':10} {finding['code']}: {finding['detail']}")
     click.echo("timeline")
+
+
+def _text(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 @click.command("submissions")

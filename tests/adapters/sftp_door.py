@@ -1,10 +1,11 @@
-"""A real door on a free loopback port, with a real spool behind it and small doubles for who may come and what arrives."""
+"""A real door on a free loopback port, a real spool behind it, small doubles for who may come and what arrives."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 import paramiko
@@ -21,6 +22,10 @@ FI = "FI.DIMN.123456.20261121.00001.R.1.1"
 FS = "FS.DIMN.123456.20261121.00001.R.1.1"
 GO = "GO.DIMN.123456.20261121.00001.R.1"
 FO = "FO.ACRF.999999.20261121.00001.R"
+
+
+# A connection of asyncssh's client can be awaited or entered; its type has no public name.
+AwaitableContext = Any
 
 
 class Register:
@@ -96,11 +101,9 @@ class House:
         """Put answers into an outbox."""
         self.outbox.place(Mailbox(sender, directory), [(name, data) for name in names])
 
-    def connect(
-        self, username: str = USER, keys: Sequence[asyncssh.SSHKey] = (), **options: object
-    ) -> "asyncssh.connection._SSHClientConnectionContextManager":
+    def connect(self, username: str = USER, keys: Sequence[asyncssh.SSHKey] = (), **options: Any) -> "AwaitableContext":
         """A connection of asyncssh's client."""
-        settings: dict[str, object] = {
+        settings: dict[str, Any] = {
             "username": username,
             "client_keys": list(keys) or [self.key],
             "known_hosts": None,
@@ -110,7 +113,7 @@ class House:
         return asyncssh.connect("127.0.0.1", self.door.port, **(settings | options))
 
     @asynccontextmanager
-    async def client(self, username: str = USER, **options: object) -> AsyncIterator[asyncssh.SFTPClient]:
+    async def client(self, username: str = USER, **options: Any) -> AsyncIterator[asyncssh.SFTPClient]:
         """A session of asyncssh's client."""
         async with self.connect(username, **options) as connection, connection.start_sftp_client() as client:
             yield client
@@ -152,7 +155,7 @@ class House:
         return paramiko.Ed25519Key.from_private_key_file(str(self.keyfile))
 
 
-def write_key(path: Path, algorithm: str = "ssh-ed25519", **options: int) -> asyncssh.SSHKey:
+def write_key(path: Path, algorithm: str = "ssh-ed25519", **options: Any) -> asyncssh.SSHKey:
     """A new private key in ``path``."""
     key = asyncssh.generate_private_key(algorithm, **options)
     path.touch(mode=0o600)
@@ -168,10 +171,10 @@ async def open_house(
     accounts: Accounts | None = None,
     intake: Intake | None = None,
     host_keys: Sequence[Path] = (),
-    **settings: float,
+    **settings: Any,
 ) -> AsyncIterator[House]:
     """Open a door in ``folder``; doubles and settings may be given."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)  # noqa: ASYNC240 - nothing else runs yet
     if not host_keys:
         host_keys = (folder / "host_key",)
         write_key(host_keys[0])
@@ -180,7 +183,8 @@ async def open_house(
     register.add(USER, SENDER, key)
     intake = intake or Intake(folder / "incoming", IntakeLimits(file_bytes=64 * 1024 * 1024, files=20_000, reserve=0))
     outbox = Outbox(folder / "answers")
-    door_settings = DoorSettings("127.0.0.1", 0, tuple(host_keys), **settings)  # type: ignore[arg-type] # by tests
+    settings.setdefault("port", 0)
+    door_settings = DoorSettings(host="127.0.0.1", host_keys=tuple(host_keys), **settings)
     async with open_door(door_settings, accounts or register, reception or ledger, intake, outbox) as door:
         house = House(door, register, ledger, intake, outbox, folder, key, folder / "user_key")
         try:

@@ -1,0 +1,1 @@
+"""Commands for a checkout; nothing here is installed."""

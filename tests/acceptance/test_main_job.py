@@ -1,0 +1,208 @@
+"""The main job: a signed Dimona goes in, one signed acknowledgement comes out, its declarations are on the queue."""
+
+import hashlib
+from io import BytesIO
+from pathlib import Path
+
+import paramiko
+import pytest
+from lxml import etree
+from signxml import methods
+from signxml.signer import XMLSigner
+
+import schemas
+from gateway.parties import SignatureProfile
+from tests.answers import fetch, listing, only_answer
+from tests.authority import Pki
+from tests.gateway_process import SENDER, THREE_FORMS, USER, GatewayProcess, Site, today
+
+_DIMONA = Path(schemas.__file__).with_name("dimona") / "Dimona_20231.xsd"
+
+
+def send(site: Site, gateway: GatewayProcess, stem: str, directory: str = "IN") -> str:
+    """Write and upload a set of three declarations and wait for its answer; its ticket."""
+    names = site.write_set(stem)
+    assert site.sftp(f"cd {directory}", *(f"put {name}" for name in names)).returncode == 0
+    return str(gateway.judged()["ticket"])
+
+
+def test_an_accepted_file_is_acknowledged_and_every_declaration_forwarded(site: Site, gateway: GatewayProcess) -> None:
+    """The acknowledgement is positive and signed; the queue has each declaration once, each valid by itself."""
+    stem = f"DIMN.{SENDER}.{today()}.00001.R"
+    ticket = send(site, gateway, stem)
+    gateway.wait_for("submission.closed")
+
+    answer = only_answer(site)
+    messages = site.listing("queue", "take", "--count", "10")
+
+    assert (f"GO.{stem}.1", ticket, "1", ()) == (answer.file_name, answer.ticket, answer.result, answer.codes)
+    assert [f"{ticket}-00000{form}" for form in (1, 2, 3)] == [message["message_id"] for message in messages]
+    digest = hashlib.sha256(THREE_FORMS.read_bytes()).hexdigest()
+    schema = etree.XMLSchema(etree.parse(_DIMONA))
+    for form, message in enumerate(messages, 1):
+        document = etree.fromstring(message["body"].encode())
+        schema.assertValid(document)
+        assert 1 == len(document.findall("Form"))
+        assert {
+            "routing_key": "R.DIMN",
+            "ticket": ticket,
+            "form": form,
+            "forms": 3,
+            "file": f"FI.{stem}.1.1",
+            "sender": SENDER,
+            "message_type": "DIMN",
+            "schema_version": "20231",
+            "sha256": digest,
+        } == {key: message[key] for key in message if key not in {"message_id", "queued", "bytes", "body"}}
+    assert [] == site.listing("queue", "list")
+
+
+@pytest.mark.parametrize(("environment", "inbox", "outbox"), [("T", "INTEST", "OUTTEST"), ("S", "INTEST-S", "OUTTEST-S")])
+def test_a_test_file_is_answered_in_the_test_directory(
+    site: Site, gateway: GatewayProcess, environment: str, inbox: str, outbox: str
+) -> None:
+    """Each environment has its directories, and the answer's name its letter."""
+    send(site, gateway, f"DIMN.{SENDER}.{today()}.00001.{environment}", inbox)
+
+    assert only_answer(site, outbox).stem.endswith(f".{environment}")
+    assert set() == listing(site, "OUT")
+
+
+def test_simulation_needs_no_signature(site: Site, gateway: GatewayProcess) -> None:
+    """A set without FS is accepted in environment S."""
+    names = site.write_set(f"DIMN.{SENDER}.{today()}.00001.S")
+    site.sftp("cd INTEST-S", f"put {names[0]}", f"put {names[2]}")
+
+    assert "accepted" == gateway.judged()["verdict"]
+
+
+def test_an_xml_signature_beside_the_data_is_as_good_as_cms(site: Site, gateway: GatewayProcess) -> None:
+    """FS may hold an XML signature whose reference names the FI file."""
+    names = site.write_set(f"DIMN.{SENDER}.{today()}.00001.R")
+    signature = XMLSigner(method=methods.detached, signature_algorithm="ecdsa-sha256").sign(
+        THREE_FORMS.read_bytes(),
+        key=site.signer.key.read_bytes(),
+        cert=site.signer.certificate.read_text(),
+        reference_uri=names[0],
+    )
+    (site.work / names[1]).write_bytes(etree.tostring(signature))
+    site.sftp("cd IN", *(f"put {name}" for name in names))
+
+    assert "accepted" == gateway.judged()["verdict"]
+
+
+def test_a_sender_may_sign_inside_the_fi(site: Site, gateway: GatewayProcess, pki: Pki) -> None:
+    """With the profile "enveloped" no FS is awaited, and what the signature covers is what is forwarded."""
+    signer = pki.issue("Signs inside", key="rsa-2048")
+    site.add_sender("654321", "payroll02", SignatureProfile.ENVELOPED, signer)
+    stem = f"DIMN.654321.{today()}.00001.R"
+    signed = XMLSigner(method=methods.enveloped, c14n_algorithm="http://www.w3.org/2001/10/xml-exc-c14n#").sign(
+        etree.fromstring(THREE_FORMS.read_bytes()),
+        key=signer.key.read_bytes(),
+        cert=signer.certificate.read_text(),
+    )
+    (site.work / f"FI.{stem}.1.1").write_bytes(etree.tostring(signed, xml_declaration=True, encoding="UTF-8"))
+    (site.work / f"GO.{stem}.1").touch()
+    site.sftp("cd IN", f"put FI.{stem}.1.1", f"put GO.{stem}.1", user="payroll02")
+    gateway.wait_for("submission.closed")
+
+    answer = only_answer(site, user="payroll02")
+    bodies = [message["body"] for message in site.listing("queue", "take", "--count", "10")]
+
+    assert ("1", ()) == (answer.result, answer.codes)
+    assert 3 == len(bodies)
+    assert not any("Signature" in body for body in bodies)
+
+
+def test_paramiko_can_do_it_too(site: Site, gateway: GatewayProcess) -> None:
+    """paramiko's put asks for the size of what it wrote, also of a GO whose set is in custody by then."""
+    names = site.write_set(f"DIMN.{SENDER}.{today()}.00001.R")
+    transport = paramiko.Transport(("127.0.0.1", site.port))
+    transport.connect(username=USER, pkey=paramiko.Ed25519Key.from_private_key_file(str(site.work / "id_ed25519")))
+    client = paramiko.SFTPClient.from_transport(transport)
+    assert client is not None
+    for name in names:
+        client.put(str(site.work / name), f"/IN/{name}.part")
+        client.rename(f"/IN/{name}.part", f"/IN/{name}")
+    verdict = gateway.judged()
+    answer = BytesIO()
+    client.getfo(next(f"/OUT/{name}" for name in client.listdir("/OUT") if name.startswith("FO.")), answer)
+    client.close()
+    transport.close()
+
+    assert "accepted" == verdict["verdict"]
+    assert str(verdict["ticket"]).encode() in answer.getvalue()
+
+
+def test_parts_may_come_in_any_order_and_after_go(site: Site, gateway: GatewayProcess) -> None:
+    """GO waits for its parts; the last file to come closes the set, whichever it is."""
+    names = site.write_set(f"DIMN.{SENDER}.{today()}.00001.R")
+    done = site.sftp("cd IN", f"put {names[2]}", f"put {names[1]}", f"put {names[0]}")
+
+    assert 0 == done.returncode
+    assert "accepted" == gateway.judged()["verdict"]
+
+
+def test_two_parts_are_one_submission(site: Site, gateway: GatewayProcess) -> None:
+    """A set of two FI and two FS gets one acknowledgement; its declarations are counted through."""
+    stem = f"DIMN.{SENDER}.{today()}.00001.R"
+    for part in ("2.1", "2.2"):
+        (site.work / f"FI.{stem}.{part}").write_bytes(THREE_FORMS.read_bytes())
+        (site.work / f"FS.{stem}.{part}").write_bytes(site.sign(f"FI.{stem}.{part}"))
+    (site.work / f"GO.{stem}.2").touch()
+    names = [f"{prefix}.{stem}.2.{part}" for part in (1, 2) for prefix in ("FI", "FS")]
+    site.sftp("cd IN", *(f"put {name}" for name in names), f"put GO.{stem}.2")
+    gateway.wait_for("submission.closed")
+
+    only_answer(site)
+    messages = site.listing("queue", "list")
+
+    assert [1, 2, 3, 4, 5, 6] == [message["form"] for message in messages]
+    assert [f"FI.{stem}.2.1"] * 3 + [f"FI.{stem}.2.2"] * 3 == [message["file"] for message in messages]
+
+
+def test_the_same_file_again_gets_the_first_answer_again(site: Site, gateway: GatewayProcess) -> None:
+    """The same name with the same bytes is answered with the first acknowledgement, and nothing is forwarded twice."""
+    stem = f"DIMN.{SENDER}.{today()}.00001.R"
+    ticket = send(site, gateway, stem)
+    first = only_answer(site)
+    site.sftp("cd OUT", "rm *")
+
+    send(site, gateway, stem)
+
+    assert first == only_answer(site)
+    assert [f"{ticket}-00000{form}" for form in (1, 2, 3)] == [
+        message["message_id"] for message in site.listing("queue", "list")
+    ]
+
+
+def test_a_go_alone_that_comes_again_gets_the_first_answer_again(site: Site, gateway: GatewayProcess) -> None:
+    """A sender that never saw our OK may repeat just its GO."""
+    site.configure("parts_grace_seconds = 60.0", "parts_grace_seconds = 0.2")
+    gateway.stop()
+    second = GatewayProcess(site).ready()
+    names = site.write_set(f"DIMN.{SENDER}.{today()}.00001.R")
+    site.sftp("cd IN", *(f"put {name}" for name in names))
+    second.judged()
+    first = only_answer(site)
+    site.sftp("cd OUT", "rm *", "cd /IN", f"put {names[2]}")
+    verdict = second.judged()
+    again = only_answer(site)
+    second.stop()
+
+    assert "repeated" == verdict["verdict"]
+    assert first == again
+
+
+def test_a_rejected_name_may_be_used_again(site: Site, gateway: GatewayProcess) -> None:
+    """A name is used up by an accepted file only."""
+    stem = f"DIMN.{SENDER}.{today()}.00001.R"
+    names = site.write_set(stem, data=b"<broken")
+    site.sftp("cd IN", *(f"put {name}" for name in names))
+    rejected = gateway.judged()
+    send(site, gateway, stem)
+
+    codes = [fetch(site, name[3:]).codes for name in sorted(listing(site, "OUT")) if name.startswith("GO.")]
+
+    assert "rejected" == rejected["verdict"]
+    assert [("ACRF-102",), ()] == codes

@@ -1,0 +1,88 @@
+"""What the door relies on in asyncssh without a promise of it: a change there must fail here, by name."""
+
+import inspect
+from importlib.metadata import version
+
+import pytest
+from asyncssh.channel import SSHServerChannel
+from asyncssh.connection import SSHServerConnection
+from asyncssh.sftp import SFTPHandler, SFTPServerHandler
+from asyncssh.stream import SSHServerStreamSession
+
+from channels.sftp.session import Requests, SftpSession
+
+
+def test_the_version_is_the_one_that_was_read() -> None:
+    """Another minor version must be read again (session.py, login.py) before this line is changed."""
+    assert version("asyncssh").startswith("2.24.")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "parameters"),
+    [
+        (SSHServerConnection, "send_userauth_success", ["self"]),
+        (SSHServerConnection, "send_userauth_failure", ["self", "partial_success"]),
+        (SSHServerConnection, "validate_public_key", ["self", "username", "key_data", "msg", "signature"]),
+        (SSHServerConnection, "pause_writing", ["self"]),
+        (SSHServerConnection, "resume_writing", ["self"]),
+        (SSHServerChannel, "_process_env_request", ["self", "packet"]),
+        (SFTPServerHandler, "__init__", ["self", "server", "reader", "writer", "sftp_version"]),
+        (SFTPServerHandler, "_process_open", ["self", "packet"]),
+        (SFTPServerHandler, "_process_opendir", ["self", "packet"]),
+        (SFTPServerHandler, "_process_close", ["self", "packet"]),
+        (SFTPServerHandler, "_process_limits", ["self", "packet"]),
+        (SFTPServerHandler, "_get_next_handle", ["self"]),
+        (SFTPServerHandler, "run", ["self"]),
+        (SFTPHandler, "recv_packet", ["self"]),
+        (SSHServerStreamSession, "session_started", ["self"]),
+    ],
+)
+def test_what_is_replaced_is_still_there(owner: type, name: str, parameters: list[str]) -> None:
+    """Every method that is replaced or extended has the parameters it had."""
+    assert list(inspect.signature(getattr(owner, name)).parameters) == parameters
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        (SSHServerConnection._finish_userauth, "await self.send_userauth_success()"),
+        (SSHServerConnection._process_service_request, "service != self._next_service"),
+        (SFTPServerHandler._process_packet, "self._packet_handlers.get(handler_type)"),
+        (SFTPServerHandler._process_close, "self._server.close(file_obj)"),
+        (SFTPServerHandler._cleanup, "self._server.close(file_obj)"),
+        (SFTPServerHandler.run, "self._extensions"),
+        (SFTPHandler.recv_packets, "await self.recv_packet()"),
+    ],
+)
+def test_what_is_replaced_is_still_used(where: object, words: str) -> None:
+    """The library goes through the places that are replaced."""
+    assert words in inspect.getsource(where)  # type: ignore[arg-type] # methods, each of its own type
+
+
+def test_every_request_is_known() -> None:
+    """A request that asyncssh learns is not answered before it has been looked at."""
+    names = {getattr(answer, "__name__", "") for answer in Requests._packet_handlers.values()}
+    assert names == {
+        "_process_open",
+        "_process_close",
+        "_process_read",
+        "_process_write",
+        "_process_lstat",
+        "_process_fstat",
+        "_process_setstat",
+        "_process_fsetstat",
+        "_process_opendir",
+        "_process_readdir",
+        "_process_remove",
+        "_process_mkdir",
+        "_process_rmdir",
+        "_process_realpath",
+        "_process_stat",
+        "_process_rename",
+        "_process_readlink",
+        "_process_symlink",
+        "_process_posix_rename",
+        "_process_fsync",
+        "_process_limits",
+    }
+    assert issubclass(SftpSession, SSHServerStreamSession)

@@ -1,0 +1,34 @@
+"""Sites to run gateways on, and one authority for all of them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.authority import Credential, Pki
+from tests.gateway_process import GatewayProcess, Site, make_test_site, running
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    """An authority that nobody but these tests accepts."""
+    return Pki.create(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def signer(pki: Pki) -> Credential:
+    """The sender's registered certificate."""
+    return pki.issue("Payroll")
+
+
+@pytest.fixture
+def site(tmp_path: Path, pki: Pki, signer: Credential) -> Site:
+    """A site nobody has used yet."""
+    return make_test_site(tmp_path, pki, signer)
+
+
+@pytest.fixture
+def gateway(site: Site) -> Iterator[GatewayProcess]:
+    """A gateway that runs on ``site``."""
+    with running(site) as process:
+        yield process
