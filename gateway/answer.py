@@ -1,6 +1,7 @@
 """The one signed acknowledgement of a submission: what it says, under which name, and putting it where it is read."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ from schemas.filename import Environment
 from signing.sign import Signer
 from spool import answers, effects
 from spool.answers import StoredAnswer
-from spool.effects import Kind
+from spool.effects import Effect, Kind
 from spool.journal import Journal
 from spool.mailbox import Mailbox
 from spool.outbox import Outbox, answer_files
@@ -63,6 +64,8 @@ def place_pending(journal: Journal, outbox: Outbox, limit: int = 50) -> int:
     """Place the oldest answers still to be placed; answers how many that were.  Blocks on the disk."""
     with journal.read() as connection:
         batch = effects.pending(connection, Kind.ANSWER, limit)
+        if not batch:
+            return 0
         stored = [answers.load(connection, effect.facts["answer_of"]) for effect in batch]
     for answer in stored:
         outbox.place(answer.mailbox, answer_files(answer.stem, answer.data, answer.signature))
@@ -70,11 +73,15 @@ def place_pending(journal: Journal, outbox: Outbox, limit: int = 50) -> int:
         for effect, answer in zip(batch, stored, strict=True):
             note(connection, effect.ticket, "answer.placed", stem=answer.stem)
         closed = effects.done(connection, batch)
+    _report(batch, stored, closed)
+    return len(batch)
+
+
+def _report(batch: Sequence[Effect], stored: Sequence[StoredAnswer], closed: Sequence[str]) -> None:
     for effect, answer in zip(batch, stored, strict=True):
         log.info("answer.placed", ticket=effect.ticket, sender=answer.mailbox.sender, stem=answer.stem)
     for ticket in closed:
         log.info("submission.closed", ticket=ticket)
-    return len(batch)
 
 
 async def place_all(journal: Journal, outbox: Outbox) -> int:

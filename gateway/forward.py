@@ -28,6 +28,9 @@ log = structlog.get_logger()
 class RoutingQueue(Protocol):
     """Where declarations go."""
 
+    async def ready(self) -> None:
+        """Return once messages can be sent."""
+
     async def send(self, batch: Sequence[tuple[Effect, RoutingMessage]]) -> int:
         """Send ``batch`` and record what was confirmed; answers how many were.
 
@@ -78,6 +81,9 @@ class EmbeddedQueue:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
+    async def ready(self) -> None:
+        """See :class:`RoutingQueue`."""
+
     async def send(self, batch: Sequence[tuple[Effect, RoutingMessage]]) -> int:
         """See :class:`RoutingQueue`."""
         await asyncio.to_thread(self._put, batch)
@@ -97,6 +103,10 @@ class BrokerQueue:
     def __init__(self, journal: Journal, publisher: Publisher) -> None:
         self._journal = journal
         self._publisher = publisher
+
+    async def ready(self) -> None:
+        """See :class:`RoutingQueue`."""
+        await self._publisher.wait_connected()
 
     async def send(self, batch: Sequence[tuple[Effect, RoutingMessage]]) -> int:
         """See :class:`RoutingQueue`."""

@@ -119,6 +119,7 @@ class Rounds:
         return _IDLE
 
     async def _forward(self) -> float:
+        await self._pipeline.queue.ready()
         await self._pipeline.forward()
         return _IDLE
 

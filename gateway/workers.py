@@ -61,7 +61,13 @@ async def open_workers(limits: WorkerLimits) -> AsyncIterator[Workers]:
     """A pool of workers for the time of the block; its tasks are given up when the block ends."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["gateway.examination"])
-    pool = ProcessPool(max_workers=limits.count, context=context, initializer=_become_limited, initargs=[limits.memory])
+    pool = ProcessPool(
+        max_workers=limits.count,
+        max_tasks=1000,  # libxml2 keeps every name it has met for the life of its process
+        context=context,
+        initializer=_become_limited,
+        initargs=[limits.memory],
+    )
     try:
         workers = Workers(pool, limits)
         await asyncio.gather(*(workers.run(_is_alive) for _ in range(limits.count)))

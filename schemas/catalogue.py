@@ -100,4 +100,4 @@ def _schema_faults(path: Path, root: str) -> list[str]:
         xsd.compiled(path)
     except (OSError, etree.LxmlError) as unusable:
         return [str(unusable)]
-    return [] if root in xsd.element_names(path) else [f"no element {root}"]
+    return [] if root in xsd.root_names(path) else [f"it declares no root {root}"]

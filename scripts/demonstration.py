@@ -78,13 +78,19 @@ def run_sftp(folder: Path, port: int, lines: tuple[str, ...]) -> str:
     """Run ``lines`` in one sftp session of the demo's technical user."""
     batch = folder / "batch"
     batch.write_text("".join(f"{line}\n" for line in lines))
-    return run(*sftp_command(folder, port), "-b", batch, f"payroll01@127.0.0.1", cwd=folder / "files", show=False)
+    return run(*sftp_command(folder, port), "-b", batch, "payroll01@127.0.0.1", cwd=folder / "files", show=False)
 
 
 def sftp_command(folder: Path, port: int) -> list[str]:
     """The sftp command line for the demo's technical user, without its host."""
     options = ["-q", f"-oPort={port}", f"-oIdentityFile={folder / 'id_ed25519'}", "-oIdentitiesOnly=yes"]
-    return ["sftp", *options, f"-oUserKnownHostsFile={folder / 'known_hosts'}", "-oStrictHostKeyChecking=yes", "-oBatchMode=yes"]
+    return [
+        "sftp",
+        *options,
+        f"-oUserKnownHostsFile={folder / 'known_hosts'}",
+        "-oStrictHostKeyChecking=yes",
+        "-oBatchMode=yes",
+    ]
 
 
 def make_site(folder: Path) -> Site:
@@ -142,9 +148,7 @@ def xml_signature(site: Site, name: str, signer: Credential) -> bytes:
     print(f"  (an XML signature over {name}, by signxml)")
     maker = XMLSigner(method=methods.detached, signature_algorithm="ecdsa-sha256")
     data = (site.folder / "files" / name).read_bytes()
-    signature = maker.sign(
-        data, key=signer.key.read_bytes(), cert=signer.certificate.read_text(), reference_uri=name
-    )
+    signature = maker.sign(data, key=signer.key.read_bytes(), cert=signer.certificate.read_text(), reference_uri=name)
     return bytes(etree.tostring(signature))
 
 

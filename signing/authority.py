@@ -76,7 +76,8 @@ def read_entry(entry: Path) -> tuple[Authority, list[str]]:
     """
     check_name(entry.name)
     chain = [entry / CHAIN] if (entry / CHAIN).exists() else []
-    return assemble(entry.name, entry / AUTHORITY, chain, sorted((entry / CRLS).glob("*.crl")))
+    crls = sorted(path for path in (entry / CRLS).glob("*.crl") if not path.name.startswith("."))
+    return assemble(entry.name, entry / AUTHORITY, chain, crls)
 
 
 def assemble(name: str, certificate: Path, chain: Sequence[Path], crls: Sequence[Path]) -> tuple[Authority, list[str]]:
@@ -170,13 +171,13 @@ def _read_crl(path: Path, line: Sequence[x509.Certificate]) -> bytes:
     try:
         crl = x509.load_pem_x509_crl(content) if is_pem else x509.load_der_x509_crl(content)
         digest = crl.signature_hash_algorithm
-        signers = [issuer for issuer in line if issuer.subject == crl.issuer and _signed(crl, issuer)]
+        is_signed = any(issuer.subject == crl.issuer and _signed(crl, issuer) for issuer in line)
     except Exception as error:
         raise ValueError("this is no revocation list") from error
-    if not signers:
-        raise ValueError("the list is not signed by an authority of this entry")
     if digest is not None and digest.name in _WEAK_DIGESTS:
         raise ValueError(f"the list is signed with {digest.name}")
+    if not is_signed:
+        raise ValueError("the list is not signed by an authority of this entry")
     return crl.public_bytes(Encoding.DER)
 
 

@@ -175,17 +175,22 @@ def _disallowed(signer: Any, key: object) -> Iterator[str]:
     """Everything that our list of algorithms forbids."""
     digest = signer["digest_algorithm"]["algorithm"].native
     if digest not in _DIGESTS:
-        yield f"The digest algorithm {digest} is not accepted."
+        yield f"The digest algorithm{_named(digest)} is not accepted."
     algorithm = signer["signature_algorithm"]["algorithm"].native
     key_type, allowed = _ALGORITHMS.get(algorithm, (type(None), frozenset()))
     if not isinstance(key, key_type):
-        yield f"The signature algorithm {algorithm} is not accepted with this key."
+        yield f"The signature algorithm{_named(algorithm)} is not accepted with this key."
     if digest not in allowed:
         yield f"The signature algorithm {algorithm} does not go with {digest}."
     if algorithm == "rsassa_pss":
         yield from _disallowed_pss(signer["signature_algorithm"]["parameters"], digest)
     if len(_attribute(signer, "message_digest").native) != hashlib.new(digest).digest_size:
         yield f"The message digest is not one of {digest}."
+
+
+def _named(algorithm: str) -> str:
+    """The name of an algorithm that has one; object identifiers are the sender's and may be of any length."""
+    return f" {algorithm}" if algorithm.isidentifier() else ""
 
 
 def _disallowed_pss(parameters: algos.RSASSAPSSParams, digest: str) -> Iterator[str]:

@@ -9,8 +9,7 @@ Revocation has three outcomes. Unknown is no refusal: it is ``TrustUnavailable``
 after the moment that is judged counts too, so that a submission which waited for a fresh list can be decided.
 """
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import datetime
 from functools import lru_cache
 
@@ -119,7 +118,9 @@ def _misuse(leaf: asn1.Certificate) -> Fault | None:
 
 def _fault_of_path(leaf: asn1.Certificate, authority: Authority, at: datetime) -> Fault | None:
     try:
-        path = asyncio.run(_validate(leaf, authority, at))
+        path = _finish(_validate(leaf, authority, at))
+    except TrustUnavailable:
+        raise
     except InsufficientRevinfoError as error:
         raise TrustUnavailable(_undecided(leaf, authority, at), "revocation is unknown") from error
     except PathValidationError as error:
@@ -147,6 +148,17 @@ async def _validate(leaf: asn1.Certificate, authority: Authority, at: datetime) 
         retroactive_revinfo=True,
     )
     return await CertificateValidator(leaf, validation_context=context).async_validate_path()
+
+
+def _finish(validation: Coroutine[None, None, ValidationPath]) -> ValidationPath:
+    """Run a coroutine that never waits, with no need of an event loop and no harm to a running one."""
+    try:
+        validation.send(None)
+    except StopIteration as finished:
+        path: ValidationPath = finished.value
+        return path
+    validation.close()
+    raise TrustUnavailable("pyhanko-certvalidator", "path validation waits, though nothing is to be fetched")
 
 
 def _fault_of(error: PathValidationError) -> Fault:

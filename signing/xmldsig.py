@@ -57,6 +57,8 @@ def _content(data: Path) -> bytes:
 def _guarded(judge: Callable[[], Proven | Fault]) -> Proven | Fault:
     try:
         return judge()
+    except MemoryError:  # the worker's limit is our own trouble
+        raise
     except Exception:  # lxml, signxml and cryptography each raise what hostile bytes lead them to
         return Fault(Reason.SHAPE, "The XML signature cannot be read.")
 

@@ -140,7 +140,7 @@ class GatewayProcess:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-        self._follower = threading.Thread(target=self._follow)
+        self._follower = threading.Thread(target=self._follow, daemon=True)
         self._follower.start()
 
     def _follow(self) -> None:
@@ -183,7 +183,9 @@ class GatewayProcess:
         return self._ended()
 
     def kill(self) -> None:
-        """End it by SIGKILL, and see that every process it had started ends too."""
+        """End it by SIGKILL, and see that every process it had started ends too; harmless twice."""
+        if self.process.poll() is not None:
+            return
         watched = [os.pidfd_open(pid) for pid in _session(self.process.pid)]
         self.process.kill()
         self._ended()

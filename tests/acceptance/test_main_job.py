@@ -42,7 +42,7 @@ def test_an_accepted_file_is_acknowledged_and_every_declaration_forwarded(site: 
     for form, message in enumerate(messages, 1):
         document = etree.fromstring(message["body"].encode())
         schema.assertValid(document)
-        assert 1 == len(document.findall("Form"))
+        assert len(document.findall("Form")) == 1
         assert {
             "routing_key": "R.DIMN",
             "ticket": ticket,
@@ -54,10 +54,12 @@ def test_an_accepted_file_is_acknowledged_and_every_declaration_forwarded(site: 
             "schema_version": "20231",
             "sha256": digest,
         } == {key: message[key] for key in message if key not in {"message_id", "queued", "bytes", "body"}}
-    assert [] == site.listing("queue", "list")
+    assert site.listing("queue", "list") == []
 
 
-@pytest.mark.parametrize(("environment", "inbox", "outbox"), [("T", "INTEST", "OUTTEST"), ("S", "INTEST-S", "OUTTEST-S")])
+@pytest.mark.parametrize(
+    ("environment", "inbox", "outbox"), [("T", "INTEST", "OUTTEST"), ("S", "INTEST-S", "OUTTEST-S")]
+)
 def test_a_test_file_is_answered_in_the_test_directory(
     site: Site, gateway: GatewayProcess, environment: str, inbox: str, outbox: str
 ) -> None:
@@ -73,7 +75,7 @@ def test_simulation_needs_no_signature(site: Site, gateway: GatewayProcess) -> N
     names = site.write_set(f"DIMN.{SENDER}.{today()}.00001.S")
     site.sftp("cd INTEST-S", f"put {names[0]}", f"put {names[2]}")
 
-    assert "accepted" == gateway.judged()["verdict"]
+    assert gateway.judged()["verdict"] == "accepted"
 
 
 def test_an_xml_signature_beside_the_data_is_as_good_as_cms(site: Site, gateway: GatewayProcess) -> None:
@@ -88,7 +90,7 @@ def test_an_xml_signature_beside_the_data_is_as_good_as_cms(site: Site, gateway:
     (site.work / names[1]).write_bytes(etree.tostring(signature))
     site.sftp("cd IN", *(f"put {name}" for name in names))
 
-    assert "accepted" == gateway.judged()["verdict"]
+    assert gateway.judged()["verdict"] == "accepted"
 
 
 def test_a_sender_may_sign_inside_the_fi(site: Site, gateway: GatewayProcess, pki: Pki) -> None:
@@ -109,13 +111,13 @@ def test_a_sender_may_sign_inside_the_fi(site: Site, gateway: GatewayProcess, pk
     answer = only_answer(site, user="payroll02")
     bodies = [message["body"] for message in site.listing("queue", "take", "--count", "10")]
 
-    assert ("1", ()) == (answer.result, answer.codes)
-    assert 3 == len(bodies)
+    assert (answer.result, answer.codes) == ("1", ())
+    assert len(bodies) == 3
     assert not any("Signature" in body for body in bodies)
 
 
 def test_paramiko_can_do_it_too(site: Site, gateway: GatewayProcess) -> None:
-    """paramiko's put asks for the size of what it wrote, also of a GO whose set is in custody by then."""
+    """Paramiko's put asks for the size of what it wrote, also of a GO whose set is in custody by then."""
     names = site.write_set(f"DIMN.{SENDER}.{today()}.00001.R")
     transport = paramiko.Transport(("127.0.0.1", site.port))
     transport.connect(username=USER, pkey=paramiko.Ed25519Key.from_private_key_file(str(site.work / "id_ed25519")))
@@ -130,7 +132,7 @@ def test_paramiko_can_do_it_too(site: Site, gateway: GatewayProcess) -> None:
     client.close()
     transport.close()
 
-    assert "accepted" == verdict["verdict"]
+    assert verdict["verdict"] == "accepted"
     assert str(verdict["ticket"]).encode() in answer.getvalue()
 
 
@@ -139,8 +141,8 @@ def test_parts_may_come_in_any_order_and_after_go(site: Site, gateway: GatewayPr
     names = site.write_set(f"DIMN.{SENDER}.{today()}.00001.R")
     done = site.sftp("cd IN", f"put {names[2]}", f"put {names[1]}", f"put {names[0]}")
 
-    assert 0 == done.returncode
-    assert "accepted" == gateway.judged()["verdict"]
+    assert done.returncode == 0
+    assert gateway.judged()["verdict"] == "accepted"
 
 
 def test_two_parts_are_one_submission(site: Site, gateway: GatewayProcess) -> None:
@@ -157,7 +159,7 @@ def test_two_parts_are_one_submission(site: Site, gateway: GatewayProcess) -> No
     only_answer(site)
     messages = site.listing("queue", "list")
 
-    assert [1, 2, 3, 4, 5, 6] == [message["form"] for message in messages]
+    assert [message["form"] for message in messages] == [1, 2, 3, 4, 5, 6]
     assert [f"FI.{stem}.2.1"] * 3 + [f"FI.{stem}.2.2"] * 3 == [message["file"] for message in messages]
 
 
@@ -190,7 +192,7 @@ def test_a_go_alone_that_comes_again_gets_the_first_answer_again(site: Site, gat
     again = only_answer(site)
     second.stop()
 
-    assert "repeated" == verdict["verdict"]
+    assert verdict["verdict"] == "repeated"
     assert first == again
 
 
@@ -204,5 +206,5 @@ def test_a_rejected_name_may_be_used_again(site: Site, gateway: GatewayProcess) 
 
     codes = [fetch(site, name[3:]).codes for name in sorted(listing(site, "OUT")) if name.startswith("GO.")]
 
-    assert "rejected" == rejected["verdict"]
-    assert [("ACRF-102",), ()] == codes
+    assert rejected["verdict"] == "rejected"
+    assert codes == [("ACRF-102",), ()]

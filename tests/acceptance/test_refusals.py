@@ -13,7 +13,9 @@ from tests.gateway_process import SENDER, THREE_FORMS, GatewayProcess, Site, mak
 
 
 @pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory, pki: Pki, signer: Credential) -> Iterator[tuple[Site, GatewayProcess]]:
+def busy(
+    tmp_path_factory: pytest.TempPathFactory, pki: Pki, signer: Credential
+) -> Iterator[tuple[Site, GatewayProcess]]:
     """One gateway for all refusals; incomplete sets are given up after a moment."""
     site = make_test_site(tmp_path_factory.mktemp("refusals"), pki, signer)
     site.configure("parts_grace_seconds = 60.0", "parts_grace_seconds = 0.2")
@@ -50,12 +52,20 @@ REFUSALS = {
     "a GO alone": Refusal("DIMN.123456.{}.00022.R", ("ACRF-120", "ACRF-122"), leave_out=("FI", "FS")),
     "no data at all": Refusal("DIMN.123456.{}.00030.R", ("ACRF-134",), data=b""),
     "broken XML": Refusal("DIMN.123456.{}.00031.R", ("ACRF-102",), data=_GOOD[:600]),
-    "a document type": Refusal("DIMN.123456.{}.00032.R", ("ACRF-102",), data=b"<!DOCTYPE x [<!ENTITY a 'a'>]><x>&a;</x>"),
-    "an unknown root": Refusal("DIMN.123456.{}.00033.R", ("ACRF-089",), data=_GOOD.replace(b"<Dimona ", b"<Demona ").replace(b"</Dimona>", b"</Demona>")),
+    "a document type": Refusal(
+        "DIMN.123456.{}.00032.R", ("ACRF-102",), data=b"<!DOCTYPE x [<!ENTITY a 'a'>]><x>&a;</x>"
+    ),
+    "an unknown root": Refusal(
+        "DIMN.123456.{}.00033.R",
+        ("ACRF-089",),
+        data=_GOOD.replace(b"<Dimona ", b"<Demona ").replace(b"</Dimona>", b"</Demona>"),
+    ),
     "an unknown version": Refusal("DIMN.123456.{}.00034.R", ("ACRF-088",), data=_GOOD.replace(b"20231", b"19991")),
     "no schema named": Refusal("DIMN.123456.{}.00035.R", ("ACRF-136",), data=b"<Dimona><Form/></Dimona>"),
     "another encoding": Refusal("DIMN.123456.{}.00036.R", ("ACRF-138",), data=_GOOD.decode().encode("utf-16")),
-    "another kind of form": Refusal("DIMN.123456.{}.00037.R", ("ACRF-158",), data=_GOOD.replace(b">DIMONA<", b">DMFA<")),
+    "another kind of form": Refusal(
+        "DIMN.123456.{}.00037.R", ("ACRF-158",), data=_GOOD.replace(b">DIMONA<", b">DMFA<")
+    ),
     "an invalid value": Refusal("DIMN.123456.{}.00038.R", ("ACRF-312",), data=_GOOD.replace(b">SU<", b">XX<")),
 }
 
@@ -73,9 +83,9 @@ def test_what_is_wrong_is_answered_with_its_code(busy: tuple[Site, GatewayProces
     new = sorted(listing(site, f"OUT{refusal.inbox[2:]}") - before)
     answer = fetch(site, new[0][3:], f"OUT{refusal.inbox[2:]}")
 
-    assert 3 == len(new)
+    assert len(new) == 3
     assert (names[2], "0", refusal.codes) == (answer.file_name, answer.result, answer.codes)
-    assert [] == site.listing("queue", "list")
+    assert site.listing("queue", "list") == []
 
 
 def _refused(busy: tuple[Site, GatewayProcess], stem: str, signer: Credential | None = None) -> list[str]:
@@ -93,19 +103,19 @@ def test_a_revoked_certificate_is_refused(busy: tuple[Site, GatewayProcess], pki
     pki.revoke(revoked)
     site.command("authority", "crl", "test", *map(str, pki.crls))
 
-    assert ["ACRF-125"] == _refused(busy, f"DIMN.{SENDER}.{today()}.00040.R", revoked)
+    assert _refused(busy, f"DIMN.{SENDER}.{today()}.00040.R", revoked) == ["ACRF-125"]
 
 
 def test_a_certificate_of_nobody_accepted_is_refused(busy: tuple[Site, GatewayProcess], tmp_path: Path) -> None:
     """A signature that is good by itself counts for nothing without an accepted authority."""
     stranger = Pki.create(tmp_path / "elsewhere").issue("Stranger")
 
-    assert ["ACRF-125"] == _refused(busy, f"DIMN.{SENDER}.{today()}.00041.R", stranger)
+    assert _refused(busy, f"DIMN.{SENDER}.{today()}.00041.R", stranger) == ["ACRF-125"]
 
 
 def test_a_good_certificate_of_somebody_else_is_refused(busy: tuple[Site, GatewayProcess], pki: Pki) -> None:
     """A certificate of an accepted authority has to be registered for the sender."""
-    assert ["ACRF-153"] == _refused(busy, f"DIMN.{SENDER}.{today()}.00042.R", pki.issue("Somebody else"))
+    assert _refused(busy, f"DIMN.{SENDER}.{today()}.00042.R", pki.issue("Somebody else")) == ["ACRF-153"]
 
 
 def test_a_changed_file_is_refused(busy: tuple[Site, GatewayProcess]) -> None:
@@ -115,7 +125,7 @@ def test_a_changed_file_is_refused(busy: tuple[Site, GatewayProcess]) -> None:
     (site.work / names[0]).write_bytes(_GOOD + b" ")
     site.sftp("cd IN", *(f"put {name}" for name in names))
 
-    assert ["ACRF-125"] == gateway.judged()["codes"]
+    assert gateway.judged()["codes"] == ["ACRF-125"]
 
 
 def test_an_accepted_name_is_used_up(busy: tuple[Site, GatewayProcess]) -> None:
@@ -130,7 +140,7 @@ def test_an_accepted_name_is_used_up(busy: tuple[Site, GatewayProcess]) -> None:
     second = gateway.judged()
     site.listing("queue", "take", "--count", "10")
 
-    assert ("accepted", ["ACRF-133"]) == (first["verdict"], second["codes"])
+    assert (first["verdict"], second["codes"]) == ("accepted", ["ACRF-133"])
 
 
 def test_a_file_of_no_set_is_answered_at_once(busy: tuple[Site, GatewayProcess]) -> None:
@@ -143,7 +153,7 @@ def test_a_file_of_no_set_is_answered_at_once(busy: tuple[Site, GatewayProcess])
 
     answer = fetch(site, min(listing(site, "OUT") - before)[3:])
 
-    assert ("report.xml", ("ACRF-129",)) == (answer.file_name, answer.codes)
+    assert (answer.file_name, answer.codes) == ("report.xml", ("ACRF-129",))
 
 
 def test_td_withdraws_a_set_that_waits(busy: tuple[Site, GatewayProcess]) -> None:
@@ -154,7 +164,7 @@ def test_td_withdraws_a_set_that_waits(busy: tuple[Site, GatewayProcess]) -> Non
     (site.work / f"TD.{stem}.1").touch()
     site.sftp("cd IN", f"put {names[0]}", f"put {names[1]}", f"put TD.{stem}.1")
 
-    assert ["ACRF-277"] == gateway.judged()["codes"]
+    assert gateway.judged()["codes"] == ["ACRF-277"]
 
 
 def test_td_after_the_verdict_comes_too_late(busy: tuple[Site, GatewayProcess]) -> None:
@@ -169,7 +179,7 @@ def test_td_after_the_verdict_comes_too_late(busy: tuple[Site, GatewayProcess]) 
     second = gateway.judged()
     site.listing("queue", "take", "--count", "10")
 
-    assert ("accepted", ["ACRF-133"]) == (first["verdict"], second["codes"])
+    assert (first["verdict"], second["codes"]) == ("accepted", ["ACRF-133"])
 
 
 def test_a_blocked_sender_is_out(busy: tuple[Site, GatewayProcess]) -> None:
@@ -181,4 +191,4 @@ def test_a_blocked_sender_is_out(busy: tuple[Site, GatewayProcess]) -> None:
     site.command("sender", "unblock", "222222")
     unblocked = site.sftp("ls", user="payroll22").returncode
 
-    assert (255, 0) == (blocked, unblocked)
+    assert (blocked, unblocked) == (255, 0)

@@ -9,7 +9,7 @@ from asyncssh.connection import SSHServerConnection
 from asyncssh.sftp import SFTPHandler, SFTPServerHandler
 from asyncssh.stream import SSHServerStreamSession
 
-from channels.sftp.session import Requests, SftpSession
+from channels.sftp.session import Requests
 
 
 def test_the_version_is_the_one_that_was_read() -> None:
@@ -85,4 +85,5 @@ def test_every_request_is_known() -> None:
         "_process_fsync",
         "_process_limits",
     }
-    assert issubclass(SftpSession, SSHServerStreamSession)
+    announced = {name for name, _ in Requests._extensions}
+    assert announced == {b"posix-rename@openssh.com", b"fsync@openssh.com", b"limits@openssh.com"}

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import functools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from asyncssh.packet import Byte, String, UInt32, UInt64
 from structlog.testing import capture_logs
 
 from channels.sftp.handles import Outgoing
+from channels.sftp.visit import Visit
 from config.errors import TemporaryError
 from spool.intake import Intake, IntakeLimits, Upload
 from spool.mailbox import Mailbox
@@ -216,6 +218,8 @@ class Patient:
         """Wait until told to go on."""
         self.reached.set()
         await self.go_on.wait()
+        for _ in range(100):  # turns of the loop, as a real one needs
+            await asyncio.sleep(0)
         self.done = True
 
 
@@ -318,30 +322,85 @@ async def test_one_upload_that_cannot_be_given_back_keeps_no_other(tmp_path: Pat
     assert [entry["error"] for entry in logs if entry["event"] == "sftp.upload.left"] == ["OSError"]
 
 
-async def test_a_client_that_reads_nothing_fills_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Answers wait on the client: of 400 large requests only some are answered until it takes them."""
+@pytest.mark.parametrize("way", ["channel", "connection"])
+async def test_a_client_that_reads_nothing_fills_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Answers wait for the client: of 400 large requests only some are answered until it takes them.
+
+    It stops reading its channel, or with an endless window for the channel, the whole connection.
+    """
     answered = []
-    read = Outgoing.read
+    original = Outgoing.read
 
     def counted(self: Outgoing, offset: int, size: int) -> bytes:
         answered.append(offset)
-        return read(self, offset, size)
+        return original(self, offset, size)
 
     monkeypatch.setattr(Outgoing, "read", counted)
-    async with watched_house(tmp_path) as (house, _):
+    async with watched_house(tmp_path) as (house, _), house.connect() as connection, house.client() as other:
         house.answer(FO, data=b"x" * 1_000_000)
-        async with house.client() as client, house.client() as other:
-            file = await client.open(f"OUT/{FO}", "rb", encoding=None)
-            writer, handle = client._handler._writer, file._handle
-            assert writer is not None
-            assert handle is not None
-            writer.channel.pause_reading()
-            asked = [asyncio.create_task(client._handler.read(handle, 0, 261_120)) for _ in range(400)]
-            for _ in range(300):
-                await other.stat(f"OUT/{FO}")
-            assert 0 < len(answered) < 100
-            writer.channel.resume_reading()
-            assert {len(data) for data, _ in await asyncio.gather(*asked)} == {261_120}
+        if way == "connection":
+            endless = functools.partial(connection.open_session, window=1 << 30)
+            monkeypatch.setattr(connection, "open_session", endless)
+        client = await connection.start_sftp_client()
+        file = await client.open(f"OUT/{FO}", "rb", encoding=None)
+        writer, handle = client._handler._writer, file._handle
+        assert writer is not None
+        assert handle is not None
+        reading = writer.channel if way == "channel" else connection._transport
+        reading.pause_reading()
+        asked = [asyncio.create_task(client._handler.read(handle, 0, 261_120)) for _ in range(400)]
+        for _ in range(300):
+            await other.stat(f"OUT/{FO}")
+        assert 0 < len(answered) < 100
+        reading.resume_reading()
+        assert {len(data) for data, _ in await asyncio.gather(*asked)} == {261_120}
+
+
+async def test_a_client_that_read_nothing_and_leaves_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of the connection also ends the waiting for it to take bytes."""
+    paused = asyncio.Event()
+    pause = Visit.pause
+
+    def noting(self: Visit) -> None:
+        pause(self)
+        paused.set()
+
+    monkeypatch.setattr(Visit, "pause", noting)
+    async with watched_house(tmp_path) as (house, intake):
+        house.answer(FO, data=b"x" * 1_000_000)
+        connection = await house.connect()
+        monkeypatch.setattr(connection, "open_session", functools.partial(connection.open_session, window=1 << 30))
+        client = await connection.start_sftp_client()
+        await begin(client, f"IN/{GO}")
+        handle = (await client.open(f"OUT/{FO}", "rb", encoding=None))._handle or b""
+        connection._transport.pause_reading()
+        asked = [asyncio.create_task(client._handler.read(handle, 0, 261_120)) for _ in range(400)]
+        await paused.wait()
+        connection.abort()
+        await intake.abandoned.acquire()
+        assert (house.left(), house.ledger.names) == ([], [])
+        assert {type(error) for error in await asyncio.gather(*asked, return_exceptions=True)} != {tuple}
+
+
+async def test_a_fault_of_ours_between_requests_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever breaks the loop that reads requests, what was open is given back and the connection ends."""
+    async with watched_house(tmp_path) as (house, intake), house.connect() as connection:
+        client = await connection.start_sftp_client()
+        await begin(client, f"IN/{GO}")
+
+        def broken(*_arguments: object) -> None:
+            raise RuntimeError("broken")
+
+        monkeypatch.setattr(Visit, "work", broken)
+        with pytest.raises(asyncssh.Error):
+            await client.stat("/")
+        await intake.abandoned.acquire()
+        await connection.wait_closed()
+        assert (house.left(), house.ledger.names) == ([], [])
 
 
 async def test_the_door_closes_after_open_uploads_have_ended(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from channels.ports import Account
 from channels.sftp import algorithms, login
 from channels.sftp.login import Login
+from channels.sftp.tree import Tree
 from config.errors import ConfigurationError, TemporaryError
 from tests.adapters.sftp_door import SENDER, USER, House, open_house, write_key
 
@@ -225,7 +226,8 @@ async def test_a_check_that_raises_lets_nobody_in(house: House, monkeypatch: pyt
 async def test_a_falsy_begin_lets_nobody_in(house: House, monkeypatch: pytest.MonkeyPatch, answer: bool | None) -> None:
     """The library would end the log-in with success there; without a proof it does not succeed here."""
     monkeypatch.setattr(Login, "begin_auth", lambda *_: answer)
-    assert not await is_in(house, keys=[asyncssh.generate_private_key("ssh-ed25519")])
+    with pytest.raises(asyncssh.PermissionDenied):
+        await house.connect(keys=[asyncssh.generate_private_key("ssh-ed25519")])
 
 
 @pytest.mark.parametrize("username", ["", "alpha", "ALPHA", "a" * 200, "x\ny", "../etc"])
@@ -342,8 +344,22 @@ async def test_there_is_nothing_but_sftp(house: House, act: Callable[[asyncssh.S
     async with house.connect() as connection:
         with pytest.raises((asyncssh.Error, OSError, asyncssh.ChannelListenError)):
             await act(connection)  # type: ignore[misc] # each is a coroutine of its own type
-        async with connection.start_sftp_client(env={"LD_PRELOAD": "/x"}) as client:
+        async with connection.start_sftp_client() as client:
             assert len(await client.listdir("/")) == 6
+
+
+async def test_no_environment_is_taken(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables that a client sends are dropped, and it is served all the same."""
+    kept: list[Mapping[str, str]] = []
+
+    def noting(tree: Tree, path: bytes) -> bytes:
+        kept.append(tree.env)
+        return b"/"
+
+    monkeypatch.setattr(Tree, "realpath", noting)
+    async with house.connect() as connection, connection.start_sftp_client(env={"LD_PRELOAD": "/x"}) as client:
+        await client.realpath(".")
+    assert kept == [{}]
 
 
 async def test_openssh_gets_no_shell_agent_or_display(house: House) -> None:

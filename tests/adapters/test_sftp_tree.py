@@ -8,7 +8,7 @@ from typing import cast
 import asyncssh
 import pytest
 from asyncssh import FXF_APPEND, FXF_CREAT, FXF_EXCL, FXF_READ, FXF_TRUNC, FXF_WRITE, SFTPLimits
-from asyncssh.packet import SSHPacket
+from asyncssh.packet import SSHPacket, String
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -158,6 +158,13 @@ async def test_no_path_leads_outside(house: House, client: asyncssh.SFTPClient, 
     assert sorted(house.folder.rglob("*")) == before
 
 
+@pytest.mark.parametrize("path", ESCAPES, ids=repr)
+def test_no_such_path_is_a_place(path: bytes) -> None:
+    """They are refused before the spool is asked."""
+    with pytest.raises(MailboxRefusal):
+        locate(path)
+
+
 async def test_a_name_that_looks_like_one_of_ours_is_just_a_name(house: House, client: asyncssh.SFTPClient) -> None:
     """A file called as the spool calls a folder lives beside it and disturbs nothing."""
     await put(client, f"IN/{FI}")
@@ -278,10 +285,10 @@ async def test_a_resumed_upload_is_refused_with_words(house: House, client: asyn
 async def test_without_truncation_a_new_file_is_a_fresh_upload(
     house: House, client: asyncssh.SFTPClient, flags: int
 ) -> None:
-    """Clients that always append can send a new file."""
+    """Clients that always append can send a new file; where it is put in then doesn't depend on what they say."""
     async with opened(client, f"IN/{FI}", flags) as file:
         await file.write(b"one", 0)
-        await file.write(b"two", 3)
+        await file.write(b"two", 0 if flags & FXF_APPEND else 3)
     assert (house.intake.set_folder(house.inbox(), FI) / FI).read_bytes() == b"onetwo"
 
 
@@ -352,8 +359,8 @@ async def test_three_extensions_are_announced_and_no_other_works(client: asyncss
     assert client.version == 3
     limits = await limits_of(client)
     assert (limits.max_packet_len, limits.max_read_len, limits.max_write_len) == (262144, 261120, 261120)
-    for act in (client.statvfs("/"), client.link("IN/a", "IN/b")):
-        assert (await refused(act))[0] == asyncssh.FX_OP_UNSUPPORTED
+    for request in (b"statvfs@openssh.com", b"hardlink@openssh.com", b"copy-data", b"lsetstat@openssh.com"):
+        assert (await refused(handler._make_request(request, String("/"))))[0] == asyncssh.FX_OP_UNSUPPORTED
 
 
 async def test_fsync_of_an_upload(house: House, client: asyncssh.SFTPClient) -> None:

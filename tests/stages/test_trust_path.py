@@ -232,6 +232,12 @@ def test_an_expired_certificate_needs_no_list_of_its_issuer(pki: Pki, folder: Pa
     assert reason(judge(signer)) is Reason.EXPIRED
 
 
+async def test_a_running_event_loop_changes_no_verdict(pki: Pki, folder: Path, judge: Judge) -> None:
+    """Whoever verifies from a coroutine by mistake is slow, but refuses nobody."""
+    pki.install(folder, "test")
+    assert isinstance(judge(pki.issue("In a Loop")), Evidence)
+
+
 def test_unknown_crosses_a_process_border() -> None:
     """Verification runs in workers: the exception must arrive whole."""
     arrived = pickle.loads(pickle.dumps(TrustUnavailable("An Issuer", "no list")))  # noqa: S301 -- our own bytes

@@ -1,0 +1,114 @@
+"""``python -m tests.faults.halting STEP serve …``: a gateway that stands still at one step of a file's path.
+
+It says so on its log (event ``fault.halted``) and does nothing more in that thread, so that a test can kill the
+process right there, or first do something that a sender might do in that moment.  The product has no hook for this:
+the function of the step is wrapped from outside, before the command line runs.
+"""
+
+import functools
+import importlib
+import inspect
+import itertools
+import json
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+
+@dataclass(frozen=True)
+class Step:
+    """Before or after the n-th call of a function, named as module, colon, dotted name."""
+
+    when: str
+    function: str
+    call: int = 1
+
+
+STEPS: Final = {
+    "first byte of FI written": Step("after", "spool.intake:Upload.write"),
+    "FI closed, without its name": Step("before", "spool.intake:Intake.finish"),
+    "FI has its name": Step("after", "spool.intake:Intake.finish"),
+    "FS has its name": Step("after", "spool.intake:Intake.finish", 2),
+    "GO has its name": Step("after", "spool.intake:Intake.finish", 3),
+    "files synced, envelope not written": Step("before", "spool.custody:write_durably"),
+    "envelope written": Step("after", "spool.custody:write_durably"),
+    "set moved into custody": Step("after", "spool.custody:move_durably"),
+    "journal about to be committed": Step("before", "spool.custody:Custody._record"),
+    "in the journal, sender not told": Step("after", "spool.custody:Custody.take"),
+    "sender told, nothing judged": Step("before", "gateway.judge:Judge.judge"),
+    "signature verified": Step("after", "gateway.judge:Judge._signature"),
+    "declarations written": Step("after", "gateway.judge:Judge._validation"),
+    "acknowledgement signed": Step("after", "gateway.answer:compose"),
+    "effects planned, verdict not committed": Step("after", "gateway.forward:promise"),
+    "verdict committed": Step("after", "gateway.pipeline:Pipeline._record"),
+    "FO placed": Step("after", "spool.outbox:write_durably"),
+    "FS placed": Step("after", "spool.outbox:write_durably", 2),
+    "GO placed": Step("after", "spool.outbox:write_durably", 3),
+    "answer recorded": Step("before", "gateway.answer:_report"),
+    "declarations read": Step("after", "gateway.forward:message_of", 3),
+    "nothing published": Step("before", "channels.mq.publisher:Publisher.publish"),
+    "first message published": Step("after", "pika.channel:Channel.basic_publish"),
+    "last message published": Step("after", "pika.channel:Channel.basic_publish", 3),
+    "first message confirmed": Step("after", "channels.mq.publisher:Publisher.publish"),
+    "last message confirmed": Step("after", "channels.mq.publisher:Publisher.publish", 3),
+    "confirms not recorded": Step("before", "gateway.forward:record"),
+    "confirms recorded": Step("after", "gateway.forward:record"),
+    "declarations dropped": Step("after", "gateway.forward:_drop_finished"),
+    "put into the embedded queue, not committed": Step("after", "spool.routing_queue:put"),
+    "committed to the embedded queue": Step("after", "gateway.forward:EmbeddedQueue._put"),
+}
+
+
+def halt(step: str) -> None:
+    """Say where we are, and stand still until somebody kills us."""
+    sys.stderr.write(json.dumps({"event": "fault.halted", "step": step}) + "\n")
+    sys.stderr.flush()
+    threading.Event().wait()
+
+
+def install(name: str) -> None:
+    """Wrap the function of a step."""
+    step = STEPS[name]
+    module, _, path = step.function.partition(":")
+    *owners, last = path.split(".")
+    owner: Any = functools.reduce(getattr, owners, importlib.import_module(module))
+    setattr(owner, last, _wrapped(getattr(owner, last), name, step))
+
+
+def _wrapped(original: Callable[..., Any], name: str, step: Step) -> Callable[..., Any]:
+    calls = itertools.count(1)
+
+    def halt_if(moment: str, call: int) -> None:
+        if step.when == moment and call == step.call:
+            halt(name)
+
+    @functools.wraps(original)
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        call = next(calls)
+        halt_if("before", call)
+        result = original(*args, **kwargs)
+        halt_if("after", call)
+        return result
+
+    @functools.wraps(original)
+    async def awaited(*args: Any, **kwargs: Any) -> Any:
+        call = next(calls)
+        halt_if("before", call)
+        result = await original(*args, **kwargs)
+        halt_if("after", call)
+        return result
+
+    return awaited if inspect.iscoroutinefunction(original) else plain
+
+
+def main() -> int:
+    """Install the step that the first argument names, and run the command line with the others."""
+    install(sys.argv[1])
+    cli = importlib.import_module("gateway.cli")
+    return int(cli.run(sys.argv[2:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""The gateway's own key and signature, judged by OpenSSL and by our own verifier."""
+
+import base64
+import stat
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from asn1crypto import cms
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from config.errors import ConfigurationError
+from signing import authorities
+from signing.evidence import Evidence
+from signing.keys import create_signing_key
+from signing.sign import Signer
+from signing.verify import verify_detached
+from tests import signers
+from tests.authority import Credential, Pki, now
+
+ANSWER = b'<?xml version="1.0" encoding="UTF-8"?>\n<ACRF/>\n'
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Credential:
+    """A key and certificate as the gateway makes them."""
+    folder = tmp_path_factory.mktemp("keys")
+    pair = Credential(folder / "signing.key", folder / "signing.pem")
+    create_signing_key(pair.key, pair.certificate, "Invented Gateway")
+    return pair
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    """An authority that may have issued the gateway's certificate instead."""
+    return Pki.create(tmp_path_factory.mktemp("pki"))
+
+
+def faults(key: Path, certificate: Path) -> tuple[str, ...]:
+    """Why a key and certificate can't be used."""
+    with pytest.raises(ConfigurationError) as caught:
+        Signer.open(key, certificate)
+    return caught.value.faults
+
+
+def test_a_new_key_is_rsa_3072_and_the_owners_alone(pair: Credential) -> None:
+    """The key is long enough for years, and its file is nobody else's."""
+    key = load_pem_private_key(pair.key.read_bytes(), password=None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    assert (key.key_size, stat.S_IMODE(pair.key.stat().st_mode)) == (3072, 0o600)
+
+
+def test_a_new_certificate_is_for_signing_and_five_years(pair: Credential) -> None:
+    """It says what it is for, and that it is no authority."""
+    certificate = pair.read()
+    usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    assert certificate.subject.rfc4514_string() == "CN=Invented Gateway"
+    assert (usage.digital_signature, usage.content_commitment, usage.key_cert_sign, constraints.ca) == (
+        True,
+        True,
+        False,
+        False,
+    )
+    assert certificate.not_valid_after_utc - certificate.not_valid_before_utc == timedelta(days=5 * 365)
+
+
+@pytest.mark.parametrize("existing", ["key", "certificate"])
+def test_a_key_is_never_overwritten(existing: str, tmp_path: Path) -> None:
+    """Whichever of the two is there, nothing is written."""
+    (tmp_path / existing).write_text("precious")
+    with pytest.raises(ConfigurationError) as caught:
+        create_signing_key(tmp_path / "key", tmp_path / "certificate", "x")
+    assert caught.value.faults == (f"{tmp_path / existing}: the file exists",)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["precious"]
+
+
+def test_a_key_needs_a_folder(tmp_path: Path) -> None:
+    """A folder that isn't there is a fault of the configuration, not a traceback."""
+    with pytest.raises(ConfigurationError):
+        create_signing_key(tmp_path / "none" / "key", tmp_path / "none" / "certificate", "x")
+
+
+@pytest.mark.parametrize("answer", [ANSWER, b"", b"\r\n" * 1000, bytes(range(256))])
+def test_openssl_verifies_our_signature(answer: bytes, pair: Credential, tmp_path: Path) -> None:
+    """The receiver's tool accepts it over the bytes as they are, and no others."""
+    der = base64.b64decode(Signer.open(pair.key, pair.certificate).sign_detached(answer))
+    data = tmp_path / "FO.ACRF"
+    data.write_bytes(answer)
+    assert signers.accepts(data, der, pair.certificate, tmp_path)
+    data.write_bytes(answer + b"x")
+    assert not signers.accepts(data, der, pair.certificate, tmp_path)
+
+
+@pytest.mark.parametrize("key", ["p-256", "p-384", "rsa-2048"])
+def test_our_own_verifier_accepts_it(key: str, pki: Pki, tmp_path: Path) -> None:
+    """With a certificate of an accepted authority, what we sign passes what we demand."""
+    pki.install(tmp_path / "authorities", "test")
+    pair = pki.issue("Gateway", key=key)
+    data = tmp_path / "FO.ACRF"
+    data.write_bytes(ANSWER)
+    signature = Signer.open(pair.key, pair.certificate).sign_detached(ANSWER)
+    accepted = authorities.load(tmp_path / "authorities")
+    verdict = verify_detached(data, signature, authorities=accepted, at=now(), text_mode=False)
+    assert isinstance(verdict, Evidence)
+    assert verdict.leniencies == ()
+
+
+def test_it_has_the_attributes_of_cades(pair: Credential) -> None:
+    """CAdES-B: content type, digest, time, the signing certificate, and the algorithms protected."""
+    der = base64.b64decode(Signer.open(pair.key, pair.certificate).sign_detached(ANSWER))
+    [signer] = cms.ContentInfo.load(der, strict=True)["content"]["signer_infos"]
+    assert {attribute["type"].native for attribute in signer["signed_attrs"]} == {
+        "content_type",
+        "message_digest",
+        "signing_time",
+        "signing_certificate_v2",
+        "cms_algorithm_protection",
+    }
+
+
+def test_it_is_written_in_columns_of_64_with_crlf(pair: Credential) -> None:
+    """The layout that the network's clients write themselves."""
+    text = Signer.open(pair.key, pair.certificate).sign_detached(ANSWER)
+    *full, last, end = text.split(b"\r\n")
+    assert {len(line) for line in full} == {64}
+    assert 0 < len(last) <= 64
+    assert end == b""
+
+
+def test_a_key_of_another_certificate_is_refused(pair: Credential, pki: Pki) -> None:
+    """Key and certificate must belong together."""
+    other = pki.issue("Other")
+    assert faults(other.key, pair.certificate) == (
+        f"{pair.certificate}: the certificate does not belong to {other.key}",
+    )
+
+
+def test_a_key_that_everybody_may_read_is_refused(pki: Pki) -> None:
+    """Such a key is no secret."""
+    loose = pki.issue("Loose")
+    loose.key.chmod(0o644)
+    assert faults(loose.key, loose.certificate) == (f"{loose.key}: everybody may read this key",)
+
+
+def test_missing_files_are_told_together(tmp_path: Path) -> None:
+    """Every fault at once."""
+    assert faults(tmp_path / "key", tmp_path / "certificate") == (
+        f"{tmp_path / 'key'}: No such file or directory",
+        f"{tmp_path / 'certificate'}: No such file or directory",
+    )
+
+
+def test_an_encrypted_key_and_junk_are_refused(pki: Pki, tmp_path: Path) -> None:
+    """A pass phrase can't be asked for at night."""
+    encrypted = tmp_path / "encrypted.key"
+    protection = BestAvailableEncryption(b"invented")
+    encrypted.write_bytes(pki.issue("X").private().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection))
+    encrypted.chmod(0o600)
+    assert faults(encrypted, encrypted) == (
+        f"{encrypted}: this is no unencrypted private key in PEM",
+        f"{encrypted}: this is no certificate in PEM",
+    )
+
+
+def test_a_key_that_cannot_sign_is_refused(pki: Pki) -> None:
+    """Ed25519 isn't understood by the receivers' tools; an authority's key isn't for answers."""
+    edwards = pki.issue("Edwards", key="ed25519")
+    assert faults(edwards.key, edwards.certificate) == (f"{edwards.key}: the key is neither RSA nor on a NIST curve",)
+    issuing = pki.issuing_credential
+    assert faults(issuing.key, issuing.certificate) == (
+        f"{issuing.certificate}: The signer's certificate is that of an authority.",
+    )
