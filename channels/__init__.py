@@ -1,0 +1,1 @@
+"""The doors: how files and messages come in and answers go out.  Imports only ``spool``, ``schemas``, ``config``."""

@@ -24,6 +24,10 @@ class ConfigurationError(GatewayError):
         super().__init__("\n".join(faults))
         self.faults = tuple(faults)
 
+    def __reduce__(self) -> tuple[type["ConfigurationError"], tuple[tuple[str, ...]]]:
+        """Travel whole from a worker process."""
+        return type(self), (self.faults,)
+
 
 class TemporaryError(GatewayError):
     """Our own trouble; the work is kept and tried again."""

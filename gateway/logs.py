@@ -17,6 +17,7 @@ _CAPPED: Final = {
     "pika": logging.CRITICAL,
     "pyhanko": logging.CRITICAL,
     "pyhanko_certvalidator": logging.CRITICAL,
+    "signxml": logging.CRITICAL,
     "alembic": logging.WARNING,
 }
 

@@ -178,13 +178,16 @@ def _fault_of(error: PathValidationError) -> Fault:
 
 def _undecided(leaf: asn1.Certificate, authority: Authority, at: datetime) -> str:
     """The highest authority of the path without a list that is good at the moment: the one to be asked for it."""
-    current = {
-        crl.issuer.hashable for crl in _lists(authority.crls) if crl["tbs_cert_list"]["next_update"].native >= at
-    }
+    current = {crl.issuer.hashable for crl in _lists(authority.crls) if _is_current(crl, at)}
     path = [_certificate(der) for der in reversed((authority.certificate, *authority.chain))][1:]
     issuers = [certificate.issuer for certificate in (*path, leaf)]
     lacking = [issuer for issuer in issuers if issuer.hashable not in current]
     return str((lacking or issuers[-1:])[0].human_friendly)
+
+
+def _is_current(crl: asn1_crl.CertificateList, at: datetime) -> bool:
+    next_update: datetime | None = crl["tbs_cert_list"]["next_update"].native
+    return next_update is not None and next_update >= at
 
 
 @lru_cache(maxsize=256)

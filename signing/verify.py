@@ -3,10 +3,10 @@
 The one door for signatures: a file with its signature beside it (FS, annex 25), or an XML document with its signature
 inside. CMS or XML is told from the bytes. Judged in this order: shape, algorithms, mathematics, path.
 
-Whether the signer's certificate is registered for the sender is not asked here. The functions are synchronous and meant
-for a limited worker process: hostile bytes may cost time and memory, an XML document of ten megabytes 600 MB. They give
-evidence or a fault for any bytes. What they raise is our own trouble: ``TrustUnavailable``, ``OSError`` if the file can't
-be read, ``MemoryError`` if the worker's limit is too low.
+Whether the signer's certificate is registered for the sender is not asked here. The functions are synchronous and
+meant for a limited worker process: hostile bytes may cost time and memory, an XML document of ten megabytes 600 MB.
+They give evidence or a fault for any bytes. What they raise is our own trouble: ``TrustUnavailable``, ``OSError`` if
+the file can't be read, ``MemoryError`` if the worker's limit is too low.
 """
 
 import hashlib

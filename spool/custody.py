@@ -100,7 +100,7 @@ class Custody:
         for day in sorted(self.root.glob("????-??-??")):
             if day.name < self._first_doubtful_day():
                 continue
-            for folder in sorted(day.iterdir()):
+            for folder in sorted(path.parent for path in day.glob(f"*/{ENVELOPE}")):
                 with self._journal.read() as connection:
                     recorded = submissions.known(connection, folder.name)
                 if not recorded:

@@ -14,6 +14,7 @@ the latter by :meth:`Intake.recover`.  Names are those :func:`schemas.filename.i
 import os
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ class Upload:
         Raises:
             MailboxRefusal: the file would be larger than allowed, or would have a hole.
         """
+        if offset > self.size:
+            raise MailboxRefusal(Trouble.DENIED, "a file is written from its beginning on, without holes")
         if offset + len(data) > self._limit:
             raise MailboxRefusal(Trouble.FULL, f"a file may have at most {self._limit} bytes (184)")
         view = memoryview(data)
@@ -182,25 +185,20 @@ class Intake:
             return None
         upload = self._open.get((mailbox, name))
         if upload is not None:
-            return Entry(name, upload.size, upload.path.stat().st_mtime)
-        try:
-            facts = self._path(mailbox, name).stat()
-        except FileNotFoundError:
-            return None
-        return Entry(name, facts.st_size, facts.st_mtime)
+            return Entry(name, upload.size, time.time())
+        return _entry(self._path(mailbox, name))
 
     def entries(self, mailbox: Mailbox) -> list[Entry]:
         """Every waiting or growing file of ``mailbox``, by name."""
         found: dict[str, Entry] = {}
-        for path in self._files(mailbox):
-            try:
-                facts = path.stat()
-            except FileNotFoundError:
-                continue
-            found[path.name] = Entry(path.name, facts.st_size, facts.st_mtime)
-        for (box, name), upload in list(self._open.items()):
-            if box == mailbox:
-                found[name] = Entry(name, upload.size, found[name].modified if name in found else 0.0)
+        with self.locked(mailbox):
+            for path in self._files(mailbox):
+                entry = _entry(path)
+                if entry is not None:
+                    found[path.name] = entry
+            for (box, name), upload in list(self._open.items()):
+                if box == mailbox:
+                    found[name] = Entry(name, upload.size, time.time())
         return [found[name] for name in sorted(found)]
 
     def sets(self) -> Iterator[tuple[Mailbox, Path]]:
@@ -248,6 +246,14 @@ class Intake:
     def _place(self, source: Path, target: Path) -> None:
         make_folder(target.parent)
         move_durably(source, target)
+
+
+def _entry(path: Path) -> Entry | None:
+    try:
+        facts = path.lstat()
+    except FileNotFoundError:
+        return None
+    return Entry(path.name, facts.st_size, facts.st_mtime)
 
 
 def _check(name: str) -> None:

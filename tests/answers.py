@@ -27,7 +27,7 @@ class Answer:
 def listing(site: Site, directory: str, user: str = USER) -> set[str]:
     """The names in a directory of the sender."""
     done = site.sftp(f"ls -1 {directory}", user=user)
-    assert done.returncode == 0, done.stderr
+    assert 0 == done.returncode, done.stderr
     return {word.partition("/")[2] for word in done.stdout.split() if "/" in word}
 
 
@@ -35,7 +35,7 @@ def fetch(site: Site, stem: str, directory: str = "OUT", user: str = USER) -> An
     """Download an answer, verify its signature with openssl and its form with the ACRF schema, and read it."""
     names = [f"{prefix}.{stem}" for prefix in ("FO", "FS", "GO")]
     done = site.sftp(f"cd {directory}", *(f"get {name}" for name in names), user=user)
-    assert done.returncode == 0, done.stderr
+    assert 0 == done.returncode, done.stderr
     data, signature, go = (site.work / name for name in names)
     der = site.work / "answer.der"
     der.write_bytes(base64.b64decode(signature.read_bytes()))
@@ -44,7 +44,7 @@ def fetch(site: Site, stem: str, directory: str = "OUT", user: str = USER) -> An
     subprocess.run([*command, *trust], check=True, capture_output=True)
     root = etree.fromstring(data.read_bytes())
     etree.XMLSchema(etree.parse(_ACRF)).assertValid(root)
-    assert go.read_bytes() == b""
+    assert b"" == go.read_bytes()
     return Answer(
         stem=stem,
         file_name=root.findtext("Form/FileReference/FileName") or "",

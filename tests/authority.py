@@ -85,9 +85,11 @@ class Pki:
         """Make both authorities with keys of one kind and write fresh lists."""
         folder.mkdir(parents=True, exist_ok=True)
         private = new_key(key)
-        root = _write(folder, "root", private, _authority(f"{name} Root", f"{name} Root", private, private))
+        root = _write(folder, "root", private, _authority(f"{name} Root", f"{name} Root", private, private, days=3000))
         below = new_key(key)
-        issuing = _write(folder, "issuing", below, _authority(f"{name} Issuing", f"{name} Root", below, private))
+        issuing = _write(
+            folder, "issuing", below, _authority(f"{name} Issuing", f"{name} Root", below, private, days=3650)
+        )
         pki = cls(folder, root, issuing)
         pki.write_crls()
         return pki
@@ -170,9 +172,9 @@ def usage(names: str | Sequence[str]) -> x509.KeyUsage:
     return x509.KeyUsage(**{name: name in chosen for name in _USAGES})
 
 
-def _authority(name: str, issuer: str, key: PrivateKey, issuer_key: PrivateKey) -> x509.Certificate:
+def _authority(name: str, issuer: str, key: PrivateKey, issuer_key: PrivateKey, *, days: int) -> x509.Certificate:
     builder = _builder(name, _name(issuer), key, None)
-    builder = builder.not_valid_before(now() - timedelta(days=400)).not_valid_after(now() + timedelta(days=3650))
+    builder = builder.not_valid_before(now() - timedelta(days=400)).not_valid_after(now() + timedelta(days=days))
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     builder = builder.add_extension(usage(("key_cert_sign", "crl_sign")), critical=True)
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

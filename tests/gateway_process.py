@@ -65,7 +65,7 @@ class Site:
     def configure(self, old: str, new: str) -> None:
         """Replace one line of the settings."""
         text = self.settings_file.read_text()
-        assert text.count(old) == 1
+        assert 1 == text.count(old)
         self.settings_file.write_text(text.replace(old, new))
 
     def add_sender(self, number: str, user: str, signature: SignatureProfile, certificate: Credential) -> None:
@@ -88,7 +88,7 @@ class Site:
     def listing(self, *words: str) -> Any:
         """What ``gateway`` answers to ``words`` as JSON."""
         done = self.command(*words, "--json")
-        assert done.returncode == 0, done.stderr
+        assert 0 == done.returncode, done.stderr
         return json.loads(done.stdout)
 
     def sftp(self, *lines: str, user: str = USER) -> subprocess.CompletedProcess[str]:

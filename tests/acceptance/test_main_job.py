@@ -75,7 +75,7 @@ def test_simulation_needs_no_signature(site: Site, gateway: GatewayProcess) -> N
     names = site.write_set(f"DIMN.{SENDER}.{today()}.00001.S")
     site.sftp("cd INTEST-S", f"put {names[0]}", f"put {names[2]}")
 
-    assert gateway.judged()["verdict"] == "accepted"
+    assert "accepted" == gateway.judged()["verdict"]
 
 
 def test_an_xml_signature_beside_the_data_is_as_good_as_cms(site: Site, gateway: GatewayProcess) -> None:
@@ -90,7 +90,7 @@ def test_an_xml_signature_beside_the_data_is_as_good_as_cms(site: Site, gateway:
     (site.work / names[1]).write_bytes(etree.tostring(signature))
     site.sftp("cd IN", *(f"put {name}" for name in names))
 
-    assert gateway.judged()["verdict"] == "accepted"
+    assert "accepted" == gateway.judged()["verdict"]
 
 
 def test_a_sender_may_sign_inside_the_fi(site: Site, gateway: GatewayProcess, pki: Pki) -> None:
@@ -112,7 +112,7 @@ def test_a_sender_may_sign_inside_the_fi(site: Site, gateway: GatewayProcess, pk
     bodies = [message["body"] for message in site.listing("queue", "take", "--count", "10")]
 
     assert (answer.result, answer.codes) == ("1", ())
-    assert len(bodies) == 3
+    assert 3 == len(bodies)
     assert not any("Signature" in body for body in bodies)
 
 
@@ -132,7 +132,7 @@ def test_paramiko_can_do_it_too(site: Site, gateway: GatewayProcess) -> None:
     client.close()
     transport.close()
 
-    assert verdict["verdict"] == "accepted"
+    assert "accepted" == verdict["verdict"]
     assert str(verdict["ticket"]).encode() in answer.getvalue()
 
 
@@ -141,8 +141,8 @@ def test_parts_may_come_in_any_order_and_after_go(site: Site, gateway: GatewayPr
     names = site.write_set(f"DIMN.{SENDER}.{today()}.00001.R")
     done = site.sftp("cd IN", f"put {names[2]}", f"put {names[1]}", f"put {names[0]}")
 
-    assert done.returncode == 0
-    assert gateway.judged()["verdict"] == "accepted"
+    assert 0 == done.returncode
+    assert "accepted" == gateway.judged()["verdict"]
 
 
 def test_two_parts_are_one_submission(site: Site, gateway: GatewayProcess) -> None:
@@ -192,7 +192,7 @@ def test_a_go_alone_that_comes_again_gets_the_first_answer_again(site: Site, gat
     again = only_answer(site)
     second.stop()
 
-    assert verdict["verdict"] == "repeated"
+    assert "repeated" == verdict["verdict"]
     assert first == again
 
 
@@ -206,5 +206,5 @@ def test_a_rejected_name_may_be_used_again(site: Site, gateway: GatewayProcess) 
 
     codes = [fetch(site, name[3:]).codes for name in sorted(listing(site, "OUT")) if name.startswith("GO.")]
 
-    assert rejected["verdict"] == "rejected"
+    assert "rejected" == rejected["verdict"]
     assert codes == [("ACRF-102",), ()]

@@ -83,7 +83,7 @@ def test_what_is_wrong_is_answered_with_its_code(busy: tuple[Site, GatewayProces
     new = sorted(listing(site, f"OUT{refusal.inbox[2:]}") - before)
     answer = fetch(site, new[0][3:], f"OUT{refusal.inbox[2:]}")
 
-    assert len(new) == 3
+    assert 3 == len(new)
     assert (names[2], "0", refusal.codes) == (answer.file_name, answer.result, answer.codes)
     assert site.listing("queue", "list") == []
 

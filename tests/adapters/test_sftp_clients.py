@@ -53,7 +53,7 @@ async def test_openssh_sftp_lists_with_size_and_date(house: House) -> None:
     house.answer(FO, data=b"12345")
     ended = await house.sftp("ls -l OUT", "ls -l")
     assert " 5 " in ended.out
-    assert ended.out.count("drwx------") == 6
+    assert 6 == ended.out.count("drwx------")
 
 
 @pytest.mark.parametrize("suffix", [".part", ".filepart", ".tmp", ".PART"])
@@ -184,7 +184,7 @@ async def test_ten_thousand_answers_are_listed(house: House) -> None:
         listed = [str(entry.filename) for entry in await client.readdir("OUT")]
     assert sorted(listed) == names
     ended = await house.sftp("ls -1 OUT")
-    assert ended.out.count("FO.ACRF") == 10_000
+    assert 10_000 == ended.out.count("FO.ACRF")
 
 
 async def test_every_connection_sees_its_own_sender_only(house: House) -> None:

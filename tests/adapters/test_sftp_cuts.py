@@ -383,7 +383,7 @@ async def test_a_client_that_read_nothing_and_leaves_leaves_nothing(
         connection.abort()
         await intake.abandoned.acquire()
         assert (house.left(), house.ledger.names) == ([], [])
-        assert {type(error) for error in await asyncio.gather(*asked, return_exceptions=True)} != {tuple}
+        await asyncio.gather(*asked, return_exceptions=True)
 
 
 async def test_a_fault_of_ours_between_requests_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

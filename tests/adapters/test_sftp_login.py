@@ -267,14 +267,14 @@ async def test_connections_are_bounded(tmp_path: Path) -> None:
     """One connection too many is told so before it costs anything; when one leaves, another may come."""
     async with open_house(tmp_path / "house", max_connections=2) as house:
         async with house.connect(), house.connect():
-            assert house.door.connections == 2
+            assert 2 == house.door.connections
             reader, writer = await asyncio.open_connection("127.0.0.1", house.door.port)
             told = await reader.read()
             writer.close()
             assert told.startswith(b"SSH-2.0-BatchGateway\r\n")
             assert b"too many connections; try again later" in told
             assert not await is_in(house)
-            assert house.door.connections == 2
+            assert 2 == house.door.connections
         assert await is_in(house)
 
 

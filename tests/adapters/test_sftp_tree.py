@@ -356,7 +356,7 @@ async def test_three_extensions_are_announced_and_no_other_works(client: asyncss
     handler = client._handler
     announced = {name for name in vars(handler) if name.startswith("_supports_") and getattr(handler, name) is True}
     assert announced == {"_supports_fsync", "_supports_posix_rename", "_supports_limits"}
-    assert client.version == 3
+    assert 3 == client.version
     limits = await limits_of(client)
     assert (limits.max_packet_len, limits.max_read_len, limits.max_write_len) == (262144, 261120, 261120)
     for request in (b"statvfs@openssh.com", b"hardlink@openssh.com", b"copy-data", b"lsetstat@openssh.com"):

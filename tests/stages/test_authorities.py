@@ -75,7 +75,7 @@ def test_an_authority_says_what_a_list_shows(pki: Pki, folder: Path) -> None:
     [loaded] = authorities.load(folder)
     certificate = x509.load_pem_x509_certificate(pki.issuing.read_bytes())
     updates = [x509.load_der_x509_crl(path.read_bytes()).next_update_utc for path in pki.crls]
-    assert loaded.subject == "CN=Test Issuing,C=BE"
+    assert "CN=Test Issuing,C=BE" == loaded.subject
     assert loaded.not_after == certificate.not_valid_after_utc
     assert loaded.next_update == min(date for date in updates if date)
 

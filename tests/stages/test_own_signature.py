@@ -62,7 +62,7 @@ def test_a_new_certificate_is_for_signing_and_five_years(pair: Credential) -> No
     certificate = pair.read()
     usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-    assert certificate.subject.rfc4514_string() == "CN=Invented Gateway"
+    assert "CN=Invented Gateway" == certificate.subject.rfc4514_string()
     assert (usage.digital_signature, usage.content_commitment, usage.key_cert_sign, constraints.ca) == (
         True,
         True,
@@ -132,7 +132,7 @@ def test_it_is_written_in_columns_of_64_with_crlf(pair: Credential) -> None:
     *full, last, end = text.split(b"\r\n")
     assert {len(line) for line in full} == {64}
     assert 0 < len(last) <= 64
-    assert end == b""
+    assert b"" == end
 
 
 def test_a_key_of_another_certificate_is_refused(pair: Credential, pki: Pki) -> None:

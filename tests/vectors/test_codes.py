@@ -22,7 +22,7 @@ def test_a_code_means_one_sentence(code: Code) -> None:
     """The meaning begins with a capital, ends with its only full stop, and the digits find the code again."""
     assert code.meaning[0].isupper()
     assert code.meaning.endswith(".")
-    assert code.meaning.count(".") == 1
+    assert 1 == code.meaning.count(".")
     assert Code(str(code)) is code
 
 
@@ -33,4 +33,4 @@ def test_no_two_codes_mean_the_same() -> None:
 
 def test_a_finding_names_its_code_as_the_acknowledgement_does() -> None:
     """``ACRF-`` and the three digits."""
-    assert Finding(Code.SIGNATURE_INVALID).error_id == "ACRF-125"
+    assert "ACRF-125" == Finding(Code.SIGNATURE_INVALID).error_id

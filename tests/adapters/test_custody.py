@@ -1,0 +1,120 @@
+"""Taking custody, on a real disk and a real journal."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from spool import submissions
+from spool.custody import ENVELOPE, Custody, Origin, new_ticket
+from spool.intake import Intake, IntakeLimits
+from spool.journal import Journal, JournalError
+from spool.mailbox import Mailbox
+from spool.submissions import State, Submission
+
+_BOX = Mailbox("123456", "IN")
+_STEM = "DIMN.123456.20261121.00001.R"
+_ORIGIN = Origin("sftp", _BOX, "payroll01")
+
+
+@pytest.fixture
+def gathered(tmp_path: Path) -> Path:
+    """The folder of a set that is complete."""
+    intake = Intake(tmp_path / "incoming", IntakeLimits(1000, 10, 1))
+    for name in (f"FI.{_STEM}.1.1", f"FS.{_STEM}.1.1", f"GO.{_STEM}.1"):
+        upload = intake.begin(_BOX, name)
+        upload.write(0, name.encode())
+        intake.finish(upload)
+    return intake.set_folder(_BOX, f"GO.{_STEM}.1")
+
+
+@pytest.fixture
+def custody(tmp_path: Path, journal: Journal) -> Custody:
+    """Custody beside the intake."""
+    return Custody(tmp_path / "custody", journal)
+
+
+def loaded(journal: Journal, ticket: str) -> Submission:
+    """The submission as the journal has it."""
+    with journal.read() as connection:
+        submission = submissions.load(connection, ticket)
+    assert submission is not None
+    return submission
+
+
+def test_a_ticket_has_13_capitals_and_digits_and_sorts_by_time() -> None:
+    """As the network's tickets do (annex 30, 215)."""
+    tickets = [new_ticket() for _ in range(1000)]
+
+    assert all(re.fullmatch(r"[0-9A-Z]{13}", ticket) for ticket in tickets)
+    assert len(tickets) == len(set(tickets))
+    assert [ticket[:8] for ticket in tickets] == sorted(ticket[:8] for ticket in tickets)
+
+
+def test_custody_moves_the_set_and_records_it(gathered: Path, custody: Custody, journal: Journal) -> None:
+    """The files are in the ticket's folder, read-only and as they came; the journal knows each by its digest."""
+    ticket = custody.take(gathered, _ORIGIN)
+    submission = loaded(journal, ticket)
+    folder = custody.folder(ticket, submission.received_at)
+
+    assert not gathered.exists()
+    assert (State.RECEIVED, "123456", "payroll01", "IN", f"GO.{_STEM}.1", _STEM) == (
+        submission.state,
+        submission.sender,
+        submission.username,
+        submission.directory,
+        submission.name,
+        submission.stem,
+    )
+    for file in submission.files:
+        path = folder / file.name
+        assert file.name.encode() == path.read_bytes()
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
+        assert path.stat().st_mode & 0o777 == 0o440
+    assert ticket == json.loads((folder / ENVELOPE).read_bytes())["ticket"]
+
+
+class LockedJournal(Journal):
+    """A journal that takes no more writes."""
+
+    def __init__(self) -> None:
+        """No database is needed to refuse."""
+
+    def write(self) -> NoReturn:
+        """Fail as a locked database does."""
+        raise JournalError("locked")
+
+
+def test_without_the_journal_the_set_stays_where_it_was(gathered: Path, tmp_path: Path) -> None:
+    """A failed commit takes nothing away: all files wait in the set's folder for another try."""
+    with pytest.raises(JournalError):
+        Custody(tmp_path / "custody", LockedJournal()).take(gathered, _ORIGIN)
+
+    assert [f"FI.{_STEM}.1.1", f"FS.{_STEM}.1.1", f"GO.{_STEM}.1"] == sorted(
+        path.name for path in gathered.glob("[!.]*")
+    )
+    assert list((tmp_path / "custody").glob("*/*")) == []
+
+
+def test_what_was_taken_but_not_recorded_is_recorded_at_the_next_start(
+    gathered: Path, custody: Custody, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A set that a dead process had moved is found with the ticket it was given."""
+    monkeypatch.setattr(custody, "_record", lambda _folder: None)
+    ticket = custody.take(gathered, _ORIGIN)
+    monkeypatch.undo()
+
+    assert [ticket] == custody.recover()
+    assert State.RECEIVED is loaded(journal, ticket).state
+    assert custody.recover() == []
+
+
+def test_a_folder_that_is_not_the_gateways_is_left_alone(custody: Custody, journal: Journal) -> None:
+    """A folder without an envelope was not put there by taking custody."""
+    (custody.root / "2026-11-21" / "lost+found").mkdir(parents=True)
+
+    assert custody.recover() == []
+    assert (custody.root / "2026-11-21" / "lost+found").is_dir()

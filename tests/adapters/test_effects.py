@@ -1,0 +1,159 @@
+"""Answers' names, effects and the embedded queue in a real journal."""
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from spool import answers, declarations, effects, routing_queue, submissions
+from spool.answers import StoredAnswer, sequence_text, take_stem
+from spool.effects import Kind
+from spool.journal import Journal
+from spool.mailbox import Mailbox
+from spool.routing import RoutingMessage
+from spool.submissions import Ruling, State, Submission
+
+
+def submission(ticket: str, received_at: int = 1) -> Submission:
+    """A submission as custody records it."""
+    name = "GO.DIMN.123456.20261121.00001.R.1"
+    return Submission(ticket, received_at, "sftp", "123456", "u", "IN", name, name[3:-2], "c", State.RECEIVED, 0)
+
+
+def test_answer_numbers_are_digits_first_and_then_letters() -> None:
+    """00001 to 99999, then A0000 to ZZZZZ, each once, and then no more."""
+    assert [sequence_text(number) for number in (1, 99_999, 100_000, 100_001, 100_035, 100_036, 100_000 + 36**4)] == [
+        "00001",
+        "99999",
+        "A0000",
+        "A0001",
+        "A000Z",
+        "A0010",
+        "B0000",
+    ]
+    last = 99_999 + 26 * 36**4
+    assert "ZZZZZ" == sequence_text(last)
+    with pytest.raises(OverflowError):
+        sequence_text(last + 1)
+
+
+def test_each_day_and_environment_counts_for_itself(journal: Journal) -> None:
+    """A stem is never given twice."""
+    with journal.write() as connection:
+        stems = [take_stem(connection, day, letter) for day in ("20261121", "20261122") for letter in "RRT"]
+
+    assert stems == [
+        "ACRF.999999.20261121.00001.R",
+        "ACRF.999999.20261121.00002.R",
+        "ACRF.999999.20261121.00001.T",
+        "ACRF.999999.20261122.00001.R",
+        "ACRF.999999.20261122.00002.R",
+        "ACRF.999999.20261122.00001.T",
+    ]
+
+
+def test_a_rolled_back_verdict_gives_its_number_back(journal: Journal) -> None:
+    """The number is taken in the verdict's transaction, so no gap is left and no number is used twice."""
+    with pytest.raises(ZeroDivisionError), journal.write() as connection:
+        take_stem(connection, "20261121", "R")
+        _ = 1 // 0
+    with journal.write() as connection:
+        assert "ACRF.999999.20261121.00001.R" == take_stem(connection, "20261121", "R")
+
+
+def test_a_submission_is_closed_with_its_last_effect(journal: Journal) -> None:
+    """Not before, and not without a verdict."""
+    with journal.write() as connection:
+        submissions.add(connection, submission("A"))
+        effects.plan(connection, "A", Kind.ANSWER, [{"answer_of": "A"}])
+        effects.plan(connection, "A", Kind.FORWARD, [{}, {}])
+        assert submissions.settle(connection, "A", Ruling(State.ACCEPTED))
+        first, second = effects.pending(connection, Kind.FORWARD, 10)
+        assert effects.done(connection, [first]) == []
+        assert effects.done(connection, effects.pending(connection, Kind.ANSWER, 10)) == []
+        assert {"A"} == effects.tickets_with_pending(connection, Kind.FORWARD)
+        assert effects.done(connection, [second]) == ["A"]
+        assert effects.done(connection, [second]) == []
+        closed = submissions.load(connection, "A")
+
+    assert closed is not None
+    assert closed.closed_at is not None
+
+
+def test_a_verdict_is_made_once(journal: Journal) -> None:
+    """The second of two judgements finds that there is a verdict, and nothing may follow from it."""
+    with journal.write() as connection:
+        submissions.add(connection, submission("A"))
+
+        assert submissions.settle(connection, "A", Ruling(State.ACCEPTED))
+        assert not submissions.settle(connection, "A", Ruling(State.REJECTED))
+
+
+def test_an_effect_cannot_be_planned_twice(journal: Journal) -> None:
+    """Ticket, kind and ordinal are unique."""
+    with pytest.raises(sa.exc.IntegrityError), journal.write() as connection:
+        submissions.add(connection, submission("A"))
+        effects.plan(connection, "A", Kind.ANSWER, [{}])
+        effects.plan(connection, "A", Kind.ANSWER, [{}])
+
+
+def test_an_answer_is_kept_as_it_was_given(journal: Journal) -> None:
+    """Its bytes come back, and it is unsettled until its effect is done."""
+    answer = StoredAnswer("A", Mailbox("123456", "OUT"), "ACRF.999999.20261121.00001.R", b"<ACRF/>", b"sig")
+    with journal.write() as connection:
+        submissions.add(connection, submission("A"))
+        answers.store(connection, answer)
+        effects.plan(connection, "A", Kind.ANSWER, [{"answer_of": "A"}])
+        assert {answer.stem} == answers.unsettled_stems(connection)
+        effects.done(connection, effects.pending(connection, Kind.ANSWER, 1))
+
+        assert set() == answers.unsettled_stems(connection)
+        assert answer == answers.load(connection, "A")
+        assert answers.find(connection, "B") is None
+        with pytest.raises(LookupError):
+            answers.load(connection, "B")
+
+
+def test_the_embedded_queue_has_each_message_once_and_gives_it_once(journal: Journal) -> None:
+    """A message id that is known is left out; what was taken is gone."""
+    messages = [RoutingMessage(f"A-00000{n}", "R.DIMN", {"form": n}, b"<x/>") for n in (1, 2)]
+    with journal.write() as connection:
+        routing_queue.put(connection, messages)
+        routing_queue.put(connection, messages)
+        taken = routing_queue.take(connection, 1)
+        rest = routing_queue.take(connection, 10)
+
+        assert [messages[0]] == [item.message for item in taken]
+        assert [messages[1]] == [item.message for item in rest]
+        assert routing_queue.waiting(connection, 10) == []
+
+
+def test_waiting_is_oldest_first_and_due_by_time(journal: Journal) -> None:
+    """What is held for later is not due before; what is released is due at once."""
+    with journal.write() as connection:
+        for ticket, received_at in (("B", 2), ("A", 1), ("C", 3)):
+            submissions.add(connection, submission(ticket, received_at))
+        submissions.hold(connection, "A", state=State.HELD, attempts=0, next_attempt_at=100, reason="r")
+        submissions.hold(connection, "C", state=State.QUARANTINED, attempts=9, next_attempt_at=0, reason="r")
+
+        assert submissions.due(connection, at=99, limit=10) == ["B"]
+        assert submissions.due(connection, at=100, limit=10) == ["A", "B"]
+        assert submissions.release(connection, "C")
+        assert not submissions.release(connection, "B")
+        assert submissions.due(connection, at=100, limit=10) == ["A", "B", "C"]
+
+
+def test_declarations_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    """What was appended is read back by its span; a failure leaves no file."""
+    path = tmp_path / "declarations" / "A"
+    with declarations.writing(path) as writer:
+        writer.append(b"first")
+        writer.append(b"second")
+
+    assert [declarations.read(path, *span) for span in writer.spans] == [b"first", b"second"]
+    with pytest.raises(ZeroDivisionError), declarations.writing(tmp_path / "declarations" / "B") as writer:
+        writer.append(b"third")
+        _ = 1 // 0
+    assert [item.name for item in path.parent.iterdir()] == ["A"]
+    declarations.sweep(path.parent, needed=set())
+    assert list(path.parent.iterdir()) == []

@@ -1,0 +1,69 @@
+"""May this sender send a file of this name here?"""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from gateway.parties import Sender, SignatureProfile
+from gateway.senders import NameRules, check_sender
+from schemas.catalogue import load
+from schemas.codes import Code
+from spool.submissions import State, Submission
+
+_SENDER = Sender("123456", SignatureProfile.DETACHED, "RTS", ("DIMN",), active=True)
+_RULES = NameRules(today=date(2026, 11, 21), max_age_days=366, max_parts=9)
+
+
+def codes(name: str, sender: Sender = _SENDER, directory: str = "IN") -> list[Code]:
+    """The codes that a file of this name gets."""
+    submission = Submission(
+        "T", 1, "sftp", "123456", "payroll01", directory, name, "stem", "content", State.RECEIVED, 0
+    )
+    return [finding.code for finding in check_sender(submission, sender, _RULES, load())]
+
+
+@pytest.mark.parametrize(
+    ("name", "directory", "expected"),
+    [
+        ("GO.DIMN.123456.20261121.00001.R.1", "IN", []),
+        ("GO.DIMN.123456.20261121.00001.T.1", "INTEST", []),
+        ("GO.DIMN.123456.20261121.00001.S.1", "INTEST-S", []),
+        ("GO.DIMN.123456.20261121.00001.R.1", "INTEST-S", [Code.PRODUCTION_ELSEWHERE]),
+        ("GO.DIMN.123456.20261121.00001.T.1", "IN", [Code.TEST_ELSEWHERE]),
+        ("GO.DIMN.123456.20261121.00001.S.1", "INTEST", [Code.SIMULATION_ELSEWHERE]),
+        ("GO.DIMN.123457.20261121.00001.R.1", "IN", [Code.SENDER_NOT_OWNER]),
+        ("GO.DIMN.123456.20261122.00001.R.1", "IN", [Code.DATE_FUTURE]),
+        ("GO.DIMN.123456.20251119.00001.R.1", "IN", [Code.DATE_TOO_OLD]),
+        ("GO.DIMN.123456.20251120.00001.R.1", "IN", []),
+        ("GO.DMFA.123456.20261121.00001.R.1", "IN", [Code.PURPOSE_NOT_ALLOWED]),
+        ("GO.DIMN.123456.20261121.001.R.1", "IN", [Code.SEQUENCE_LENGTH]),
+        ("FO.ACRF.999999.20261121.00001.R", "IN", [Code.PREFIX_INVALID]),
+        ("GO.DIMN.111111.20261122.00001.T.1", "IN", [Code.DATE_FUTURE, Code.SENDER_NOT_OWNER, Code.TEST_ELSEWHERE]),
+    ],
+)
+def test_name_login_and_directory_have_to_agree(name: str, directory: str, expected: list[Code]) -> None:
+    """Each disagreement has its code, and all of them are told at once."""
+    assert expected == codes(name, directory=directory)
+
+
+@pytest.mark.parametrize(
+    ("sender", "expected"),
+    [
+        (replace(_SENDER, active=False), [Code.SENDER_NOT_AUTHORISED]),
+        (replace(_SENDER, environments="TS"), [Code.SENDER_NOT_AUTHORISED]),
+        (replace(_SENDER, purposes=("WECH",)), [Code.PURPOSE_NOT_ALLOWED]),
+        (replace(_SENDER, purposes=()), [Code.PURPOSE_NOT_ALLOWED]),
+        (replace(_SENDER, purposes=("*",)), []),
+    ],
+)
+def test_a_right_that_is_not_given_is_not_had(sender: Sender, expected: list[Code]) -> None:
+    """Blocked, not for this environment, not for this purpose."""
+    assert expected == codes("GO.DIMN.123456.20261121.00001.R.1", sender=sender)
+
+
+def test_a_purpose_without_a_schema_is_not_accepted_from_anybody() -> None:
+    """A right to every purpose does not reach past the catalogue."""
+    everything = replace(_SENDER, purposes=("*",))
+
+    assert codes("GO.WECH.123456.20261121.00001.R", sender=everything) == [Code.PURPOSE_NOT_ALLOWED]
