@@ -1,6 +1,5 @@
 """The one signed acknowledgement of a submission: what it says, under which name, and putting it where it is read."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +8,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy.engine import Connection
 
+from config.errors import TemporaryError
 from schemas.acknowledgement import Acknowledgement, render
 from schemas.codes import Finding
 from schemas.filename import Environment
@@ -60,36 +60,54 @@ def promise_again(connection: Connection, ticket: str, first: str) -> None:
     effects.plan(connection, ticket, Kind.ANSWER, [{"answer_of": first}])
 
 
-def place_pending(journal: Journal, outbox: Outbox, limit: int = 50) -> int:
-    """Place the oldest answers still to be placed; answers how many that were.  Blocks on the disk."""
-    with journal.read() as connection:
-        batch = effects.pending(connection, Kind.ANSWER, limit)
+class NotPlacedError(TemporaryError):
+    """Some answers could not be written to the disk; they are still to be placed."""
+
+
+def place_all(journal: Journal, outbox: Outbox, batch_size: int = 50) -> int:
+    """Place every answer still to be placed; answers how many were.  Blocks on the disk.
+
+    Raises:
+        NotPlacedError: the disk refused some; the others are placed.
+    """
+    count, failed, last = 0, 0, 0
+    while True:
+        with journal.read() as connection:
+            batch = effects.pending(connection, Kind.ANSWER, batch_size, after=last)
+            stored = [answers.load(connection, effect.facts["answer_of"]) for effect in batch]
         if not batch:
-            return 0
-        stored = [answers.load(connection, effect.facts["answer_of"]) for effect in batch]
-    for answer in stored:
+            break
+        last = batch[-1].number
+        placed = [(effect, answer) for effect, answer in zip(batch, stored, strict=True) if _place(outbox, answer)]
+        _record(journal, placed)
+        count, failed = count + len(placed), failed + len(batch) - len(placed)
+    if failed:
+        raise NotPlacedError(f"{failed} answers could not be placed")
+    return count
+
+
+def _place(outbox: Outbox, answer: StoredAnswer) -> bool:
+    try:
         outbox.place(answer.mailbox, answer_files(answer.stem, answer.data, answer.signature))
+    except OSError as fault:
+        log.error("answer.not_placed", ticket=answer.ticket, sender=answer.mailbox.sender, errno=fault.errno)
+        return False
+    return True
+
+
+def _record(journal: Journal, placed: Sequence[tuple[Effect, StoredAnswer]]) -> None:
     with journal.write() as connection:
-        for effect, answer in zip(batch, stored, strict=True):
+        for effect, answer in placed:
             note(connection, effect.ticket, "answer.placed", stem=answer.stem)
-        closed = effects.done(connection, batch)
-    _report(batch, stored, closed)
-    return len(batch)
+        closed = effects.done(connection, [effect for effect, _ in placed])
+    _report(placed, closed)
 
 
-def _report(batch: Sequence[Effect], stored: Sequence[StoredAnswer], closed: Sequence[str]) -> None:
-    for effect, answer in zip(batch, stored, strict=True):
+def _report(placed: Sequence[tuple[Effect, StoredAnswer]], closed: Sequence[str]) -> None:
+    for effect, answer in placed:
         log.info("answer.placed", ticket=effect.ticket, sender=answer.mailbox.sender, stem=answer.stem)
     for ticket in closed:
         log.info("submission.closed", ticket=ticket)
-
-
-async def place_all(journal: Journal, outbox: Outbox) -> int:
-    """Place every answer still to be placed; answers how many that were."""
-    total = 0
-    while count := await asyncio.to_thread(place_pending, journal, outbox):
-        total += count
-    return total
 
 
 def _environment(inbox: str) -> Environment:

@@ -28,6 +28,7 @@ from signing.sign import Signer
 from spool import declarations, submissions
 from spool.custody import Custody
 from spool.effects import Kind, tickets_with_pending
+from spool.files import held_alone
 from spool.intake import Intake, IntakeLimits
 from spool.journal import Journal, open_journal
 from spool.outbox import Outbox
@@ -62,6 +63,7 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
+        stack.enter_context(held_alone(settings.spool.path))
         signer = Signer.open(settings.signing.key, settings.signing.certificate)
         kinds = catalogue.load()
         workers = await stack.enter_async_context(open_workers(_worker_limits(settings)))

@@ -54,7 +54,7 @@ class Pipeline:
 
     async def answer(self) -> int:
         """Place every answer that is promised; answers how many."""
-        return await answer.place_all(self.journal, self.outbox)
+        return await asyncio.to_thread(answer.place_all, self.journal, self.outbox)
 
     async def forward(self) -> int:
         """Send every declaration that is promised; answers how many."""

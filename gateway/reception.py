@@ -93,15 +93,23 @@ class Reception:
     def _sweep(self) -> int:
         count = 0
         for mailbox, folder in self._intake.sets():
-            with self._intake.locked(mailbox):
-                names = _names(folder)
-                if names and self._is_due(mailbox, folder, names):
-                    username = _uploader(folder)
-                    ticket = self._custody.take(folder, Origin("sftp", mailbox, username))
-                    log.info("custody.taken", ticket=ticket, sender=mailbox.sender, directory=mailbox.directory)
-                    count += 1
+            try:
+                count += self._take_if_due(mailbox, folder)
+            except (OSError, TemporaryError) as fault:
+                # One set that cannot be taken must not keep the others waiting.
+                fields = {"sender": mailbox.sender, "directory": mailbox.directory}
+                log.error("custody.failed", fault=type(fault).__name__, **fields)
         self._intake.expire_temporary(time.time() - self._patience.start_file)
         return count
+
+    def _take_if_due(self, mailbox: Mailbox, folder: Path) -> bool:
+        with self._intake.locked(mailbox):
+            names = _names(folder)
+            if not names or not self._is_due(mailbox, folder, names):
+                return False
+            ticket = self._custody.take(folder, Origin("sftp", mailbox, _uploader(folder)))
+        log.info("custody.taken", ticket=ticket, sender=mailbox.sender, directory=mailbox.directory)
+        return True
 
     def _is_due(self, mailbox: Mailbox, folder: Path, names: list[str]) -> bool:
         closing = closing_name(names)

@@ -140,17 +140,17 @@ class Rounds:
     def _due(self) -> tuple[list[str], int | None]:
         with self._pipeline.journal.read() as connection:
             tickets = submissions.due(connection, now(), limit=100 + len(self._running))
-            return tickets, submissions.next_due(connection)
+            return tickets, submissions.next_due(connection, now())
 
     async def _judge_one(self, ticket: str) -> None:
         with bound_contextvars(ticket=ticket):
             try:
                 verdict = await self._pipeline.settle(ticket)
             except TemporaryError as fault:
-                await asyncio.to_thread(self._hold, ticket, f"{type(fault).__name__}: {fault}", failed=False)
+                await self._keep(ticket, f"{type(fault).__name__}: {fault}", failed=False)
             except Exception as fault:
                 log.error("judge.failed", **trouble(fault))
-                await asyncio.to_thread(self._hold, ticket, type(fault).__name__, failed=True)
+                await self._keep(ticket, type(fault).__name__, failed=True)
             else:
                 if verdict is not None:
                     codes = [finding.error_id for finding in verdict.findings]
@@ -160,6 +160,14 @@ class Rounds:
             self.answering.ring()
             self.forwarding.ring()
             self.judging.ring()
+
+    async def _keep(self, ticket: str, reason: str, *, failed: bool) -> None:
+        try:
+            await asyncio.to_thread(self._hold, ticket, reason, failed=failed)
+        except TemporaryError as fault:
+            # Not even that can be written down: the submission stays as it is, and its turn comes again, not at once.
+            log.error("submission.not_held", fault=type(fault).__name__)
+            await asyncio.sleep(self._settings.judging.retry_seconds)
 
     def _hold(self, ticket: str, reason: str, *, failed: bool) -> None:
         """Keep the submission: try again after as long as it has waited so far, within the settings' bounds."""

@@ -40,11 +40,11 @@ def plan(connection: Connection, ticket: str, kind: Kind, facts: Sequence[Mappin
         connection.execute(sa.insert(effects), rows)
 
 
-def pending(connection: Connection, kind: Kind, limit: int) -> list[Effect]:
-    """The oldest effects of ``kind`` still to do."""
+def pending(connection: Connection, kind: Kind, limit: int, *, after: int = 0) -> list[Effect]:
+    """The oldest effects of ``kind`` still to do, of those with a number above ``after``."""
     query = (
         sa.select(effects.c.number, effects.c.ticket, effects.c.ordinal, effects.c.facts)
-        .where(effects.c.state == "pending", effects.c.kind == kind)
+        .where(effects.c.state == "pending", effects.c.kind == kind, effects.c.number > after)
         .order_by(effects.c.number)
         .limit(limit)
     )

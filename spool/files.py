@@ -4,8 +4,13 @@ The order is always the same: write under a name nobody looks at, fsync the file
 Without the last step a journalling file system may forget the rename (seen on xfs).
 """
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from config.errors import ConfigurationError
 
 
 def sync_file(path: Path) -> None:
@@ -58,3 +63,25 @@ def free_bytes(path: Path) -> int:
     """How many bytes the disk under ``path`` has left for us."""
     facts = os.statvfs(path)
     return facts.f_bavail * facts.f_frsize
+
+
+@contextmanager
+def held_alone(folder: Path) -> Iterator[None]:
+    """Hold ``folder`` for the time of the block, so that no second gateway works on it.
+
+    The kernel lets go of it when the process ends, however it ends.
+
+    Raises:
+        ConfigurationError: another process holds it.
+    """
+    make_folder(folder)
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise ConfigurationError([f"spool.path: another gateway is working on {folder}"]) from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)

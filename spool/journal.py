@@ -46,7 +46,7 @@ class Journal:
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except sa.exc.OperationalError as fault:
+        except sa.exc.DBAPIError as fault:
             raise JournalError("the journal cannot be written") from fault
 
     @contextmanager
@@ -59,7 +59,7 @@ class Journal:
         try:
             with self._engine.connect().execution_options(reads=True) as connection:
                 yield connection
-        except sa.exc.OperationalError as fault:
+        except sa.exc.DBAPIError as fault:
             raise JournalError("the journal cannot be read") from fault
 
     def close(self) -> None:

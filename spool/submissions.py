@@ -157,9 +157,11 @@ def due(connection: Connection, at: int, limit: int) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
-def next_due(connection: Connection) -> int | None:
-    """When the next waiting submission is due, if any."""
-    query = sa.select(sa.func.min(submissions.c.next_attempt_at)).where(submissions.c.state.in_(OPEN_STATES))
+def next_due(connection: Connection, after: int) -> int | None:
+    """When the next submission becomes due that is not due at ``after`` already, if any."""
+    query = sa.select(sa.func.min(submissions.c.next_attempt_at)).where(
+        submissions.c.state.in_(OPEN_STATES), submissions.c.next_attempt_at > after
+    )
     return connection.execute(query).scalar()
 
 

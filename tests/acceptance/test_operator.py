@@ -55,6 +55,15 @@ def test_check_config_reports_every_fault_and_serve_refuses_them_too(site: Site)
     assert "Traceback" not in checked.stderr + served.stderr
 
 
+def test_a_second_gateway_on_the_same_site_is_refused(site: Site, gateway: GatewayProcess) -> None:
+    """It would work on the same files; the first goes on undisturbed."""
+    second = site.command("serve")
+
+    assert 2 == second.returncode
+    assert "another gateway" in second.stderr
+    assert gateway.process.poll() is None
+
+
 @pytest.mark.parametrize(
     ("words", "status"),
     [

@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from spool import answers, declarations, effects, routing_queue, submissions
 from spool.answers import StoredAnswer, sequence_text, take_stem
 from spool.effects import Kind
-from spool.journal import Journal
+from spool.journal import Journal, JournalError
 from spool.mailbox import Mailbox
 from spool.routing import RoutingMessage
 from spool.submissions import Ruling, State, Submission
@@ -91,7 +90,7 @@ def test_a_verdict_is_made_once(journal: Journal) -> None:
 
 def test_an_effect_cannot_be_planned_twice(journal: Journal) -> None:
     """Ticket, kind and ordinal are unique."""
-    with pytest.raises(sa.exc.IntegrityError), journal.write() as connection:
+    with pytest.raises(JournalError), journal.write() as connection:
         submissions.add(connection, submission("A"))
         effects.plan(connection, "A", Kind.ANSWER, [{}])
         effects.plan(connection, "A", Kind.ANSWER, [{}])
