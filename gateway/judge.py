@@ -47,6 +47,11 @@ class Case:
     validated: ValidatedSet | None = None
 
     @property
+    def received_at(self) -> datetime:
+        """The moment that everything is judged at, however long the judgement had to wait."""
+        return datetime.fromtimestamp(self.submission.received_at / 1_000_000, tz=UTC)
+
+    @property
     def name(self) -> FileName:
         """The name the set goes by; asked for only after it was found to be well formed."""
         name = parse(self.submission.name)
@@ -128,7 +133,7 @@ class Judge:
 
     async def _sender(self, case: Case) -> tuple[Finding, ...]:
         intake = self._settings.intake
-        today = datetime.now(ZoneInfo(intake.time_zone)).date()
+        today = case.received_at.astimezone(ZoneInfo(intake.time_zone)).date()
         if not case.submission.name.startswith(("GO.", "TD.", "FI.", "FS.")):
             return (Finding(Code.PREFIX_INVALID, "a name begins with FI, FS, GO or TD"),)
         rules = NameRules(today, intake.max_age_days, intake.max_parts)
@@ -152,7 +157,7 @@ class Judge:
 
     async def _signature(self, case: Case) -> tuple[Finding, ...]:
         trust = self._settings.trust
-        rules = TrustRules(trust.authorities, datetime.now(UTC), trust.text_mode)
+        rules = TrustRules(trust.authorities, case.received_at, trust.text_mode)
         if not case.parts:
             raise UnfinishedJudgementError("there is nothing whose signature could be verified")
         for file in case.parts:

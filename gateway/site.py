@@ -1,12 +1,14 @@
 """A site: the folder with settings, keys, authorities, spool and journal that one gateway runs on."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from channels.mq.connection import connection_parameters
 from config.errors import ConfigurationError
 from config.settings import EXAMPLE, Settings, read_settings
 from schemas import catalogue
@@ -62,7 +64,9 @@ def check_site(path: Path) -> Settings:
     """
     settings = read_settings(path)
     faults: list[str] = []
-    checks = (
+    url = settings.routing.url
+    checks: tuple[Callable[[], object], ...] = (
+        lambda: url and connection_parameters(url.get_secret_value()),
         lambda: Signer.open(settings.signing.key, settings.signing.certificate),
         lambda: authorities.load(settings.trust.authorities),
         catalogue.load,

@@ -47,13 +47,11 @@ class Upload:
         self.size = 0
 
     def write(self, offset: int, data: bytes) -> None:
-        """Put ``data`` at ``offset`` bytes.
+        """Put ``data`` at ``offset`` bytes, in whatever order a client with several requests under way sends them.
 
         Raises:
-            MailboxRefusal: the file would be larger than allowed, or would have a hole.
+            MailboxRefusal: the file would be larger than allowed.
         """
-        if offset > self.size:
-            raise MailboxRefusal(Trouble.DENIED, "a file is written from its beginning on, without holes")
         if offset + len(data) > self._limit:
             raise MailboxRefusal(Trouble.FULL, f"a file may have at most {self._limit} bytes (184)")
         view = memoryview(data)

@@ -39,6 +39,7 @@ class Broker:
             "HOME": str(folder),
             "ERL_EPMD_PORT": str(self._epmd_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_INETRC": str(folder / "inetrc"),  # a bare machine may not know its localhost
             "RABBITMQ_NODENAME": f"gateway-test-{self.port}@localhost",
             "RABBITMQ_DIST_PORT": str(distribution_port),
             "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
@@ -123,6 +124,7 @@ class Broker:
             self._epmd.wait()
 
     def _write_files(self) -> None:
+        (self.folder / "inetrc").write_text('{host,{127,0,0,1},["localhost"]}.\n{lookup,[file,native]}.\n')
         settings = (
             f"listeners.tcp.1 = 127.0.0.1:{self.port}",
             "default_user = gateway",
