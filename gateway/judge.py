@@ -134,8 +134,6 @@ class Judge:
     async def _sender(self, case: Case) -> tuple[Finding, ...]:
         intake = self._settings.intake
         today = case.received_at.astimezone(ZoneInfo(intake.time_zone)).date()
-        if not case.submission.name.startswith(("GO.", "TD.", "FI.", "FS.")):
-            return (Finding(Code.PREFIX_INVALID, "a name begins with FI, FS, GO or TD"),)
         rules = NameRules(today, intake.max_age_days, intake.max_parts)
         return check_sender(case.submission, case.sender, rules, self._catalogue)
 

@@ -48,7 +48,8 @@ class Authorities:
 def load(folder: Path) -> Authorities:
     """Read every entry of the folder; an empty one is a list that accepts nobody.
 
-    :raises ConfigurationError: with every fault of every entry, also of its revocation lists
+    Raises:
+        ConfigurationError: with every fault of every entry, also of its revocation lists
     """
     entries, faults, list_faults = _read(folder)
     if faults or list_faults:
@@ -61,7 +62,8 @@ def current(folder: Path) -> Authorities:
 
     A revocation list that can't be used is left out: signers whose revocation it would tell have to wait, others don't.
 
-    :raises TrustUnavailable: if the folder or a certificate in it can't be used
+    Raises:
+        TrustUnavailable: if the folder or a certificate in it can't be used
     """
     try:
         return _remembered(folder, _fingerprint(folder))
@@ -72,12 +74,15 @@ def current(folder: Path) -> Authorities:
 def add(folder: Path, name: str, certificate: Path, chain: Sequence[Path], crls: Sequence[Path]) -> Authority:
     """Accept an authority.
 
-    :param folder: the folder of all authorities; made if it is absent
-    :param name: lower-case letters, digits and hyphens
-    :param certificate: the issuing authority's certificate, PEM or DER
-    :param chain: files with the certificates above it, in any order, up to the root; none if it is the root
-    :param crls: revocation lists of any of them, PEM or DER
-    :raises ConfigurationError: with every fault, or if the name is taken
+    Args:
+        folder: the folder of all authorities; made if it is absent
+        name: lower-case letters, digits and hyphens
+        certificate: the issuing authority's certificate, PEM or DER
+        chain: files with the certificates above it, in any order, up to the root; none if it is the root
+        crls: revocation lists of any of them, PEM or DER
+
+    Raises:
+        ConfigurationError: with every fault, or if the name is taken
     """
     check_name(name)
     if (folder / name).exists():
@@ -98,7 +103,8 @@ def add(folder: Path, name: str, certificate: Path, chain: Sequence[Path], crls:
 def remove(folder: Path, name: str) -> None:
     """Accept an authority no longer.
 
-    :raises ConfigurationError: if there is none of that name
+    Raises:
+        ConfigurationError: if there is none of that name
     """
     entry = _existing(folder, name)
     gone = folder / f".{name}.{secrets.token_hex(4)}"
@@ -110,7 +116,8 @@ def remove(folder: Path, name: str) -> None:
 def replace_crls(folder: Path, name: str, crls: Sequence[Path]) -> None:
     """Put these revocation lists in the place of the present ones; the new ones are there before the old ones go.
 
-    :raises ConfigurationError: with every fault of the new lists, or if there is no authority of that name
+    Raises:
+        ConfigurationError: with every fault of the new lists, or if there is no authority of that name
     """
     entry = _existing(folder, name)
     chain = [entry / CHAIN] if (entry / CHAIN).exists() else []

@@ -63,7 +63,8 @@ class Authority:
 def check_name(name: str) -> None:
     """Let only names pass that are safe as folders and in command lines.
 
-    :raises ConfigurationError: for anything but lower-case letters, digits and hyphens
+    Raises:
+        ConfigurationError: for anything but lower-case letters, digits and hyphens
     """
     if not _NAME.fullmatch(name):
         raise ConfigurationError([f"{name!r}: a name has lower-case letters, digits and hyphens, at most 64"])
@@ -72,7 +73,8 @@ def check_name(name: str) -> None:
 def read_entry(entry: Path) -> tuple[Authority, list[str]]:
     """Read one entry; the second value has the faults of its revocation lists, which are left out.
 
-    :raises ConfigurationError: if its name or certificates can't be used
+    Raises:
+        ConfigurationError: if its name or certificates can't be used
     """
     check_name(entry.name)
     chain = [entry / CHAIN] if (entry / CHAIN).exists() else []
@@ -83,7 +85,8 @@ def read_entry(entry: Path) -> tuple[Authority, list[str]]:
 def assemble(name: str, certificate: Path, chain: Sequence[Path], crls: Sequence[Path]) -> tuple[Authority, list[str]]:
     """Make an authority of files in PEM or DER; the second value has the faults of its lists, which are left out.
 
-    :raises ConfigurationError: if the certificates don't make a chain of authorities up to a root
+    Raises:
+        ConfigurationError: if the certificates don't make a chain of authorities up to a root
     """
     faults: list[str] = []
     issuing = _certificates(certificate, faults)
@@ -163,8 +166,9 @@ def _usable_crls(paths: Sequence[Path], line: Sequence[x509.Certificate]) -> tup
 def _read_crl(path: Path, line: Sequence[x509.Certificate]) -> bytes:
     """A revocation list as DER.
 
-    :raises ValueError: if it is none, or not signed by one of these authorities
-    :raises OSError: if the file can't be read
+    Raises:
+        ValueError: if it is none, or not signed by one of these authorities
+        OSError: if the file can't be read
     """
     content = path.read_bytes()
     is_pem = content.lstrip().startswith(b"-----")

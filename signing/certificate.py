@@ -24,7 +24,8 @@ _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 def check_signer(der: bytes) -> x509.Certificate | Fault:
     """Read a signer's certificate and refuse what may never sign.
 
-    :param der: the certificate as it came with the signature
+    Args:
+        der: the certificate as it came with the signature
     """
     if len(der) > MAX_BYTES:
         return Fault(Reason.SHAPE, "The signer's certificate is larger than 8 kB.")

@@ -55,10 +55,13 @@ class _Signature:
 def examine(data: Path, der: bytes, *, text_mode: bool) -> Proven | Fault:
     """Judge a detached signature over a file, without asking who signed.
 
-    :param data: the signed file, of any size
-    :param der: a CMS ContentInfo
-    :param text_mode: whether the file may also match with every LF read as CRLF
-    :raises OSError: if the file can't be read
+    Args:
+        data: the signed file, of any size
+        der: a CMS ContentInfo
+        text_mode: whether the file may also match with every LF read as CRLF
+
+    Raises:
+        OSError: if the file can't be read
     """
     signature = _read(der)
     if isinstance(signature, Fault):

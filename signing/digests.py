@@ -14,8 +14,11 @@ _PIECE = 1 << 20
 def of_file(path: Path, algorithms: Collection[str]) -> Mapping[str, bytes]:
     """The digests of a file by each algorithm, in one reading.
 
-    :param algorithms: names that ``hashlib`` knows
-    :raises OSError: if the file can't be read
+    Args:
+        algorithms: names that ``hashlib`` knows
+
+    Raises:
+        OSError: if the file can't be read
     """
     digests = {name: hashlib.new(name) for name in algorithms}
     for piece in _pieces(path):
@@ -27,8 +30,11 @@ def of_file(path: Path, algorithms: Collection[str]) -> Mapping[str, bytes]:
 def of_canonical_text(path: Path, algorithm: str) -> bytes:
     """The digest that the file has after each LF without a CR before it became CRLF.
 
-    :param algorithm: a name that ``hashlib`` knows
-    :raises OSError: if the file can't be read
+    Args:
+        algorithm: a name that ``hashlib`` knows
+
+    Raises:
+        OSError: if the file can't be read
     """
     digest = hashlib.new(algorithm)
     held = b""

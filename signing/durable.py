@@ -13,8 +13,11 @@ from pathlib import Path
 def write_new(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Create a file that is complete when it appears, and never replace one.
 
-    :param mode: permission bits, whatever the umask
-    :raises FileExistsError: if there is one of that name
+    Args:
+        mode: permission bits, whatever the umask
+
+    Raises:
+        FileExistsError: if there is one of that name
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:

@@ -23,8 +23,11 @@ _YEARS = 5
 def create_signing_key(key: Path, certificate: Path, common_name: str) -> None:
     """Make a key, readable by its owner alone, and a certificate of five years; both as PEM.
 
-    :param common_name: the name in the certificate, 1 to 64 characters
-    :raises ConfigurationError: if either file exists or can't be written; nothing is overwritten
+    Args:
+        common_name: the name in the certificate, 1 to 64 characters
+
+    Raises:
+        ConfigurationError: if either file exists or can't be written; nothing is overwritten
     """
     taken = [f"{path}: the file exists" for path in (key, certificate) if path.exists()]
     if taken:

@@ -35,7 +35,8 @@ class Unwrapped:
 def unwrap(signature: bytes) -> Unwrapped | Fault:
     """Find the signature in the bytes of FS, whatever they are.
 
-    :param signature: the whole file, at most one mebibyte
+    Args:
+        signature: the whole file, at most one mebibyte
     """
     if len(signature) > MAX_BYTES:
         return Fault(Reason.SHAPE, "The signature is larger than one mebibyte.")
@@ -57,7 +58,8 @@ def unwrap(signature: bytes) -> Unwrapped | Fault:
 def decode(text: bytes) -> bytes:
     """The bytes that base64 text in any columns stands for.
 
-    :raises ValueError: for anything but the alphabet, its padding and white space
+    Raises:
+        ValueError: for anything but the alphabet, its padding and white space
     """
     try:
         return base64.b64decode(text.translate(None, _SPACE), validate=True)

@@ -52,10 +52,15 @@ _WEAK_DIGESTS = frozenset({"md2", "md5", "sha1"})
 def judge(certificate: bytes, authorities: Authorities, at: datetime) -> str | Fault:
     """Which accepted authority vouches for a signer at a moment.
 
-    :param certificate: the signer's, as DER
-    :param at: the moment, with its time zone
-    :return: the name of the authority
-    :raises TrustUnavailable: if revocation can't be decided for a certificate of the path
+    Args:
+        certificate: the signer's, as DER
+        at: the moment, with its time zone
+
+    Returns:
+        the name of the authority
+
+    Raises:
+        TrustUnavailable: if revocation can't be decided for a certificate of the path
     """
     try:
         leaf = asn1.Certificate.load(certificate, strict=True)

@@ -45,8 +45,11 @@ class Signer:
     def open(cls, key: Path, certificate: Path) -> "Signer":
         """Read a key and its certificate, both PEM.
 
-        :param key: RSA or NIST curve, unencrypted, not readable by everybody
-        :raises ConfigurationError: with every fault found
+        Args:
+            key: RSA or NIST curve, unencrypted, not readable by everybody
+
+        Raises:
+            ConfigurationError: with every fault found
         """
         faults: list[str] = []
         private = _read_key(key, faults)
@@ -60,7 +63,8 @@ class Signer:
     def sign_detached(self, data: bytes) -> bytes:
         """Sign bytes as they are.
 
-        :return: base64 text of the CMS, lines of 64 characters that each end in CRLF
+        Returns:
+            base64 text of the CMS, lines of 64 characters that each end in CRLF
         """
         certificate = asn1.Certificate.load(self.certificate, strict=True)
         mechanism = algos.SignedDigestAlgorithm({"algorithm": self._mechanism()})

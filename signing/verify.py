@@ -27,12 +27,15 @@ def verify_detached(
 ) -> Evidence | Fault:
     """Judge the signature that came beside a file.
 
-    :param data: the signed file; an XML signature must name it as its last path element is spelled
-    :param signature: the content of FS
-    :param at: the moment at which the signer's certificate must be good, with its time zone
-    :param text_mode: whether a CMS signature may cover the file with every LF read as CRLF
-    :raises TrustUnavailable: if revocation can't be decided now
-    :raises OSError: if the file can't be read
+    Args:
+        data: the signed file; an XML signature must name it as its last path element is spelled
+        signature: the content of FS
+        at: the moment at which the signer's certificate must be good, with its time zone
+        text_mode: whether a CMS signature may cover the file with every LF read as CRLF
+
+    Raises:
+        TrustUnavailable: if revocation can't be decided now
+        OSError: if the file can't be read
     """
     unwrapped = unwrap(signature)
     if isinstance(unwrapped, Fault):
@@ -44,10 +47,13 @@ def verify_detached(
 def verify_enveloped(data: Path, *, authorities: Authorities, at: datetime) -> Evidence | Fault:
     """Judge the XML signature inside a document; the evidence carries the signed content.
 
-    :param data: an XML document of at most ten megabytes
-    :param at: the moment at which the signer's certificate must be good, with its time zone
-    :raises TrustUnavailable: if revocation can't be decided now
-    :raises OSError: if the file can't be read
+    Args:
+        data: an XML document of at most ten megabytes
+        at: the moment at which the signer's certificate must be good, with its time zone
+
+    Raises:
+        TrustUnavailable: if revocation can't be decided now
+        OSError: if the file can't be read
     """
     return _identify(xmldsig.examine_enveloped(data), (), authorities, at)
 

@@ -32,7 +32,8 @@ _DIGEST_METHODS = frozenset(DigestAlgorithm[name] for name in DIGEST_METHODS.val
 def examine_enveloped(data: Path) -> Proven | Fault:
     """Judge the signature inside a document, without asking who signed.
 
-    :raises OSError: if the file can't be read
+    Raises:
+        OSError: if the file can't be read
     """
     document = _content(data)
     return _guarded(lambda: _enveloped(document))
@@ -41,8 +42,11 @@ def examine_enveloped(data: Path) -> Proven | Fault:
 def examine_detached(data: Path, signature: bytes) -> Proven | Fault:
     """Judge a signature over the file that it names, without asking who signed.
 
-    :param signature: a document whose root is a ds:Signature
-    :raises OSError: if the file can't be read
+    Args:
+        signature: a document whose root is a ds:Signature
+
+    Raises:
+        OSError: if the file can't be read
     """
     content = _content(data)
     return _guarded(lambda: _detached(data.name, content, signature))

@@ -13,6 +13,7 @@ the latter by :meth:`Intake.recover`.  Names are those :func:`schemas.filename.i
 
 import os
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -262,5 +263,5 @@ def _check(name: str) -> None:
 
 
 def _drop_if_empty(folder: Path) -> None:
-    if folder.name.startswith("set-") and not any(folder.iterdir()):
-        folder.rmdir()
+    if folder.name.startswith("set-") and not any(folder.glob("[!.]*")):
+        shutil.rmtree(folder)  # what may be left is the gateway's own note of who uploaded

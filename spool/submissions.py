@@ -166,13 +166,17 @@ def next_due(connection: Connection, after: int) -> int | None:
 
 
 def earlier_of_same_name(connection: Connection, submission: Submission) -> list[Submission]:
-    """Submissions of the same sender, directory and stem taken into custody before this one, newest first."""
+    """Those of the same sender, directory and stem taken into custody before this one that bear on it, newest first.
+
+    The rejected and the repeated do not, however many there are.
+    """
     query = (
         sa.select(*_COLUMNS)
         .where(
             submissions.c.sender == submission.sender,
             submissions.c.directory == submission.directory,
             submissions.c.stem == submission.stem,
+            submissions.c.state.not_in((State.REJECTED, State.REPEATED)),
             sa.tuple_(submissions.c.received_at, submissions.c.ticket)
             < sa.tuple_(sa.literal(submission.received_at), sa.literal(submission.ticket)),
         )

@@ -116,8 +116,9 @@ def test_a_temporary_name_is_no_part_of_a_set_until_renamed(intake: Intake, suff
 
 
 def test_an_empty_set_leaves_no_folder(intake: Intake) -> None:
-    """Taking the last file back takes the set's folder along."""
+    """Taking the last file back takes the set's folder along, and the gateway's notes in it."""
     put(intake, _FI)
+    (intake.set_folder(_BOX, _FI) / ".uploaded-by").write_text("payroll01")
     intake.remove(_BOX, _FI)
 
     assert list(intake.sets()) == []
