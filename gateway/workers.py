@@ -16,6 +16,8 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
+from config.errors import ConfigurationError
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -58,16 +60,23 @@ class Workers:
 
 @asynccontextmanager
 async def open_workers(limits: WorkerLimits) -> AsyncIterator[Workers]:
-    """A pool of workers for the time of the block; its tasks are given up when the block ends."""
+    """A pool of workers for the time of the block; its tasks are given up when the block ends.
+
+    Raises:
+        ConfigurationError: this machine lets no worker start.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["gateway.examination"])
-    pool = ProcessPool(
-        max_workers=limits.count,
-        max_tasks=1000,  # libxml2 keeps every name it has met for the life of its process
-        context=context,
-        initializer=_become_limited,
-        initargs=[limits.memory],
-    )
+    try:
+        pool = ProcessPool(
+            max_workers=limits.count,
+            max_tasks=1000,  # libxml2 keeps every name it has met for the life of its process
+            context=context,
+            initializer=_become_limited,
+            initargs=[limits.memory],
+        )
+    except OSError as fault:
+        raise ConfigurationError([f"judging: workers need semaphores in /dev/shm: {fault.strerror}"]) from fault
     try:
         workers = Workers(pool, limits)
         await asyncio.gather(*(workers.run(_is_alive) for _ in range(limits.count)))

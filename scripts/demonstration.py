@@ -125,10 +125,11 @@ def start(site: Path, log: Path) -> tuple[subprocess.Popen[bytes], int]:
         process = subprocess.Popen([*GATEWAY, "serve"], cwd=site, stderr=stderr, start_new_session=True)
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and process.poll() is None:
-        for line in log.read_text().splitlines():
-            event = json.loads(line)
-            if event["event"] == "gateway.ready":
-                return process, event["port"]
+        # Only whole lines: the last one may still be on its way.
+        for line in log.read_text().split("\n")[:-1]:
+            event = json.loads(line) if line.startswith("{") else {}
+            if event.get("event") == "gateway.ready":
+                return process, int(event["port"])
         time.sleep(0.1)
     raise DemoFailedError(f"the gateway did not start:\n{log.read_text()}")
 

@@ -1,0 +1,78 @@
+"""Limited processes, and what becomes of the task when one of them dies."""
+
+import os
+import signal
+
+import pytest
+
+from config.errors import ConfigurationError
+from gateway.workers import WorkerFailedError, WorkerLimits, open_workers
+
+_LIMITS = WorkerLimits(count=1, memory=1024**3, seconds=60.0)
+
+
+def add(left: int, right: int) -> int:
+    """Something a worker can do."""
+    return left + right
+
+
+def hoard(size: int) -> int:
+    """A task that wants ``size`` bytes."""
+    return len(bytearray(size))
+
+
+def die() -> None:
+    """A task whose worker is killed over it."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hang() -> None:
+    """A task that never ends."""
+    signal.pause()
+
+
+def refuse() -> None:
+    """A task that fails with words of its own."""
+    raise ConfigurationError(["first", "second"])
+
+
+async def test_a_worker_answers() -> None:
+    """The function's value comes back."""
+    async with open_workers(_LIMITS) as workers:
+        assert 5 == await workers.run(add, 2, right=3)
+
+
+async def test_a_worker_that_dies_fails_only_its_task() -> None:
+    """The next task is done as if nothing had been."""
+    async with open_workers(_LIMITS) as workers:
+        with pytest.raises(WorkerFailedError):
+            await workers.run(die)
+
+        assert 5 == await workers.run(add, 2, 3)
+
+
+async def test_a_task_may_not_take_more_memory_than_allowed() -> None:
+    """It fails; what is within the limit is done."""
+    async with open_workers(_LIMITS) as workers:
+        with pytest.raises(WorkerFailedError):
+            await workers.run(hoard, 2 * 1024**3)
+
+        assert 1024 == await workers.run(hoard, 1024)
+
+
+async def test_a_task_that_hangs_is_ended() -> None:
+    """Its worker is replaced."""
+    async with open_workers(WorkerLimits(count=1, memory=1024**3, seconds=1.0)) as workers:
+        with pytest.raises(WorkerFailedError):
+            await workers.run(hang)
+
+        assert 5 == await workers.run(add, 2, 3)
+
+
+async def test_an_exception_of_the_task_comes_through_whole() -> None:
+    """It is the caller's to understand."""
+    async with open_workers(_LIMITS) as workers:
+        with pytest.raises(ConfigurationError) as caught:
+            await workers.run(refuse)
+
+    assert ("first", "second") == caught.value.faults
