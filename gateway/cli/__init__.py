@@ -12,7 +12,7 @@ from gateway.cli import authorities, queue, senders, site, submissions
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="batch-gateway")
 def gateway() -> None:
-    r"""Take in, judge, acknowledge and forward batch declarations.
+    """Take in, judge, acknowledge and forward batch declarations.
 
     A first site, to try things out:
 
@@ -23,7 +23,7 @@ def gateway() -> None:
       gateway serve
 
     Commands read ./gateway.toml, or /etc/batch-gateway/gateway.toml, or the file that --config names.
-    """
+    """  # noqa: D301 - click wants the character itself, which keeps the lines as they are
 
 
 for command in (

@@ -12,7 +12,7 @@ from spool import routing_queue
 from spool.routing_queue import QueuedMessage
 
 
-@click.group()
+@click.group(short_help="List and take what is on the embedded queue.")
 def queue() -> None:
     """List and take the messages of the embedded routing queue."""
 

@@ -12,7 +12,7 @@ from gateway.logs import configure_logging
 from gateway.site import check_site, make_site, settings_file
 
 
-@click.command()
+@click.command(short_help="Make a site: settings, keys, folders, journal.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 def init(folder: Path) -> None:
     """Make a site in DIR: settings, host key, signing key, folders and journal."""
@@ -23,7 +23,7 @@ def init(folder: Path) -> None:
     )
 
 
-@click.command()
+@click.command(short_help="Run the gateway until SIGTERM or Ctrl-C.")
 @with_config
 def serve(config: Path | None) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; logs go to stderr, one JSON line an event."""
@@ -49,7 +49,7 @@ def _leaves(group: BaseExceptionGroup[ConfigurationError]) -> list[Configuration
     ]
 
 
-@click.command("check-config")
+@click.command("check-config", short_help="Say what `serve` would refuse to start with.")
 @with_config
 def check_config(config: Path | None) -> None:
     """Say everything that `serve` would refuse to start with; exit status 2 if there is anything."""

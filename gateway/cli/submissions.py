@@ -13,7 +13,7 @@ from spool import submissions as journal_of
 from spool.submissions import State, Submission
 
 
-@click.command()
+@click.command(short_help="Show the timeline of a ticket.")
 @click.argument("ticket")
 @with_json
 @with_config
@@ -78,7 +78,7 @@ def submissions(
     print_rows(rows, ("ticket", "received", "state", "sender", "name", "forms", "codes"), as_json=as_json)
 
 
-@click.command()
+@click.command(short_help="Have a held submission judged again.")
 @click.argument("ticket")
 @with_config
 def release(ticket: str, config: Path | None) -> None:

@@ -15,6 +15,7 @@ def test_help_says_how_to_begin(site: Site) -> None:
     done = site.command("--help")
 
     assert 0 == done.returncode
+    assert "\n    gateway serve\n" in done.stdout
     for word in (
         "init",
         "serve",
