@@ -1,6 +1,7 @@
 """No input ends the service: after each of these an ordinary file is accepted as before."""
 
 import asyncssh
+import pytest
 
 from tests.answers import listing
 from tests.gateway_process import SENDER, USER, GatewayProcess, Site, running, today
@@ -86,6 +87,7 @@ async def _put_many(site: Site, count: int) -> int:
         return len(await sftp.listdir("/IN"))
 
 
+@pytest.mark.timeout(400)
 async def test_ten_thousand_files_in_in(site: Site, gateway: GatewayProcess) -> None:
     """They are taken, listed and swept past; an ordinary file is accepted among them."""
     count = await _put_many(site, 10_000)
