@@ -7,7 +7,9 @@ sets that were taken but not recorded are recorded, and everything else simply i
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -28,12 +30,13 @@ from signing.sign import Signer
 from spool import declarations, submissions
 from spool.custody import Custody
 from spool.effects import Kind, tickets_with_pending
-from spool.files import held_alone
 from spool.intake import Intake, IntakeLimits
 from spool.journal import Journal, open_journal
 from spool.outbox import Outbox
 
 log = structlog.get_logger()
+
+_THREADS: Final = 48
 
 
 class Register:
@@ -60,10 +63,11 @@ async def serve(settings: Settings) -> None:
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    # Threads here wait for the disk or for a mailbox, not for a core; the default is a few for each core.
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        stack.enter_context(held_alone(settings.spool.path))
         signer = Signer.open(settings.signing.key, settings.signing.certificate)
         kinds = catalogue.load()
         workers = await stack.enter_async_context(open_workers(_worker_limits(settings)))
@@ -112,6 +116,7 @@ async def _open_rounds(
         finally:
             for task in tasks:
                 task.cancel()
+            reception.close()
             await rounds.stop()
 
 

@@ -15,7 +15,7 @@ from schemas import catalogue
 from schemas.codes import Finding
 from schemas.validate import Limits, Validated, validate
 from signing.authorities import current
-from signing.verify import Evidence, Fault, verify_detached, verify_enveloped
+from signing.verify import Evidence, Fault, Use, verify_detached, verify_enveloped
 from spool.declarations import DeclarationWriter, writing
 
 
@@ -29,11 +29,17 @@ class SignedPart:
 
 @dataclass(frozen=True, slots=True)
 class TrustRules:
-    """Where the accepted authorities are, the moment to judge at, and whether text-mode signatures are tolerated."""
+    """What signatures are judged by.
+
+    ``authorities`` is the folder of those that are accepted, ``at`` the moment to judge at, ``text_mode`` whether
+    text-mode signatures are tolerated, ``environment`` (R, T, S) and ``purpose`` what the submission is for.
+    """
 
     authorities: Path
     at: datetime
     text_mode: bool
+    environment: str | None = None
+    purpose: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +76,13 @@ def verify_part(part: SignedPart, rules: TrustRules) -> Evidence | Fault:
         TrustUnavailable: that cannot be known just now.
     """
     authorities = current(rules.authorities)
+    use = Use(rules.environment, rules.purpose)
     if part.signature is None:
-        return verify_enveloped(part.data, authorities=authorities, at=rules.at)
+        return verify_enveloped(part.data, authorities=authorities, at=rules.at, use=use)
     signature = part.signature.read_bytes()
-    return verify_detached(part.data, signature, authorities=authorities, at=rules.at, text_mode=rules.text_mode)
+    return verify_detached(
+        part.data, signature, authorities=authorities, at=rules.at, text_mode=rules.text_mode, use=use
+    )
 
 
 def validate_set(

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import structlog
 from sqlalchemy.engine import Connection
 
-from channels.mq.publisher import Publisher
+from channels.mq.publisher import Publisher, Unroutable
+from config.errors import TemporaryError
 from gateway.examination import ValidatedSet
 from schemas.filename import FileName
 from spool import declarations, effects, routing_queue
@@ -116,9 +117,10 @@ class BrokerQueue:
         pairs = list(zip(batch, results, strict=True))
         confirmed = [effect for (effect, _), result in pairs if result is None]
         await asyncio.to_thread(self._record, confirmed)
-        for _, result in pairs:
-            if isinstance(result, BaseException):
-                raise result
+        failures = [result for result in results if isinstance(result, BaseException)]
+        # That a queue is missing for some concerns them alone; any other failure concerns all that would follow.
+        for failure in sorted(failures, key=lambda failure: isinstance(failure, Unroutable)):
+            raise failure
         return len(confirmed)
 
     def _record(self, confirmed: Sequence[Effect]) -> None:
@@ -142,31 +144,55 @@ def report(carried_out: Sequence[Effect], closed: Sequence[str]) -> None:
         log.info("submission.closed", ticket=ticket)
 
 
+class DeclarationsUnreadableError(TemporaryError):
+    """Some declarations cannot be read from the disk; they are still to be sent."""
+
+
 async def forward_all(journal: Journal, queue: RoutingQueue, folder: Path, window: int = 100) -> int:
     """Send every declaration still to be sent, ``window`` at a time; answers how many were confirmed.
 
     Raises:
+        DeclarationsUnreadableError, Unroutable: some could not be read or have no queue; the others are sent.
         TemporaryError: the queue took no more; what was confirmed is recorded.
     """
-    total = 0
-    while batch := await asyncio.to_thread(_next_batch, journal, folder, window):
-        total += await queue.send(batch)
-        await asyncio.to_thread(_drop_finished, journal, folder, {effect.ticket for effect, _ in batch})
-    return total
+    count, unreadable, last = 0, 0, 0
+    unroutable: Unroutable | None = None
+    while batch := await asyncio.to_thread(_effects_after, journal, last, window):
+        last = batch[-1].number
+        messages = await asyncio.to_thread(_messages, folder, batch)
+        unreadable += len(batch) - len(messages)
+        if messages:
+            try:
+                count += await queue.send(messages)
+            except Unroutable as fault:
+                unroutable = fault
+            await asyncio.to_thread(_drop_finished, journal, folder, {effect.ticket for effect, _ in messages})
+    if unreadable:
+        raise DeclarationsUnreadableError(f"{unreadable} declarations cannot be read")
+    if unroutable is not None:
+        raise unroutable
+    return count
 
 
 def _drop_finished(journal: Journal, folder: Path, tickets: set[str]) -> None:
     with journal.read() as connection:
-        pending = effects.tickets_with_pending(connection, Kind.FORWARD)
+        pending = effects.tickets_with_pending(connection, Kind.FORWARD, among=tickets)
     for ticket in tickets - pending:
         (folder / ticket).unlink(missing_ok=True)
 
 
-def _next_batch(journal: Journal, folder: Path, window: int) -> list[tuple[Effect, RoutingMessage]]:
+def _effects_after(journal: Journal, last: int, window: int) -> list[Effect]:
     with journal.read() as connection:
-        batch = effects.pending(connection, Kind.FORWARD, window)
-    return [(effect, message_of(effect, _body(folder, effect))) for effect in batch]
+        return effects.pending(connection, Kind.FORWARD, window, after=last)
 
 
-def _body(folder: Path, effect: Effect) -> bytes:
-    return declarations.read(folder / effect.ticket, effect.facts["offset"], effect.facts["length"])
+def _messages(folder: Path, batch: Sequence[Effect]) -> list[tuple[Effect, RoutingMessage]]:
+    messages = []
+    for effect in batch:
+        try:
+            body = declarations.read(folder / effect.ticket, effect.facts["offset"], effect.facts["length"])
+        except OSError as fault:
+            log.error("declaration.unreadable", ticket=effect.ticket, form=effect.ordinal, errno=fault.errno)
+        else:
+            messages.append((effect, message_of(effect, body)))
+    return messages

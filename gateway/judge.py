@@ -39,7 +39,7 @@ class Case:
 
     submission: Submission
     sender: Sender
-    earlier: list[Submission]
+    namesake: Submission | None
     folder: Path
     declarations: Path
     repeat: Repeat | None = None
@@ -108,11 +108,11 @@ class Judge:
             if submission is None or submission.state not in submissions.OPEN_STATES:
                 return None
             sender = parties.find_sender(connection, submission.sender)
-            earlier = submissions.earlier_of_same_name(connection, submission)
+            namesake = submissions.namesake(connection, submission)
         if sender is None:
             raise LookupError("the sender of a submission is not registered")
         folder = self._custody.folder(ticket, submission.received_at)
-        return Case(submission, sender, earlier, folder, self._settings.spool.path / "declarations" / ticket)
+        return Case(submission, sender, namesake, folder, self._settings.spool.path / "declarations" / ticket)
 
     async def judge(self, case: Case) -> Verdict:
         """Run the checks until one finds something, and decide.
@@ -139,15 +139,15 @@ class Judge:
 
     async def _set(self, case: Case) -> tuple[Finding, ...]:
         names = [file.name for file in case.submission.files]
-        if not case.submission.content:
-            # A GO or TD without data may speak of a set that came before.
-            repeated = repeats.check_repeats(case.submission, case.earlier)
+        if not case.submission.content or case.submission.name.startswith("TD."):
+            # A GO without data, and every TD, may speak of a set that came before.
+            repeated = repeats.check_repeats(case.submission, case.namesake)
             if repeated:
                 return () if isinstance(repeated, Repeat) else repeated
         return set_findings(names, signature_files(case.sender, case.submission.directory))
 
     async def _repeats(self, case: Case) -> tuple[Finding, ...]:
-        result = repeats.check_repeats(case.submission, case.earlier)
+        result = repeats.check_repeats(case.submission, case.namesake)
         if isinstance(result, Repeat):
             case.repeat = result
             return ()
@@ -155,7 +155,14 @@ class Judge:
 
     async def _signature(self, case: Case) -> tuple[Finding, ...]:
         trust = self._settings.trust
-        rules = TrustRules(trust.authorities, case.received_at, trust.text_mode)
+        name = case.name
+        rules = TrustRules(
+            trust.authorities,
+            case.received_at,
+            trust.text_mode,
+            environment=str(name.environment),
+            purpose=name.purpose,
+        )
         if not case.parts:
             raise UnfinishedJudgementError("there is nothing whose signature could be verified")
         for file in case.parts:

@@ -5,6 +5,7 @@ is up, so that it gets an answer too.
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from config.errors import TemporaryError
 from gateway import parties
 from gateway.judge import signature_files
 from spool.custody import Custody, Origin
-from spool.gather import closing_name, is_complete
+from spool.gather import SignatureFiles, closing_name, is_complete
 from spool.intake import Intake
 from spool.journal import Journal
 from spool.mailbox import Mailbox, MailboxRefusal
@@ -49,6 +50,11 @@ class Reception:
         self._journal = journal
         self._patience = patience
         self._taken = taken
+        self._closing = threading.Event()
+
+    def close(self) -> None:
+        """Let a sweep that is under way end with the set it is at."""
+        self._closing.set()
 
     async def arrived(self, mailbox: Mailbox, username: str, name: str) -> None:
         """A file has got its final name: if its set is complete now, custody is taken before this returns.
@@ -68,7 +74,8 @@ class Reception:
             names = _names(folder)
             if name not in names:
                 return None  # another connection's file completed the set, and it was taken with ours
-            if not self._is_complete(mailbox, names):
+            rule = self._rule(mailbox)
+            if rule is None or not is_complete(names, rule):
                 (folder / _UPLOADED_BY).write_text(username, encoding="utf-8")
                 return None
             try:
@@ -92,9 +99,14 @@ class Reception:
 
     def _sweep(self) -> int:
         count = 0
+        rules: dict[Mailbox, SignatureFiles | None] = {}
         for mailbox, folder in self._intake.sets():
+            if self._closing.is_set():
+                break
             try:
-                count += self._take_if_due(mailbox, folder)
+                if mailbox not in rules:
+                    rules[mailbox] = self._rule(mailbox)
+                count += self._take_if_due(mailbox, folder, rules[mailbox])
             except (OSError, TemporaryError) as fault:
                 # One set that cannot be taken must not keep the others waiting.
                 fields = {"sender": mailbox.sender, "directory": mailbox.directory}
@@ -102,27 +114,28 @@ class Reception:
         self._intake.expire_temporary(time.time() - self._patience.start_file)
         return count
 
-    def _take_if_due(self, mailbox: Mailbox, folder: Path) -> bool:
+    def _take_if_due(self, mailbox: Mailbox, folder: Path, rule: SignatureFiles | None) -> bool:
         with self._intake.locked(mailbox):
             names = _names(folder)
-            if not names or not self._is_due(mailbox, folder, names):
+            if not names or not self._is_due(mailbox, folder, names, rule):
                 return False
             ticket = self._custody.take(folder, Origin("sftp", mailbox, _uploader(folder)))
         log.info("custody.taken", ticket=ticket, sender=mailbox.sender, directory=mailbox.directory)
         return True
 
-    def _is_due(self, mailbox: Mailbox, folder: Path, names: list[str]) -> bool:
+    def _is_due(self, mailbox: Mailbox, folder: Path, names: list[str], rule: SignatureFiles | None) -> bool:
         closing = closing_name(names)
-        if closing is not None and self._is_complete(mailbox, names):
+        if rule is not None and is_complete(names, rule):
             return True
         newest = max((folder / name).stat().st_mtime for name in names)
         waited = time.time() - (newest if closing is None else (folder / closing).stat().st_mtime)
-        return waited >= (self._patience.start_file if closing is None else self._patience.parts)
+        patience = self._patience.start_file if closing is None else self._patience.parts
+        return waited >= patience and not self._intake.is_growing(mailbox, folder)
 
-    def _is_complete(self, mailbox: Mailbox, names: list[str]) -> bool:
+    def _rule(self, mailbox: Mailbox) -> SignatureFiles | None:
         with self._journal.read() as connection:
             sender = parties.find_sender(connection, mailbox.sender)
-        return sender is not None and is_complete(names, signature_files(sender, mailbox.directory))
+        return None if sender is None else signature_files(sender, mailbox.directory)
 
 
 def _names(folder: Path) -> list[str]:

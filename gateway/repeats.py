@@ -6,12 +6,11 @@ whose submission was accepted is used up: the same name with other bytes is refu
 gets the first answer again, and so does a GO that comes again alone because its sender never saw our OK.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from config.errors import TemporaryError
 from schemas.codes import Code, Finding
-from spool.submissions import OPEN_STATES, State, Submission
+from spool.submissions import State, Submission
 
 
 class EarlierUndecidedError(TemporaryError):
@@ -25,19 +24,18 @@ class Repeat:
     ticket: str
 
 
-def check_repeats(submission: Submission, earlier: Sequence[Submission]) -> Repeat | tuple[Finding, ...]:
-    """Whether ``submission`` repeats one of ``earlier`` (same sender, directory and stem, newest first).
+def check_repeats(submission: Submission, other: Submission | None) -> Repeat | tuple[Finding, ...]:
+    """Whether ``submission`` repeats ``other``, the newest one of its sender, directory and stem that bears on it.
 
     Raises:
         EarlierUndecidedError: that depends on a verdict still to be made.
     """
-    for other in earlier:
-        if other.state in {*OPEN_STATES, State.QUARANTINED}:
-            raise EarlierUndecidedError("an earlier submission of this name has no verdict yet")
-        if other.state is State.ACCEPTED:
-            if submission.name.startswith("TD.") and not submission.content:
-                return (Finding(Code.ALREADY_SENT, "too late to cancel: already processed"),)
-            if submission.content in {other.content, ""}:
-                return Repeat(other.ticket)
-            return (Finding(Code.ALREADY_SENT, "a file of this name was accepted before, with other content"),)
-    return ()
+    if other is None or other.state in {State.REJECTED, State.REPEATED}:
+        return ()
+    if other.state is not State.ACCEPTED:
+        raise EarlierUndecidedError("an earlier submission of this name has no verdict yet")
+    if submission.name.startswith("TD."):
+        return (Finding(Code.ALREADY_SENT, "too late to cancel: already processed"),)
+    if submission.content in {other.content, ""}:
+        return Repeat(other.ticket)
+    return (Finding(Code.ALREADY_SENT, "a file of this name was accepted before, with other content"),)

@@ -25,7 +25,8 @@ from spool.submissions import State, Submission
 log = structlog.get_logger()
 
 _SECOND: Final = 1_000_000
-_IDLE: Final = 60.0
+# What the command line changes (a release, say) rings no bell here.
+_IDLE: Final = 5.0
 
 
 class Bell:
@@ -148,6 +149,12 @@ class Rounds:
                 verdict = await self._pipeline.settle(ticket)
             except TemporaryError as fault:
                 await self._keep(ticket, f"{type(fault).__name__}: {fault}", failed=False)
+            except (PermissionError, FileNotFoundError) as fault:
+                log.error("judge.failed", **trouble(fault))
+                await self._keep(ticket, type(fault).__name__, failed=True)
+            except OSError as fault:
+                # A disk that is full or failing is nobody's file; its words would name a path.
+                await self._keep(ticket, f"{type(fault).__name__} {fault.errno}", failed=False)
             except Exception as fault:
                 log.error("judge.failed", **trouble(fault))
                 await self._keep(ticket, type(fault).__name__, failed=True)

@@ -14,9 +14,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, ParamSpec, TypeVar
 
+import structlog
 from pebble import ProcessExpired, ProcessPool
 
-from config.errors import ConfigurationError
+from config.errors import ConfigurationError, TemporaryError
+
+log = structlog.get_logger()
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,6 +29,10 @@ _PR_SET_PDEATHSIG: Final = 1
 
 class WorkerFailedError(Exception):
     """A worker died, hung or ran out of memory over one task."""
+
+
+class WorkersLostError(TemporaryError):
+    """All workers were lost at once; there are new ones by now, and the task can be tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +47,39 @@ class WorkerLimits:
 class Workers:
     """The pool.  Make it with :func:`open_workers`."""
 
-    def __init__(self, pool: ProcessPool, limits: WorkerLimits) -> None:
-        self._pool = pool
+    def __init__(self, limits: WorkerLimits) -> None:
         self._limits = limits
+        self._pool = _make_pool(limits)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What ``function`` answers when a worker calls it; its own exceptions come through.
 
         Raises:
             WorkerFailedError: the worker did not live to answer.
+            WorkersLostError: there was none to ask.
         """
-        future: Any = self._pool.schedule(function, args=args, kwargs=kwargs, timeout=self._limits.seconds)
+        pool = self._pool
         try:
+            future: Any = pool.schedule(function, args=args, kwargs=kwargs, timeout=self._limits.seconds)
             result: T = await asyncio.wrap_future(future)
         except (ProcessExpired, TaskTimeoutError, MemoryError) as fault:
             raise WorkerFailedError(type(fault).__name__) from fault
+        except RuntimeError as fault:
+            if pool.active:
+                raise
+            self._renew(pool)
+            raise WorkersLostError("the workers were lost and made anew") from fault
         return result
+
+    def _renew(self, lost: ProcessPool) -> None:
+        # A pool whose fork server died never works again; whoever notices first makes the next one.
+        if self._pool is lost:
+            log.error("workers.lost")
+            self._pool = _make_pool(self._limits)
+
+    async def close(self) -> None:
+        """End every worker."""
+        await asyncio.to_thread(_stop, self._pool)
 
 
 @asynccontextmanager
@@ -65,24 +89,27 @@ async def open_workers(limits: WorkerLimits) -> AsyncIterator[Workers]:
     Raises:
         ConfigurationError: this machine lets no worker start.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["gateway.examination"])
     try:
-        pool = ProcessPool(
-            max_workers=limits.count,
-            max_tasks=1000,  # libxml2 keeps every name it has met for the life of its process
-            context=context,
-            initializer=_become_limited,
-            initargs=[limits.memory],
-        )
+        workers = Workers(limits)
     except OSError as fault:
         raise ConfigurationError([f"judging: workers need semaphores in /dev/shm: {fault.strerror}"]) from fault
     try:
-        workers = Workers(pool, limits)
         await asyncio.gather(*(workers.run(_is_alive) for _ in range(limits.count)))
         yield workers
     finally:
-        await asyncio.to_thread(_stop, pool)
+        await workers.close()
+
+
+def _make_pool(limits: WorkerLimits) -> ProcessPool:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["gateway.examination"])
+    return ProcessPool(
+        max_workers=limits.count,
+        max_tasks=1000,  # libxml2 keeps every name it has met for the life of its process
+        context=context,
+        initializer=_become_limited,
+        initargs=[limits.memory],
+    )
 
 
 def _is_alive() -> None:

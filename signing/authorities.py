@@ -5,6 +5,7 @@ A folder with one entry for each accepted authority::
     authorities/<name>/authority.pem   the certificate of the authority that issues the senders' certificates
                        chain.pem       the authorities above it, up to and including the root; absent if it is the root
                        crls/*.crl      the revocation lists of all of them, DER or PEM
+                       authority.toml  the terms on which it is accepted (signing.terms); absent if there are none
 
 The folder is data: ``current`` sees a change at the next verification, and another program may fill ``crls``. A change
 is checked in full before anything is written and becomes visible by one rename, so that neither a power cut nor a
@@ -16,7 +17,7 @@ import hashlib
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,9 +25,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from config.errors import ConfigurationError
-from signing.authority import AUTHORITY, CHAIN, CRLS, Authority, assemble, check_name, read_entry
+from signing.authority import AUTHORITY, CHAIN, CRLS, TERMS, Authority, assemble, check_name, read_entry
 from signing.durable import sync_folder, write_new
 from signing.evidence import TrustUnavailable
+from signing.terms import Terms, write_terms
 
 __all__ = ["Authorities", "Authority", "add", "current", "load", "remove", "replace_crls"]
 
@@ -71,7 +73,14 @@ def current(folder: Path) -> Authorities:
         raise TrustUnavailable(str(folder), "the accepted authorities cannot be read") from error
 
 
-def add(folder: Path, name: str, certificate: Path, chain: Sequence[Path], crls: Sequence[Path]) -> Authority:
+def add(
+    folder: Path,
+    name: str,
+    certificate: Path,
+    chain: Sequence[Path],
+    crls: Sequence[Path],
+    terms: Terms | None = None,
+) -> Authority:
     """Accept an authority.
 
     Args:
@@ -80,6 +89,7 @@ def add(folder: Path, name: str, certificate: Path, chain: Sequence[Path], crls:
         certificate: the issuing authority's certificate, PEM or DER
         chain: files with the certificates above it, in any order, up to the root; none if it is the root
         crls: revocation lists of any of them, PEM or DER
+        terms: for what and when it is accepted; None for everything
 
     Raises:
         ConfigurationError: with every fault, or if the name is taken
@@ -90,6 +100,7 @@ def add(folder: Path, name: str, certificate: Path, chain: Sequence[Path], crls:
     authority, faults = assemble(name, certificate, chain, crls)
     if faults:
         raise ConfigurationError(faults)
+    authority = replace(authority, terms=terms or Terms())
     folder.mkdir(parents=True, exist_ok=True)
     prepared = folder / f".{name}.{secrets.token_hex(4)}"
     try:
@@ -176,6 +187,8 @@ def _write_entry(entry: Path, authority: Authority) -> None:
     write_new(entry / AUTHORITY, _pem(authority.certificate))
     if authority.chain:
         write_new(entry / CHAIN, b"".join(_pem(certificate) for certificate in authority.chain))
+    if written := write_terms(authority.terms):
+        write_new(entry / TERMS, written.encode())
     _write_crls(entry / CRLS, authority.crls)
     sync_folder(entry)
 

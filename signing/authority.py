@@ -2,12 +2,13 @@
 
 An entry is an issuing authority, those above it up to a self-signed root, and their revocation lists. Its certificates
 must be authorities with keys from our list, and sign one another; a list must be signed by one of them, with more than
-SHA-1. Dates are not looked at here: they are judged for each signature.
+SHA-1. Its terms say for what and when it is accepted (``signing.terms``). Dates are not looked at here: they are judged
+for each signature.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from config.errors import ConfigurationError
 from signing.certificate import weakness_of
+from signing.terms import Terms, read_terms
 
 AUTHORITY = "authority.pem"
 CHAIN = "chain.pem"
 CRLS = "crls"
+TERMS = "authority.toml"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _WEAK_DIGESTS = frozenset({"md5", "sha1"})
@@ -30,13 +33,14 @@ class Authority:
     """One accepted authority.
 
     ``certificate`` is the issuing authority's, ``chain`` those above it in order and ending with the root (empty if the
-    authority is the root), ``crls`` the usable revocation lists; all DER.
+    authority is the root), ``crls`` the usable revocation lists; all DER. ``terms`` say for what it is accepted.
     """
 
     name: str
     certificate: bytes
     chain: tuple[bytes, ...]
     crls: tuple[bytes, ...]
+    terms: Terms = field(default_factory=Terms)
 
     @property
     def root(self) -> bytes:
@@ -47,6 +51,11 @@ class Authority:
     def subject(self) -> str:
         """The issuing authority's name as RFC 4514 writes it."""
         return x509.load_der_x509_certificate(self.certificate).subject.rfc4514_string()
+
+    @property
+    def chain_subjects(self) -> tuple[str, ...]:
+        """The names of the authorities above it, the root last."""
+        return tuple(x509.load_der_x509_certificate(der).subject.rfc4514_string() for der in self.chain)
 
     @property
     def not_after(self) -> datetime:
@@ -74,12 +83,23 @@ def read_entry(entry: Path) -> tuple[Authority, list[str]]:
     """Read one entry; the second value has the faults of its revocation lists, which are left out.
 
     Raises:
-        ConfigurationError: if its name or certificates can't be used
+        ConfigurationError: if its name, certificates or terms can't be used
     """
     check_name(entry.name)
     chain = [entry / CHAIN] if (entry / CHAIN).exists() else []
     crls = sorted(path for path in (entry / CRLS).glob("*.crl") if not path.name.startswith("."))
-    return assemble(entry.name, entry / AUTHORITY, chain, crls)
+    faults: list[str] = []
+    try:
+        terms = read_terms(entry / TERMS)
+    except ConfigurationError as error:
+        faults.extend(error.faults)
+    try:
+        authority, list_faults = assemble(entry.name, entry / AUTHORITY, chain, crls)
+    except ConfigurationError as error:
+        faults.extend(error.faults)
+    if faults:
+        raise ConfigurationError(faults)
+    return replace(authority, terms=terms), list_faults
 
 
 def assemble(name: str, certificate: Path, chain: Sequence[Path], crls: Sequence[Path]) -> tuple[Authority, list[str]]:

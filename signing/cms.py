@@ -102,6 +102,8 @@ def _check(info: Any) -> _Signature | Fault:
         return Fault(Reason.SHAPE, detail)
     signed = info["content"]
     [signer] = signed["signer_infos"]
+    if any(map(_hides, (info, signed, signed["encap_content_info"], signer))):
+        return Fault(Reason.SYNTAX, "There are bytes in the signature that belong to none of its fields.")
     certificate = _certificate_of(signed, signer)
     if isinstance(certificate, Fault):
         return certificate
@@ -129,6 +131,11 @@ def _misshapen(info: Any) -> Iterator[str]:
     yield from _missigned(signer)
     if _present(signer["unsigned_attrs"]) and any(a["type"].dotted != _TIMESTAMP for a in signer["unsigned_attrs"]):
         yield "There is an unsigned attribute other than a timestamp."
+
+
+def _hides(sequence: Any) -> bool:
+    """Whether a structure holds bytes that are none of its fields; asn1crypto passes over them, even when strict."""
+    return bool(b"".join(sequence[name].dump() for name in sequence) != sequence.contents)
 
 
 def _overloaded(certificates: Any) -> Iterator[str]:
@@ -199,7 +206,8 @@ def _named(algorithm: str) -> str:
 def _disallowed_pss(parameters: algos.RSASSAPSSParams, digest: str) -> Iterator[str]:
     mask = parameters["mask_gen_algorithm"]
     used = {parameters["hash_algorithm"]["algorithm"].native, mask["parameters"]["algorithm"].native}
-    if used != {digest} or mask["algorithm"].native != "mgf1":
+    trailer = parameters["trailer_field"].native
+    if used != {digest} or mask["algorithm"].native != "mgf1" or trailer != "trailer_field_bc":
         yield f"The RSA-PSS parameters do not go with {digest}."
 
 

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     EXPIRED = "expired"
     REVOKED = "revoked"
     KEY_USAGE = "key-usage"
+    POLICY = "policy"
 
 
 @dataclass(frozen=True, slots=True)

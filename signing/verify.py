@@ -18,12 +18,19 @@ from signing import cms, path, xmldsig
 from signing.authorities import Authorities
 from signing.evidence import Evidence, Fault, Format, Proven, Reason, TrustUnavailable
 from signing.layout import Unwrapped, unwrap
+from signing.terms import Use
 
-__all__ = ["Evidence", "Fault", "Format", "Reason", "TrustUnavailable", "verify_detached", "verify_enveloped"]
+__all__ = ["Evidence", "Fault", "Format", "Reason", "TrustUnavailable", "Use", "verify_detached", "verify_enveloped"]
 
 
 def verify_detached(
-    data: Path, signature: bytes, *, authorities: Authorities, at: datetime, text_mode: bool = True
+    data: Path,
+    signature: bytes,
+    *,
+    authorities: Authorities,
+    at: datetime,
+    text_mode: bool = True,
+    use: Use | None = None,
 ) -> Evidence | Fault:
     """Judge the signature that came beside a file.
 
@@ -32,6 +39,7 @@ def verify_detached(
         signature: the content of FS
         at: the moment at which the signer's certificate must be good, with its time zone
         text_mode: whether a CMS signature may cover the file with every LF read as CRLF
+        use: for which environment and message type; None asks no authority about them
 
     Raises:
         TrustUnavailable: if revocation can't be decided now
@@ -41,21 +49,27 @@ def verify_detached(
     if isinstance(unwrapped, Fault):
         return unwrapped
     proven = _examine(data, unwrapped, text_mode=text_mode)
-    return _identify(proven, unwrapped.leniencies, authorities, at)
+    if isinstance(proven, Fault):
+        return proven
+    return _evidence(proven, unwrapped.leniencies, path.judge(proven.certificate, authorities, at, use))
 
 
-def verify_enveloped(data: Path, *, authorities: Authorities, at: datetime) -> Evidence | Fault:
+def verify_enveloped(data: Path, *, authorities: Authorities, at: datetime, use: Use | None = None) -> Evidence | Fault:
     """Judge the XML signature inside a document; the evidence carries the signed content.
 
     Args:
         data: an XML document of at most ten megabytes
         at: the moment at which the signer's certificate must be good, with its time zone
+        use: for which environment and message type; None asks no authority about them
 
     Raises:
         TrustUnavailable: if revocation can't be decided now
         OSError: if the file can't be read
     """
-    return _identify(xmldsig.examine_enveloped(data), (), authorities, at)
+    proven = xmldsig.examine_enveloped(data)
+    if isinstance(proven, Fault):
+        return proven
+    return _evidence(proven, (), path.judge(proven.certificate, authorities, at, use))
 
 
 def _examine(data: Path, unwrapped: Unwrapped, *, text_mode: bool) -> Proven | Fault:
@@ -68,12 +82,7 @@ def _examine(data: Path, unwrapped: Unwrapped, *, text_mode: bool) -> Proven | F
             assert_never(unwrapped.format)
 
 
-def _identify(
-    proven: Proven | Fault, leniencies: tuple[str, ...], authorities: Authorities, at: datetime
-) -> Evidence | Fault:
-    if isinstance(proven, Fault):
-        return proven
-    authority = path.judge(proven.certificate, authorities, at)
+def _evidence(proven: Proven, leniencies: tuple[str, ...], authority: str | Fault) -> Evidence | Fault:
     if isinstance(authority, Fault):
         return authority
     return Evidence(

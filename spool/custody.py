@@ -86,11 +86,12 @@ class Custody:
         write_durably(folder / ENVELOPE, json.dumps(envelope).encode(), 0o440)
         target = self.folder(ticket, received_at)
         make_folder(target.parent)
-        move_durably(folder, target)
         try:
+            move_durably(folder, target)
             self._record(target)
         except Exception:
-            move_durably(target, folder)
+            if target.exists():
+                target.rename(folder)
             raise
         return ticket
 
@@ -98,21 +99,26 @@ class Custody:
         """Record what was taken but not committed when an earlier process died; answers those tickets."""
         found = []
         for day in sorted(self.root.glob("????-??-??")):
-            if day.name < self._first_doubtful_day():
-                continue
-            for folder in sorted(path.parent for path in day.glob(f"*/{ENVELOPE}")):
-                with self._journal.read() as connection:
-                    recorded = submissions.known(connection, folder.name)
-                if not recorded:
-                    self._record(folder)
-                    found.append(folder.name)
+            if day.name >= self._first_doubtful_day():
+                recorded = self._recorded(day.name)
+                for folder in sorted(path.parent for path in day.glob(f"*/{ENVELOPE}")):
+                    if folder.name not in recorded:
+                        self._record(folder)
+                        found.append(folder.name)
         return found
 
+    def _recorded(self, day: str) -> set[str]:
+        start = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC)
+        first, end = (int(moment.timestamp() * 1_000_000) for moment in (start, start + timedelta(days=1)))
+        within = (received.c.received_at >= first) & (received.c.received_at < end)
+        with self._journal.read() as connection:
+            return set(connection.execute(sa.select(received.c.ticket).where(within)).scalars())
+
     def _first_doubtful_day(self) -> str:
-        # Folders are recorded at once, so only those about as young as the newest recorded one can be unknown.
+        # A folder is recorded at once or at the next start, so only those about as young as the newest can be unknown.
         with self._journal.read() as connection:
             newest = connection.execute(sa.select(sa.func.max(received.c.received_at))).scalar()
-        return "" if newest is None else _day(newest - timedelta(days=1) // timedelta(microseconds=1))
+        return "" if newest is None else _day(newest - timedelta(days=31) // timedelta(microseconds=1))
 
     def _record(self, folder: Path) -> None:
         envelope = json.loads((folder / ENVELOPE).read_bytes())

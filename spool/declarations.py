@@ -5,6 +5,7 @@ The file is derived from what is in custody: it is written before the verdict, a
 again, and removed once the last declaration is confirmed.
 """
 
+import errno
 import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -54,9 +55,16 @@ def writing(path: Path) -> Iterator[DeclarationWriter]:
 
 
 def read(path: Path, offset: int, length: int) -> bytes:
-    """One declaration of the file at ``path``."""
+    """One declaration of the file at ``path``.
+
+    Raises:
+        OSError: it is not there whole.
+    """
     with path.open("rb") as file:
-        return os.pread(file.fileno(), length, offset)
+        data = os.pread(file.fileno(), length, offset)
+    if len(data) != length:
+        raise OSError(errno.EIO, "the file of declarations is cut short")
+    return data
 
 
 def sweep(root: Path, needed: Collection[str]) -> None:

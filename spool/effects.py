@@ -1,6 +1,6 @@
 """Effects still to do: written with the verdict, carried out afterwards, each at least once and harmless twice."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -65,7 +65,9 @@ def done(connection: Connection, carried_out: Iterable[Effect]) -> list[str]:
     return [ticket for ticket in tickets if submissions.close_if_done(connection, ticket)]
 
 
-def tickets_with_pending(connection: Connection, kind: Kind) -> set[str]:
-    """The tickets that still have an effect of ``kind`` to do."""
+def tickets_with_pending(connection: Connection, kind: Kind, *, among: Collection[str] | None = None) -> set[str]:
+    """The tickets, of all or of those ``among``, that still have an effect of ``kind`` to do."""
     query = sa.select(effects.c.ticket).where(effects.c.state == "pending", effects.c.kind == kind).distinct()
+    if among is not None:
+        query = query.where(effects.c.ticket.in_(among))
     return set(connection.execute(query).scalars())

@@ -43,7 +43,9 @@ def make_folder(path: Path, mode: int = 0o750) -> None:
 def write_durably(path: Path, data: bytes, mode: int = 0o640) -> None:
     """Put ``data`` at ``path``, whole or not at all; an older file of that name is replaced."""
     temporary = path.with_name(f".{path.name}.writing")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+    # What a process that died has left may be read-only, also for us.
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()

@@ -35,6 +35,16 @@ class IntakeLimits:
     reserve: int
 
 
+def check_reserve(folder: Path, reserve: int) -> None:
+    """Refuse more bytes while the disk has fewer than ``reserve`` left: journal and answers need them.
+
+    Raises:
+        MailboxRefusal: it has.
+    """
+    if free_bytes(folder) < reserve:
+        raise MailboxRefusal(Trouble.FULL, "the gateway has no room left just now; try again later")
+
+
 class Upload:
     """An upload in progress; its bytes are nobody's until :meth:`Intake.finish`."""
 
@@ -42,7 +52,7 @@ class Upload:
         self.mailbox = mailbox
         self.name = name
         self.path = path
-        self._limit = limits.file_bytes
+        self._limits = limits
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self.descriptor = os.open(path, flags, 0o640)
         self.size = 0
@@ -53,8 +63,10 @@ class Upload:
         Raises:
             MailboxRefusal: the file would be larger than allowed.
         """
-        if offset + len(data) > self._limit:
-            raise MailboxRefusal(Trouble.FULL, f"a file may have at most {self._limit} bytes (184)")
+        if offset + len(data) > self._limits.file_bytes:
+            raise MailboxRefusal(Trouble.FULL, f"a file may have at most {self._limits.file_bytes} bytes (184)")
+        if offset + len(data) > self.size:
+            check_reserve(self.path.parent, self._limits.reserve)
         view = memoryview(data)
         while view:
             written = os.pwrite(self.descriptor, view, offset)
@@ -136,12 +148,14 @@ class Intake:
     def abandon(self, upload: Upload) -> None:
         """The connection was lost before the file was closed: nothing of it stays."""
         with self.locked(upload.mailbox):
-            upload.path.unlink(missing_ok=True)
-            self._forget(upload)
+            try:
+                upload.path.unlink(missing_ok=True)
+            finally:
+                self._forget(upload)
 
     def _forget(self, upload: Upload) -> None:
-        upload.close()
         self._open.pop((upload.mailbox, upload.name), None)
+        upload.close()
 
     def rename(self, mailbox: Mailbox, old: str, new: str) -> None:
         """Give a waiting file another name; an older file of that name is replaced.
@@ -207,6 +221,10 @@ class Intake:
                 for folder in sorted((sender / directory).glob("set-*")):
                     yield Mailbox(sender.name, directory), folder
 
+    def is_growing(self, mailbox: Mailbox, folder: Path) -> bool:
+        """Whether a file of the set in ``folder`` is being uploaded just now."""
+        return any(box == mailbox and self.set_folder(box, name) == folder for box, name in list(self._open))
+
     def recover(self) -> int:
         """Remove what dead connections of an earlier process left; answers how many files that were."""
         leftovers = [path for path in self.root.glob("*/*/.uploads/*") if path.is_file()]
@@ -216,10 +234,13 @@ class Intake:
 
     def expire_temporary(self, older_than: float) -> int:
         """Remove uploads left under a temporary name since before ``older_than`` (seconds since the epoch)."""
-        stale = [path for path in self.root.glob("*/*/.temporary/*") if path.stat().st_mtime < older_than]
-        for path in stale:
-            path.unlink(missing_ok=True)
-        return len(stale)
+        stale = 0
+        for path in self.root.glob("*/*/.temporary/*"):
+            entry = _entry(path)
+            if entry is not None and entry.modified < older_than:
+                path.unlink(missing_ok=True)
+                stale += 1
+        return stale
 
     def _path(self, mailbox: Mailbox, name: str) -> Path:
         if is_temporary(name):
@@ -236,13 +257,14 @@ class Intake:
         if self._room.get(mailbox, 0) <= 0:
             waiting = sum(1 for _ in self._files(mailbox)) + sum(box == mailbox for box, _ in self._open)
             self._room[mailbox] = self._limits.files - waiting
-        if free_bytes(self.root) < self._limits.reserve:
-            raise MailboxRefusal(Trouble.FULL, "the gateway has no room left just now; try again later")
+        check_reserve(self.root, self._limits.reserve)
         if self._room[mailbox] <= 0:
             raise MailboxRefusal(Trouble.FULL, "too many files are waiting in this directory; send their GO first")
         self._room[mailbox] -= 1
 
     def _place(self, source: Path, target: Path) -> None:
+        # Patience is counted from the moment a file has its name, not from its last byte.
+        os.utime(source)
         make_folder(target.parent)
         move_durably(source, target)
 

@@ -104,7 +104,10 @@ def open_journal(path: Path, *, create: bool = False, upgrade: bool = False) -> 
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     elif not path.is_file():
         raise ConfigurationError([f"journal.path: there is no journal at {path}; `gateway init` makes one"])
-    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30.0})
+    # An error's text would quote what was to be written, and that may be a declaration.
+    engine = sa.create_engine(
+        f"sqlite:///{path}", connect_args={"timeout": 30.0}, hide_parameters=True, pool_size=8, max_overflow=56
+    )
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     journal = Journal(engine)

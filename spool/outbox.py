@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from schemas.filename import is_safe
-from spool.files import make_folder, move_durably, write_durably
+from spool.files import make_folder, move_durably, sync_folder, write_durably
 from spool.mailbox import OUTBOXES, Entry, Mailbox, MailboxRefusal, Trouble
 
 
@@ -31,14 +31,13 @@ class Outbox:
     def place(self, mailbox: Mailbox, files: Sequence[tuple[str, bytes]]) -> None:
         """Put an answer where its sender sees it; harmless twice.
 
-        ``files`` are name and bytes; the last one (GO) says that the others are whole.  If that last one is there,
-        or was there and the sender has deleted it, nothing is written.
+        ``files`` are name and bytes; the last one (GO) says that the others are whole.  If all of them are there, or
+        were there and the sender has deleted them, nothing is written.
         """
         folder = self.folder(mailbox)
         removed = folder / ".removed"
         make_folder(removed)
-        last = files[-1][0]
-        if (folder / last).exists() or (removed / last).exists():
+        if all((folder / name).exists() or (removed / name).exists() for name, _ in files):
             return
         for name, data in files:
             write_durably(folder / name, data)
@@ -51,9 +50,9 @@ class Outbox:
         found = []
         with os.scandir(folder) as items:
             for item in items:
-                if not item.name.startswith(".") and item.is_file(follow_symlinks=False):
-                    facts = item.stat(follow_symlinks=False)
-                    found.append(Entry(item.name, facts.st_size, facts.st_mtime))
+                entry = None if item.name.startswith(".") else self.find(mailbox, item.name)
+                if entry is not None:
+                    found.append(entry)
         return sorted(found, key=lambda entry: entry.name)
 
     def find(self, mailbox: Mailbox, name: str) -> Entry | None:
@@ -89,12 +88,18 @@ class Outbox:
         if self.find(mailbox, name) is None:
             raise MailboxRefusal(Trouble.MISSING, "no such file")
         make_folder(folder / ".removed")
-        move_durably(folder / name, folder / ".removed" / name)
+        try:
+            move_durably(folder / name, folder / ".removed" / name)
+        except FileNotFoundError:
+            raise MailboxRefusal(Trouble.MISSING, "no such file") from None
 
     def forget_removal(self, mailbox: Mailbox, stem: str) -> None:
         """Let the answer of ``stem``, placed long ago, be placed once more."""
-        for path in (self.folder(mailbox) / ".removed").glob(f"??.{stem}"):
+        removed = self.folder(mailbox) / ".removed"
+        for path in removed.glob(f"??.{stem}"):
             path.unlink(missing_ok=True)
+        if removed.is_dir():
+            sync_folder(removed)
 
     def tombstones(self) -> list[Path]:
         """The names of deleted answers that are still remembered."""

@@ -64,12 +64,12 @@ def waiting(connection: Connection, limit: int, *, ticket: str | None = None) ->
     ]
 
 
-def take(connection: Connection, limit: int) -> list[QueuedMessage]:
-    """Take the oldest waiting messages: nobody else gets them afterwards."""
-    messages = waiting(connection, limit)
+def take(connection: Connection, messages: Iterable[QueuedMessage]) -> None:
+    """Take ``messages`` off the queue: nobody is given them afterwards."""
     positions = [message.position for message in messages]
     if positions:
         connection.execute(
-            sa.update(routing_queue).where(routing_queue.c.position.in_(positions)).values(taken_at=now())
+            sa.update(routing_queue)
+            .where(routing_queue.c.position.in_(positions), routing_queue.c.taken_at.is_(None))
+            .values(taken_at=now())
         )
-    return messages

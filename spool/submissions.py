@@ -103,11 +103,6 @@ def add(connection: Connection, submission: Submission) -> None:
     note(connection, submission.ticket, "custody.taken", name=submission.name, files=len(submission.files))
 
 
-def known(connection: Connection, ticket: str) -> bool:
-    """Whether the journal has ``ticket``."""
-    return connection.execute(sa.select(submissions.c.ticket).where(submissions.c.ticket == ticket)).first() is not None
-
-
 def load(connection: Connection, ticket: str) -> Submission | None:
     """The submission of ``ticket`` with its files, or None."""
     row = connection.execute(sa.select(*_COLUMNS).where(submissions.c.ticket == ticket)).first()
@@ -165,24 +160,29 @@ def next_due(connection: Connection, after: int) -> int | None:
     return connection.execute(query).scalar()
 
 
-def earlier_of_same_name(connection: Connection, submission: Submission) -> list[Submission]:
-    """Those of the same sender, directory and stem taken into custody before this one that bear on it, newest first.
+def namesake(connection: Connection, submission: Submission) -> Submission | None:
+    """The newest submission of the same sender, directory and stem that bears on this one, or None.
 
-    The rejected and the repeated do not, however many there are.
+    An accepted one always does; one without a verdict does if it came before; the rejected and repeated do not.
     """
+    came_before = sa.tuple_(submissions.c.received_at, submissions.c.ticket) < sa.tuple_(
+        sa.literal(submission.received_at), sa.literal(submission.ticket)
+    )
+    undecided = submissions.c.state.in_((*OPEN_STATES, State.QUARANTINED))
     query = (
         sa.select(*_COLUMNS)
         .where(
             submissions.c.sender == submission.sender,
             submissions.c.directory == submission.directory,
             submissions.c.stem == submission.stem,
-            submissions.c.state.not_in((State.REJECTED, State.REPEATED)),
-            sa.tuple_(submissions.c.received_at, submissions.c.ticket)
-            < sa.tuple_(sa.literal(submission.received_at), sa.literal(submission.ticket)),
+            submissions.c.ticket != submission.ticket,
+            (submissions.c.state == State.ACCEPTED) | (undecided & came_before),
         )
         .order_by(submissions.c.received_at.desc(), submissions.c.ticket.desc())
+        .limit(1)
     )
-    return [_submission(row, ()) for row in connection.execute(query)]
+    row = connection.execute(query).first()
+    return None if row is None else _submission(row, ())
 
 
 def hold(

@@ -107,6 +107,7 @@ effects: Final = Table(
     Column("state", String(8), nullable=False),
     Column("done_at", BigInteger),
     UniqueConstraint("ticket", "kind", "ordinal"),
+    Index(None, "ticket", "state"),
     Index(None, "state", "kind", "number"),
 )
 

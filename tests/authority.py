@@ -85,9 +85,9 @@ class Pki:
         """Make both authorities with keys of one kind and write fresh lists."""
         folder.mkdir(parents=True, exist_ok=True)
         private = new_key(key)
-        root = _write(folder, "root", private, _authority(f"{name} Root", f"{name} Root", private, private, days=3000))
+        root = write(folder, "root", private, _authority(f"{name} Root", f"{name} Root", private, private, days=3000))
         below = new_key(key)
-        issuing = _write(
+        issuing = write(
             folder, "issuing", below, _authority(f"{name} Issuing", f"{name} Root", below, private, days=3650)
         )
         pki = cls(folder, root, issuing)
@@ -136,7 +136,7 @@ class Pki:
         for extension in extensions:
             builder = builder.add_extension(extension, critical=critical)
         certificate = builder.sign(issuer.private(), hashes.SHA256())
-        return _write(self.folder, f"signer-{secrets.token_hex(6)}", private, certificate)
+        return write(self.folder, f"signer-{secrets.token_hex(6)}", private, certificate)
 
     def revoke(self, credential: Credential, at: datetime | None = None) -> None:
         """Put a signer, or the issuing authority, on its issuer's list."""
@@ -192,7 +192,8 @@ def _name(common_name: str) -> x509.Name:
     return x509.Name([country, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def _write(folder: Path, stem: str, key: PrivateKey, certificate: x509.Certificate) -> Credential:
+def write(folder: Path, stem: str, key: PrivateKey, certificate: x509.Certificate) -> Credential:
+    """Write a key and its certificate down as PEM files."""
     credential = Credential(folder / f"{stem}.key", folder / f"{stem}.pem")
     credential.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     credential.key.chmod(0o600)

@@ -1,25 +1,45 @@
 """``gateway authority``: whose certificates are accepted."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 import click
 
 from config.errors import ConfigurationError
-from gateway.cli.output import RefusedError, print_rows, with_config, with_json
+from gateway.cli.output import RefusedError, print_json, print_rows, with_config, with_json
 from gateway.site import open_site, settings_file
 from signing import authorities
 from signing.authority import Authority
+from signing.terms import Environment, KeyUsage, Terms, check_terms
 from spool.journal import Journal
 from spool.submissions import note
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 _file = click.Path(path_type=Path, exists=True, dir_okay=False)
+_moment = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z"])
+_TERMS = (
+    ("environments", "--environment", click.Choice(get_args(Environment)), "Accept only there.  [default: all]"),
+    ("purposes", "--purpose", click.STRING, "Accept only for this message type.  [default: all]"),
+    ("policies", "--policy", click.STRING, "A certificate policy (OID) of which a signer must have one."),
+    ("key_usages", "--key-usage", click.Choice(get_args(KeyUsage)), "Accept only such keys.  [default: both]"),
+)
 
 
-@click.group()
+def _with_terms(function: F) -> F:
+    """Add an option for every key of ``authority.toml``."""
+    for key, word, kind, text in reversed(_TERMS):
+        function = click.option(word, key, type=kind, multiple=True, help=text)(function)
+    age = click.option("--crl-max-age-hours", type=float, help="Treat older revocation lists as unknown.")
+    until = click.option("--accepted-to", type=_moment, help="Accept before this moment; a bare date is UTC.")
+    return click.option("--accepted-from", type=_moment, help="Accept from then on.")(until(age(function)))
+
+
+@click.group(short_help="Add, list and remove accepted authorities.")
 def authority() -> None:
-    """Add, list and remove accepted authorities; a running gateway takes a change at its next verification."""
+    """Add, list, show and remove accepted authorities; a running gateway takes a change at its next verification."""
 
 
 @authority.command()
@@ -27,15 +47,19 @@ def authority() -> None:
 @click.option("--certificate", type=_file, required=True, help="The CA that issues the senders' certificates.")
 @click.option("--chain", "chain", type=_file, multiple=True, help="The CAs above it, up to the root.")
 @click.option("--crl", "crls", type=_file, multiple=True, help="A revocation list of one of these CAs.")
+@_with_terms
 @with_config
-def add(name: str, certificate: Path, chain: tuple[Path, ...], crls: tuple[Path, ...], config: Path | None) -> None:
+def add(
+    name: str, certificate: Path, chain: tuple[Path, ...], crls: tuple[Path, ...], config: Path | None, **terms: Any
+) -> None:
     """Accept certificates issued by the CA in --certificate, under NAME.
 
     Without a fresh revocation list from every CA of the chain no signature can be judged: submissions wait.
     """
     settings, journal = open_site(settings_file(config))
-    added = _try(lambda: authorities.add(settings.trust.authorities, name, certificate, chain, crls))
-    _audit(journal, "authority.added", name=name, subject=added.subject, crls=len(crls))
+    folder = settings.trust.authorities
+    added = _try(lambda: authorities.add(folder, name, certificate, chain, crls, _terms(terms)))
+    _audit(journal, "authority.added", name=name, subject=added.subject, crls=len(crls), terms=_said(added.terms))
     click.echo(f"Authority {name}: {added.subject}, {len(crls)} revocation lists.")
 
 
@@ -63,6 +87,24 @@ def list_authorities(config: Path | None, *, as_json: bool) -> None:
 
 @authority.command()
 @click.argument("name")
+@with_json
+@with_config
+def show(name: str, config: Path | None, *, as_json: bool) -> None:
+    """Show authority NAME: its chain, its revocation lists, and the terms it is accepted on."""
+    settings, _ = open_site(settings_file(config))
+    entry = authorities.load(settings.trust.authorities).find(name)
+    if entry is None:
+        raise RefusedError(f"{name}: there is no authority of that name")
+    facts = {**_facts(entry), "chain": list(entry.chain_subjects), "terms": _said(entry.terms)}
+    if as_json:
+        print_json(facts)
+        return
+    rows = facts | facts.pop("terms")
+    print_rows([{"what": key, "value": value} for key, value in rows.items()], ("what", "value"), as_json=False)
+
+
+@authority.command()
+@click.argument("name")
 @with_config
 def remove(name: str, config: Path | None) -> None:
     """Accept certificates of authority NAME no more."""
@@ -77,6 +119,20 @@ def _try(act: Callable[[], Any]) -> Any:
         return act()
     except ConfigurationError as fault:
         raise RefusedError("\n".join(fault.faults)) from fault
+
+
+def _terms(options: dict[str, Any]) -> Terms:
+    given = {key: value for key, value in options.items() if value not in {None, ()}}
+    for key, value in given.items():
+        if isinstance(value, datetime) and value.tzinfo is None:
+            given[key] = value.replace(tzinfo=UTC)
+    return check_terms(given)
+
+
+def _said(terms: Terms) -> dict[str, Any]:
+    """Every term, also those that are the default, as JSON takes it."""
+    said = terms.model_dump(mode="json")
+    return {key: sorted(value) if isinstance(value, list) else value for key, value in said.items()}
 
 
 def _audit(journal: Journal, event: str, **facts: Any) -> None:

@@ -31,19 +31,24 @@ def list_messages(ticket: str | None, limit: int, config: Path | None, *, as_jso
 
 
 @queue.command()
-@click.option("--count", type=click.IntRange(1, 10_000), default=1, show_default=True, help="So many at most.")
+@click.option("--count", type=click.IntRange(1, 1000), default=1, show_default=True, help="So many at most.")
 @with_json
 @with_config
 def take(count: int, config: Path | None, *, as_json: bool) -> None:
-    """Take the oldest messages off the queue and print their bodies; nobody gets them again."""
+    """Take the oldest messages off the queue and print their bodies."""
     _, journal = open_site(settings_file(config))
-    with journal.write() as connection:
-        taken = routing_queue.take(connection, count)
+    with journal.read() as connection:
+        messages = routing_queue.waiting(connection, count)
+    # Printed first, in no transaction: a reader that breaks off gets the same messages again, under the same ids, and
+    # one that stalls holds nobody up.
     if as_json:
-        print_json([_facts(message) | {"body": message.message.body.decode()} for message in taken])
-        return
-    for message in taken:
-        sys.stdout.buffer.write(message.message.body + b"\n")
+        print_json([_facts(message) | {"body": message.message.body.decode()} for message in messages])
+    else:
+        for message in messages:
+            sys.stdout.buffer.write(message.message.body + b"\n")
+    sys.stdout.flush()
+    with journal.write() as connection:
+        routing_queue.take(connection, messages)
 
 
 def _facts(message: QueuedMessage) -> dict[str, Any]:

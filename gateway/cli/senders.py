@@ -1,6 +1,7 @@
 """``gateway sender``: who may send."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,37 +36,44 @@ def sender() -> None:
 @click.option(
     "--signature",
     type=click.Choice([profile.value for profile in SignatureProfile]),
-    default=SignatureProfile.DETACHED.value,
-    show_default=True,
-    help="Signed in FS files beside the data, or by an XML signature inside the FI.",
+    help="Signed in FS files beside the data, or by an XML signature inside the FI.  [default: detached]",
 )
-@click.option("--environments", default="RTS", show_default=True, help="Letters of the environments it may send in.")
-@click.option("--purpose", "purposes", multiple=True, default=["*"], help="A purpose code it may send, such as DIMN.")
+@click.option("--environments", help="Letters of the environments it may send in.  [default: RTS]")
+@click.option("--purpose", "purposes", multiple=True, help="A purpose code it may send, such as DIMN.  [default: all]")
 @with_config
 def add(  # noqa: PLR0913, PLR0917 - a command line has as many options as it has
     number: str,
     user: str,
     ssh_keys: tuple[Any, ...],
     files: tuple[Any, ...],
-    signature: str,
-    environments: str,
+    signature: str | None,
+    environments: str | None,
     purposes: tuple[str, ...],
     config: Path | None,
 ) -> None:
-    """Register sender NUMBER, or give a known one another user, key, certificate or other rights."""
+    """Register sender NUMBER, or give a known one another user, key, certificate or other rights.
+
+    Of a known sender only what is named here changes.
+    """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", user):
         raise click.UsageError("a user name has at most 64 letters, digits, dots, hyphens and underscores")
-    if not re.fullmatch(r"[RTS]{1,3}", environments):
+    if environments is not None and not re.fullmatch(r"[RTS]{1,3}", environments):
         raise click.UsageError("--environments takes letters of R, T and S")
     keys = [_public_key(file.read(), file.name) for file in ssh_keys]
     certificates = [_certificate(file.read(), file.name) for file in files]
     _, journal = open_site(settings_file(config))
-    entry = Sender(number, SignatureProfile(signature), environments, tuple(purposes), active=True)
     with journal.write() as connection:
         known = parties.find_sender(connection, number)
         if known is not None and not known.active:
             raise RefusedError(f"sender {number} is blocked; unblock it first")
-        parties.add_sender(connection, entry)
+        entry = known or Sender(number, SignatureProfile.DETACHED, "RTS", ("*",), active=True)
+        changed = replace(
+            entry,
+            signature=SignatureProfile(signature) if signature else entry.signature,
+            environments=environments or entry.environments,
+            purposes=purposes or entry.purposes,
+        )
+        parties.add_sender(connection, changed)
         try:
             parties.add_user(connection, number, user, keys)
         except ValueError as fault:

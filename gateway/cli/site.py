@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from config.errors import ConfigurationError
 from config.settings import Settings, read_settings
 from gateway.cli.output import with_config
 from gateway.logs import configure_logging
 from gateway.site import check_site, make_site, settings_file
+from spool.files import held_alone
 
 
 @click.command(short_help="Make a site: settings, keys, folders, journal.")
@@ -29,7 +29,9 @@ def serve(config: Path | None) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; logs go to stderr, one JSON line an event."""
     settings = read_settings(settings_file(config))
     configure_logging(settings.logging.level)
-    asyncio.run(_serve(settings))
+    # Held until the last thread has ended, which is after the last coroutine has.
+    with held_alone(settings.spool.path):
+        asyncio.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> None:
@@ -37,16 +39,14 @@ async def _serve(settings: Settings) -> None:
 
     try:
         await serve_until_stopped(settings)
-    except* ConfigurationError as faults:
-        raise ConfigurationError([line for fault in _leaves(faults) for line in fault.faults]) from faults
+    except ExceptionGroup as group:
+        raise _first(group) from group
 
 
-def _leaves(group: BaseExceptionGroup[ConfigurationError]) -> list[ConfigurationError]:
-    return [
-        leaf
-        for fault in group.exceptions
-        for leaf in (_leaves(fault) if isinstance(fault, BaseExceptionGroup) else [fault])
-    ]
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    """What went wrong, out of the groups that a task group makes of it."""
+    fault = group.exceptions[0]
+    return _first(fault) if isinstance(fault, ExceptionGroup) else fault
 
 
 @click.command("check-config", short_help="Say what `serve` would refuse to start with.")

@@ -1,6 +1,9 @@
 """The command ``gateway`` as an operator types it."""
 
 import json
+import socket
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -97,6 +100,7 @@ def test_senders_are_added_listed_blocked_and_unblocked(site: Site, pki: Pki) ->
         "sender", "add", "222222", "--user", "payroll22", "--ssh-key", str(key), "--certificate",
         str(credential.certificate), "--signature", "enveloped", "--environments", "TS", "--purpose", "DIMN",
     )  # fmt: skip
+    site.command("sender", "add", "222222", "--user", "payroll23")
     weak = site.work / "weak.pub"
     weak.write_text("ssh-dss AAAAB3NzaC1kc3MAAACBAP0= weak\n")
     refused = site.command("sender", "add", "333333", "--user", "payroll33", "--ssh-key", str(weak))
@@ -107,7 +111,7 @@ def test_senders_are_added_listed_blocked_and_unblocked(site: Site, pki: Pki) ->
     assert (added.returncode, refused.returncode, taken.returncode) == (0, 2, 1)
     assert (
         row["state"], row["users"], row["signature"], row["environments"], row["purposes"], len(row["certificates"]),
-    ) == ("blocked", ["payroll22"], "enveloped", "TS", ["DIMN"], 1)  # fmt: skip
+    ) == ("blocked", ["payroll22", "payroll23"], "enveloped", "TS", ["DIMN"], 1)  # fmt: skip
     assert [row["number"] for row in site.listing("sender", "list")] == ["123456", "222222"]
 
 
@@ -116,11 +120,18 @@ def test_authorities_are_added_listed_and_removed(site: Site, tmp_path: Path) ->
     other = Pki.create(tmp_path / "other")
     words = ["authority", "add", "other", "--certificate", str(other.issuing), "--chain", str(other.root)]
     lists = [word for path in other.crls for word in ("--crl", str(path))]
+    words += ["--environment", "T", "--accepted-from", "2026-01-01", "--crl-max-age-hours", "24"]
     statuses = [site.command(*words, *lists).returncode for _ in range(2)]
+    terms = json.loads(site.command("authority", "show", "other", "--json").stdout)["terms"]
     names = [row["name"] for row in site.listing("authority", "list")]
     site.command("authority", "remove", "other")
 
     assert statuses == [0, 1]
+    assert (["T"], "2026-01-01T00:00:00Z", 24.0) == (
+        terms["environments"],
+        terms["accepted_from"],
+        terms["crl_max_age_hours"],
+    )
     assert names == ["other", "test"]
     assert [row["name"] for row in site.listing("authority", "list")] == ["test"]
 
@@ -160,6 +171,29 @@ def test_the_queue_is_listed_and_taken(site: Site, gateway: GatewayProcess) -> N
     assert body.startswith("<?xml")
     assert [message["form"] for message in rest] == [2, 3]
     assert site.listing("queue", "list") == []
+
+
+def test_a_reader_that_breaks_off_loses_no_message(site: Site, gateway: GatewayProcess) -> None:
+    """What could not be printed was not taken."""
+    names = site.write_set(f"DIMN.{SENDER}.{today()}.00001.R")
+    site.sftp("cd IN", *(f"put {name}" for name in names))
+    gateway.wait_for("submission.closed")
+    command = [sys.executable, "-m", "gateway", "queue", "take", "--count", "3", "--config", str(site.settings_file)]
+    with Path("/dev/full").open("wb") as full:
+        status = subprocess.run(command, stdout=full, stderr=subprocess.DEVNULL, check=False).returncode
+
+    assert 0 != status
+    assert 3 == len(site.listing("queue", "list"))
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(site: Site) -> None:
+    """Exit status 1: it may be free later."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        site.configure("port = 0", f"port = {taken.getsockname()[1]}")
+        done = site.command("serve")
+
+    assert 1 == done.returncode
+    assert "Traceback" not in done.stderr
 
 
 def test_a_held_submission_waits_for_a_fresh_list_and_is_released(site: Site, pki: Pki) -> None:

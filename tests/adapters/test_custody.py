@@ -118,3 +118,22 @@ def test_a_folder_that_is_not_the_gateways_is_left_alone(custody: Custody, journ
 
     assert custody.recover() == []
     assert (custody.root / "2026-11-21" / "lost+found").is_dir()
+
+
+def test_a_move_that_fails_half_way_leaves_the_set_where_it_was(
+    gathered: Path, custody: Custody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that takes the rename and then refuses the fsync does not hide the set from the next try."""
+
+    def fail_after_rename(source: Path, target: Path) -> None:
+        source.rename(target)
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("spool.custody.move_durably", fail_after_rename)
+    with pytest.raises(OSError, match="Input"):
+        custody.take(gathered, _ORIGIN)
+    monkeypatch.undo()
+
+    assert 3 == len(list(gathered.glob("[!.]*")))
+    assert [] == custody.recover()
+    assert custody.take(gathered, _ORIGIN)

@@ -119,8 +119,10 @@ def test_the_embedded_queue_has_each_message_once_and_gives_it_once(journal: Jou
     with journal.write() as connection:
         routing_queue.put(connection, messages)
         routing_queue.put(connection, messages)
-        taken = routing_queue.take(connection, 1)
-        rest = routing_queue.take(connection, 10)
+        taken = routing_queue.waiting(connection, 1)
+        routing_queue.take(connection, taken)
+        rest = routing_queue.waiting(connection, 10)
+        routing_queue.take(connection, rest)
 
         assert [messages[0]] == [item.message for item in taken]
         assert [messages[1]] == [item.message for item in rest]
@@ -156,3 +158,27 @@ def test_declarations_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [item.name for item in path.parent.iterdir()] == ["A"]
     declarations.sweep(path.parent, needed=set())
     assert list(path.parent.iterdir()) == []
+
+
+def test_what_bears_on_a_name_is_what_was_accepted_or_came_before(journal: Journal) -> None:
+    """An accepted namesake counts whenever it came, an undecided one only if it came first, a rejected one never."""
+    with journal.write() as connection:
+        for ticket, received_at in (("A", 1), ("B", 2), ("C", 3)):
+            submissions.add(connection, submission(ticket, received_at))
+        middle = submission("B", 2)
+        before = submissions.namesake(connection, middle)
+        submissions.settle(connection, "A", Ruling(State.REJECTED))
+        none = submissions.namesake(connection, middle)
+        submissions.settle(connection, "C", Ruling(State.ACCEPTED))
+        later = submissions.namesake(connection, middle)
+
+    assert ["A", None, "C"] == [None if item is None else item.ticket for item in (before, none, later)]
+
+
+def test_closing_a_submission_looks_at_its_own_effects_only(journal: Journal) -> None:
+    """However many wait at the broker, the question what is left of one ticket is answered by an index on it."""
+    statement = "SELECT number FROM effects WHERE ticket = 'A' AND state = 'pending'"
+    with journal.read() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").all()
+
+    assert "(ticket=? AND state=?)" in plan[0][3]

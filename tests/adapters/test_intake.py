@@ -1,12 +1,13 @@
 """Uploads on a real disk."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spool.intake import Intake, IntakeLimits
+from spool.intake import Intake, IntakeLimits, Upload
 from spool.mailbox import Mailbox, MailboxRefusal, Trouble
 
 _BOX = Mailbox("123456", "IN")
@@ -93,6 +94,28 @@ def test_limits_hold(intake: Intake) -> None:
         full_disk.begin(_BOX, _FI)
 
     assert Trouble.FULL is caught.value.trouble
+
+
+def test_the_reserve_holds_while_a_file_grows(tmp_path: Path) -> None:
+    """A large upload that was begun in time is broken off when the disk gets full."""
+    upload = Upload(_BOX, _FI, tmp_path / "growing", IntakeLimits(10_000, 5, reserve=2**60))
+    with pytest.raises(MailboxRefusal, match="no room"):
+        upload.write(0, b"x")
+    upload.close()
+
+    assert 0 == (tmp_path / "growing").stat().st_size
+
+
+def test_patience_begins_with_the_name(intake: Intake) -> None:
+    """An upload that took long is not out of time when it is closed, nor is a set of which a file still grows."""
+    upload = intake.begin(_BOX, _FI)
+    os.utime(upload.path, (0, 0))
+    folder = intake.set_folder(_BOX, _GO)
+    growing = intake.is_growing(_BOX, folder)
+    intake.finish(upload)
+
+    assert (True, False) == (growing, intake.is_growing(_BOX, folder))
+    assert (folder / _FI).stat().st_mtime > 0
 
 
 def test_room_that_is_used_up_comes_back(intake: Intake) -> None:

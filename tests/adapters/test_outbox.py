@@ -87,3 +87,14 @@ def test_what_is_not_there_cannot_be_opened_or_removed(outbox: Outbox, name: str
         outbox.open(_BOX, name)
     with pytest.raises(MailboxRefusal):
         outbox.remove(_BOX, name)
+
+
+def test_an_answer_given_again_is_given_whole(outbox: Outbox) -> None:
+    """A sender who kept only GO of the first answer gets FO and FS with it."""
+    outbox.place(_BOX, _FILES)
+    outbox.remove(_BOX, f"FO.{_STEM}")
+    outbox.remove(_BOX, f"FS.{_STEM}")
+    outbox.forget_removal(_BOX, _STEM)
+    outbox.place(_BOX, _FILES)
+
+    assert 3 == len(names(outbox))

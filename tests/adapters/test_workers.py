@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from config.errors import ConfigurationError
-from gateway.workers import WorkerFailedError, WorkerLimits, open_workers
+from gateway.workers import WorkerFailedError, WorkerLimits, WorkersLostError, open_workers
 
 _LIMITS = WorkerLimits(count=1, memory=1024**3, seconds=60.0)
 
@@ -76,3 +76,25 @@ async def test_an_exception_of_the_task_comes_through_whole() -> None:
             await workers.run(refuse)
 
     assert ("first", "second") == caught.value.faults
+
+
+def server() -> int:
+    """The process that makes the workers."""
+    return os.getppid()
+
+
+async def test_when_all_workers_are_lost_there_are_new_ones() -> None:
+    """The process that makes them is killed: tasks fail for now, and soon the next is done as if nothing had been."""
+    async with open_workers(_LIMITS) as workers:
+        os.kill(await workers.run(server), signal.SIGKILL)
+        lost = 0
+        while True:
+            try:
+                answer = await workers.run(add, 2, 3)
+            except (WorkersLostError, WorkerFailedError):
+                lost += 1
+                assert lost < 10
+            else:
+                break
+
+        assert 5 == answer

@@ -128,6 +128,7 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_effects_state_effects_kind_effects_number"), ["state", "kind", "number"], unique=False
         )
+        batch_op.create_index(batch_op.f("ix_effects_ticket_effects_state"), ["ticket", "state"], unique=False)
 
     op.create_table(
         "files",
@@ -170,6 +171,7 @@ def downgrade() -> None:
     op.drop_table("technical_users")
     op.drop_table("files")
     with op.batch_alter_table("effects", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_effects_ticket_effects_state"))
         batch_op.drop_index(batch_op.f("ix_effects_state_effects_kind_effects_number"))
 
     op.drop_table("effects")
