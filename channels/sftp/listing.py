@@ -37,9 +37,9 @@ def root_names(since: float) -> list[asyncssh.SFTPName]:
     return [_named(name, 0, since, _DIRECTORY, attributes) for name in DIRECTORIES]
 
 
-def file_names(entries: Iterable[Entry]) -> list[asyncssh.SFTPName]:
-    """What a directory holds."""
-    return [_named(entry.name, entry.size, entry.modified, _FILE, file_attributes(entry)) for entry in entries]
+def file_names(entries: Iterable[Entry]) -> Iterator[asyncssh.SFTPName]:
+    """What a directory holds, made as it is asked for: a client may keep many listings open and read none of them."""
+    return (_named(entry.name, entry.size, entry.modified, _FILE, file_attributes(entry)) for entry in entries)
 
 
 def _named(name: str, size: int, modified: float, mode: int, attributes: asyncssh.SFTPAttrs) -> asyncssh.SFTPName:

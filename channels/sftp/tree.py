@@ -8,7 +8,7 @@ path is never one of the operating system.  What a set of files means is not dec
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -86,7 +86,7 @@ class Tree(asyncssh.SFTPServer):
             raise TypeError("not a handle of this tree")
         return file_attributes(file_obj.entry)
 
-    async def names(self, path: bytes) -> Sequence[asyncssh.SFTPName]:
+    async def names(self, path: bytes) -> Iterable[asyncssh.SFTPName]:
         """Everything in the directory ``path``."""
         place = locate(path)
         if place.name:
@@ -95,7 +95,7 @@ class Tree(asyncssh.SFTPServer):
             return root_names(self._since)
         box = self._mailbox(place)
         entries = self._behind.intake.entries if box.directory in INBOXES else self._behind.outbox.entries
-        return await asyncio.to_thread(lambda: file_names(entries(box)))
+        return file_names(await asyncio.to_thread(entries, box))
 
     # --- opening, reading, writing
 
