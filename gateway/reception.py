@@ -60,8 +60,8 @@ class Reception:
         """A file has got its final name: if its set is complete now, custody is taken before this returns.
 
         Raises:
-            CustodyFailedError: it could not be taken.  The closing file is gone again, so that sending it once more
-                is all the sender has to do.
+            CustodyFailedError: it could not be taken.  The file is gone again, so that sending it once more is all
+                the sender has to do.
         """
         ticket = await asyncio.to_thread(self._gather, mailbox, username, name)
         if ticket is not None:
@@ -74,11 +74,11 @@ class Reception:
             names = _names(folder)
             if name not in names:
                 return None  # another connection's file completed the set, and it was taken with ours
-            rule = self._rule(mailbox)
-            if rule is None or not is_complete(names, rule):
-                (folder / _UPLOADED_BY).write_text(username, encoding="utf-8")
-                return None
             try:
+                rule = self._rule(mailbox)
+                if rule is None or not is_complete(names, rule):
+                    (folder / _UPLOADED_BY).write_text(username, encoding="utf-8")
+                    return None
                 return self._custody.take(folder, Origin("sftp", mailbox, username))
             except (OSError, TemporaryError) as fault:
                 self._take_back(mailbox, name)

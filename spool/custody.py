@@ -23,7 +23,7 @@ from schemas.filename import set_key
 from spool import submissions
 from spool.files import make_folder, move_durably, sync_file, write_durably
 from spool.gather import naming_file
-from spool.journal import Journal, now
+from spool.journal import Journal, JournalError, now
 from spool.mailbox import Mailbox
 from spool.submissions import State, StoredFile, Submission
 from spool.tables import submissions as received
@@ -90,16 +90,27 @@ class Custody:
             move_durably(folder, target)
             self._record(target)
         except Exception:
+            # A commit can fail after it took effect; then the ticket is out, and the set has to stay where it is.
+            if self._is_recorded(ticket):
+                return ticket
             if target.exists():
                 target.rename(folder)
             raise
         return ticket
 
+    def _is_recorded(self, ticket: str) -> bool:
+        try:
+            with self._journal.read() as connection:
+                return submissions.load(connection, ticket) is not None
+        except JournalError:
+            return False
+
     def recover(self) -> list[str]:
         """Record what was taken but not committed when an earlier process died; answers those tickets."""
         found = []
+        first = self._first_doubtful_day()
         for day in sorted(self.root.glob("????-??-??")):
-            if day.name >= self._first_doubtful_day():
+            if day.name >= first:
                 recorded = self._recorded(day.name)
                 for folder in sorted(path.parent for path in day.glob(f"*/{ENVELOPE}")):
                     if folder.name not in recorded:

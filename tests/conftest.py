@@ -2,6 +2,6 @@
 
 from tests.broker import broker, broker_node
 from tests.journals import journal
-from tests.sites import gateway, pki, signer, site
+from tests.sites import accepted, gateway, pki, signer, site
 
-__all__ = ["broker", "broker_node", "gateway", "journal", "pki", "signer", "site"]
+__all__ = ["accepted", "broker", "broker_node", "gateway", "journal", "pki", "signer", "site"]

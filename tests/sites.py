@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from signing import authorities
+from signing.authorities import Authorities
 from tests.authority import Credential, Pki
 from tests.gateway_process import GatewayProcess, Site, make_test_site, running
 
@@ -19,6 +21,14 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 def signer(pki: Pki) -> Credential:
     """The sender's registered certificate."""
     return pki.issue("Payroll")
+
+
+@pytest.fixture(scope="module")
+def accepted(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Authorities:
+    """The authority of the module, or of all of them, as verification is given it."""
+    folder = tmp_path_factory.mktemp("authorities")
+    pki.install(folder, "test")
+    return authorities.load(folder)
 
 
 @pytest.fixture

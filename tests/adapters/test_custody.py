@@ -3,10 +3,13 @@
 import hashlib
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from sqlalchemy.engine import Connection
 
 from spool import submissions
 from spool.custody import ENVELOPE, Custody, Origin, new_ticket
@@ -78,13 +81,17 @@ def test_custody_moves_the_set_and_records_it(gathered: Path, custody: Custody, 
 
 
 class LockedJournal(Journal):
-    """A journal that takes no more writes."""
+    """A journal that answers nobody."""
 
     def __init__(self) -> None:
         """No database is needed to refuse."""
 
     def write(self) -> NoReturn:
         """Fail as a locked database does."""
+        raise JournalError("locked")
+
+    def read(self) -> NoReturn:
+        """The same."""
         raise JournalError("locked")
 
 
@@ -137,3 +144,35 @@ def test_a_move_that_fails_half_way_leaves_the_set_where_it_was(
     assert 3 == len(list(gathered.glob("[!.]*")))
     assert [] == custody.recover()
     assert custody.take(gathered, _ORIGIN)
+
+
+class ForgetfulJournal(Journal):
+    """A journal whose commits succeed and then say that they failed."""
+
+    def __init__(self, real: Journal) -> None:
+        """Write to ``real``."""
+        self._real = real
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Commit, and fail."""
+        with self._real.write() as connection:
+            yield connection
+        raise JournalError("disk I/O error")
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Read what is there."""
+        with self._real.read() as connection:
+            yield connection
+
+
+def test_a_commit_that_fails_after_it_took_effect_leaves_the_set_in_custody(
+    gathered: Path, tmp_path: Path, journal: Journal
+) -> None:
+    """The journal has the ticket, so the files are where it says they are."""
+    custody = Custody(tmp_path / "custody", ForgetfulJournal(journal))
+    ticket = custody.take(gathered, _ORIGIN)
+
+    assert 3 == len(list(custody.folder(ticket, loaded(journal, ticket).received_at).glob("[!.]*")))
+    assert not gathered.exists()

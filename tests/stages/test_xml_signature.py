@@ -44,14 +44,6 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 
 
 @pytest.fixture(scope="module")
-def accepted(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Authorities:
-    """That authority, accepted."""
-    folder = tmp_path_factory.mktemp("authorities")
-    pki.install(folder, "test")
-    return authorities.load(folder)
-
-
-@pytest.fixture(scope="module")
 def signer(pki: Pki) -> Credential:
     """Somebody whose signature would be accepted."""
     return pki.issue("An Invented Signer", key="rsa-2048")

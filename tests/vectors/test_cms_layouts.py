@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyhanko.sign.signers.pdf_cms import SimpleSigner
 
-from signing import authorities
 from signing.authorities import Authorities
 from signing.digests import of_canonical_text
 from signing.evidence import Evidence, Fault, Format, Reason
@@ -34,14 +33,6 @@ LF_FILE = CRLF_FILE.replace(b"\r\n", b"\n")
 def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
     """An authority on P-256."""
     return Pki.create(tmp_path_factory.mktemp("pki"))
-
-
-@pytest.fixture(scope="module")
-def accepted(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Authorities:
-    """That authority, accepted."""
-    folder = tmp_path_factory.mktemp("authorities")
-    pki.install(folder, "test")
-    return authorities.load(folder)
 
 
 @pytest.fixture

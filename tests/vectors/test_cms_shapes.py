@@ -12,7 +12,6 @@ from cryptography.x509 import ObjectIdentifier, UnrecognizedExtension
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from signing import authorities
 from signing.authorities import Authorities
 from signing.der import is_der
 from signing.evidence import Evidence, Fault, Reason
@@ -27,14 +26,6 @@ CONTENT = b"<Forms>\r\n <Form/>\r\n</Forms>\r\n"
 def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
     """An authority on P-256."""
     return Pki.create(tmp_path_factory.mktemp("pki"))
-
-
-@pytest.fixture(scope="module")
-def accepted(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Authorities:
-    """That authority, accepted."""
-    folder = tmp_path_factory.mktemp("authorities")
-    pki.install(folder, "test")
-    return authorities.load(folder)
 
 
 @pytest.fixture(scope="module")
