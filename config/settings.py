@@ -9,7 +9,17 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from config.errors import ConfigurationError
 
@@ -22,6 +32,10 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 
 def _as_path(value: object) -> object:
     return Path(value).expanduser() if isinstance(value, str) and value else value
+
+
+def _as_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
 
 
 class _Section(BaseModel):
@@ -82,22 +96,55 @@ class Intake(_Section):
         return value
 
 
+KeyReference = Path | Annotated[str, Field(pattern="^(credential|pkcs11):.")]
+
+
+def _as_key(value: object) -> object:
+    return value if isinstance(value, str) and value.startswith(("credential:", "pkcs11:")) else _as_path(value)
+
+
 class Signing(_Section):
-    """The gateway's own key and certificate, which sign its acknowledgements."""
+    """The gateway's own keys and certificates, which sign its answers, and where it gets timestamps.
 
-    key: Path = Path("keys/gateway.key")
+    A key is a file, ``credential:NAME`` (of systemd) or ``pkcs11:…`` (RFC 7512).
+    """
+
+    key: KeyReference = Path("keys/gateway.key")
     certificate: Path = Path("keys/gateway.pem")
+    next_key: KeyReference | None = None
+    next_certificate: Path | None = None
+    next_from: AwareDatetime | None = None
+    timestamp_url: HttpUrl | None = None
+    timestamp_seconds: Seconds = 10.0
+    timestamp_required: bool = False
 
-    _paths = field_validator("key", "certificate", mode="before")(_as_path)
+    _keys = field_validator("key", "next_key", mode="before")(_as_key)
+    _paths = field_validator("certificate", "next_certificate", mode="before")(_as_path)
+
+    @model_validator(mode="after")
+    def _next_is_whole(self) -> "Signing":
+        named = (self.next_key, self.next_certificate, self.next_from)
+        if any(named) and not all(named):
+            raise ValueError("next_key, next_certificate and next_from go together")
+        return self
 
 
 class Trust(_Section):
-    """Where the accepted authorities are, and whose leniencies apply."""
+    """Where the accepted authorities are, what a signature may look like, and whether revocation data is fetched."""
 
     authorities: Path = Path("authorities")
-    text_mode: bool = True
+    formats: tuple[Literal["cms", "xml", "xades"], ...] = ("cms", "xml", "xades")
+    leniencies: tuple[Literal["text-mode", "pem-armour", "sha1", "rsa-1024"], ...] = ("text-mode",)
+    signed_ahead_seconds: Seconds = 300.0
+    signed_before_days: Count = 366
+    later_revocation: Literal["accept", "refuse"] = "accept"
+    fetch: bool = False
+    fetch_minutes: Seconds = 60.0
+    fetch_seconds: Seconds = 30.0
+    fetch_max_bytes: Count = 64 * 1024**2
 
     _path = field_validator("authorities", mode="before")(_as_path)
+    _lists = field_validator("formats", "leniencies", mode="before")(_as_tuple)
 
 
 class Judging(_Section):

@@ -15,6 +15,7 @@ from schemas import catalogue
 from schemas.codes import Finding
 from schemas.validate import Limits, Validated, validate
 from signing.authorities import current
+from signing.policy import Policy
 from signing.verify import Evidence, Fault, Use, verify_detached, verify_enveloped
 from spool.declarations import DeclarationWriter, writing
 
@@ -31,13 +32,13 @@ class SignedPart:
 class TrustRules:
     """What signatures are judged by.
 
-    ``authorities`` is the folder of those that are accepted, ``at`` the moment to judge at, ``text_mode`` whether
-    text-mode signatures are tolerated, ``environment`` (R, T, S) and ``purpose`` what the submission is for.
+    ``authorities`` is the folder of those that are accepted, ``at`` the moment to judge at, ``policy`` what a
+    signature may look like, ``environment`` (R, T, S) and ``purpose`` what the submission is for.
     """
 
     authorities: Path
     at: datetime
-    text_mode: bool
+    policy: Policy
     environment: str | None = None
     purpose: str | None = None
 
@@ -78,11 +79,9 @@ def verify_part(part: SignedPart, rules: TrustRules) -> Evidence | Fault:
     authorities = current(rules.authorities)
     use = Use(rules.environment, rules.purpose)
     if part.signature is None:
-        return verify_enveloped(part.data, authorities=authorities, at=rules.at, use=use)
+        return verify_enveloped(part.data, authorities=authorities, at=rules.at, policy=rules.policy, use=use)
     signature = part.signature.read_bytes()
-    return verify_detached(
-        part.data, signature, authorities=authorities, at=rules.at, text_mode=rules.text_mode, use=use
-    )
+    return verify_detached(part.data, signature, authorities=authorities, at=rules.at, policy=rules.policy, use=use)
 
 
 def validate_set(

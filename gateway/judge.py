@@ -5,13 +5,13 @@ The checks run here; what they mean together is :mod:`gateway.verdict`'s.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import structlog
 
-from config.settings import Settings
+from config.settings import Settings, Trust
 from gateway import parties, repeats
 from gateway.examination import SignedPart, TrustRules, ValidatedSet, validate_set, verify_part
 from gateway.parties import Sender, SignatureProfile
@@ -23,7 +23,8 @@ from schemas.catalogue import Catalogue
 from schemas.codes import Code, Finding
 from schemas.filename import Environment, FileName, parse
 from schemas.validate import Limits
-from signing.verify import Evidence, Fault
+from signing.policy import Leniency, Policy
+from signing.verify import Evidence, Fault, Format
 from spool import submissions
 from spool.custody import Custody
 from spool.gather import SignatureFiles, set_findings
@@ -159,7 +160,7 @@ class Judge:
         rules = TrustRules(
             trust.authorities,
             case.received_at,
-            trust.text_mode,
+            signature_policy(trust),
             environment=str(name.environment),
             purpose=name.purpose,
         )
@@ -201,6 +202,17 @@ class Judge:
             return result
         case.validated = result
         return ()
+
+
+def signature_policy(trust: Trust) -> Policy:
+    """What the settings accept and tolerate in a signature."""
+    return Policy(
+        formats=frozenset(map(Format, trust.formats)),
+        leniencies=frozenset(map(Leniency, trust.leniencies)),
+        ahead=timedelta(seconds=trust.signed_ahead_seconds),
+        before=timedelta(days=trust.signed_before_days),
+        later_revocation_counts=trust.later_revocation == "refuse",
+    )
 
 
 def signature_files(sender: Sender, inbox: str) -> SignatureFiles:

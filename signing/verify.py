@@ -18,7 +18,10 @@ from signing import cms, path, xmldsig
 from signing.authorities import Authorities
 from signing.evidence import Evidence, Fault, Format, Proven, Reason, TrustUnavailable
 from signing.layout import Unwrapped, unwrap
+from signing.policy import Leniency, Policy
 from signing.terms import Use
+
+DEFAULT = Policy()
 
 __all__ = ["Evidence", "Fault", "Format", "Reason", "TrustUnavailable", "Use", "verify_detached", "verify_enveloped"]
 
@@ -29,7 +32,7 @@ def verify_detached(
     *,
     authorities: Authorities,
     at: datetime,
-    text_mode: bool = True,
+    policy: Policy = DEFAULT,
     use: Use | None = None,
 ) -> Evidence | Fault:
     """Judge the signature that came beside a file.
@@ -38,7 +41,7 @@ def verify_detached(
         data: the signed file; an XML signature must name it as its last path element is spelled
         signature: the content of FS
         at: the moment at which the signer's certificate must be good, with its time zone
-        text_mode: whether a CMS signature may cover the file with every LF read as CRLF
+        policy: what is accepted and tolerated
         use: for which environment and message type; None asks no authority about them
 
     Raises:
@@ -48,18 +51,21 @@ def verify_detached(
     unwrapped = unwrap(signature)
     if isinstance(unwrapped, Fault):
         return unwrapped
-    proven = _examine(data, unwrapped, text_mode=text_mode)
+    proven = _examine(data, unwrapped, policy)
     if isinstance(proven, Fault):
         return proven
     return _evidence(proven, unwrapped.leniencies, path.judge(proven.certificate, authorities, at, use))
 
 
-def verify_enveloped(data: Path, *, authorities: Authorities, at: datetime, use: Use | None = None) -> Evidence | Fault:
+def verify_enveloped(
+    data: Path, *, authorities: Authorities, at: datetime, policy: Policy = DEFAULT, use: Use | None = None
+) -> Evidence | Fault:
     """Judge the XML signature inside a document; the evidence carries the signed content.
 
     Args:
         data: an XML document of at most ten megabytes
         at: the moment at which the signer's certificate must be good, with its time zone
+        policy: what is accepted and tolerated
         use: for which environment and message type; None asks no authority about them
 
     Raises:
@@ -72,11 +78,11 @@ def verify_enveloped(data: Path, *, authorities: Authorities, at: datetime, use:
     return _evidence(proven, (), path.judge(proven.certificate, authorities, at, use))
 
 
-def _examine(data: Path, unwrapped: Unwrapped, *, text_mode: bool) -> Proven | Fault:
+def _examine(data: Path, unwrapped: Unwrapped, policy: Policy) -> Proven | Fault:
     match unwrapped.format:
         case Format.CMS:
-            return cms.examine(data, unwrapped.content, text_mode=text_mode)
-        case Format.XML:
+            return cms.examine(data, unwrapped.content, text_mode=policy.allows(Leniency.TEXT_MODE))
+        case Format.XML | Format.XADES:
             return xmldsig.examine_detached(data, unwrapped.content)
         case _:
             assert_never(unwrapped.format)

@@ -19,6 +19,7 @@ from signing.authorities import Authorities
 from signing.digests import of_canonical_text
 from signing.evidence import Evidence, Fault, Format, Reason
 from signing.layout import MAX_BYTES
+from signing.policy import Policy
 from signing.verify import verify_detached
 from tests import signers
 from tests.authority import Credential, Pki, new_key, now
@@ -186,7 +187,7 @@ def test_text_mode_can_be_switched_off(client: Client, data: Path, pki: Pki, acc
     """Without the leniency an LF file signed as CRLF is another file."""
     data.write_bytes(LF_FILE)
     signature = signers.one_line(client(data, pki.issue("Text")))
-    verdict = verify_detached(data, signature, authorities=accepted, at=now(), text_mode=False)
+    verdict = verify_detached(data, signature, authorities=accepted, at=now(), policy=Policy(leniencies=frozenset()))
     assert verdict == Fault(Reason.TAMPERED, "The file is not the one that was signed.")
 
 
