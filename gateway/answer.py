@@ -1,7 +1,7 @@
 """The one signed acknowledgement of a submission: what it says, under which name, and putting it where it is read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -9,10 +9,13 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from config.errors import TemporaryError
+from gateway.timestamping import Stamping
 from schemas.acknowledgement import Acknowledgement, render
 from schemas.codes import Finding
 from schemas.filename import Environment
-from signing.sign import Signer
+from signing.own_keys import OwnKeys
+from signing.sign import Signature
+from signing.timestamp_request import TimestampUnavailable
 from spool import answers, effects
 from spool.answers import StoredAnswer
 from spool.effects import Effect, Kind
@@ -26,23 +29,49 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class SignedAcknowledgement:
-    """The ACRF of ``submission`` and our signature over it; it has no name yet."""
+    """The ACRF of ``submission`` and our signature over it; it has no name yet.
+
+    ``unstamped`` says why the signature has no timestamp although it should.
+    """
 
     submission: Submission
     created: datetime
     data: bytes
-    signature: bytes
+    signature: Signature
+    unstamped: str | None = None
 
 
 def compose(
-    submission: Submission, findings: tuple[Finding, ...], signer: Signer, zone: ZoneInfo
+    submission: Submission, findings: tuple[Finding, ...], keys: OwnKeys, zone: ZoneInfo
 ) -> SignedAcknowledgement:
-    """The acknowledgement of ``submission``: positive if there are no findings."""
+    """The acknowledgement of ``submission``: positive if there are no findings.
+
+    Raises:
+        TemporaryError: the key can't be reached now.
+    """
     created = datetime.now(zone)
     data = render(
         Acknowledgement(file_name=submission.name, ticket=submission.ticket, created=created, findings=findings)
     )
-    return SignedAcknowledgement(submission, created, data, signer.sign_detached(data))
+    return SignedAcknowledgement(submission, created, data, keys.at(created).sign(data, created))
+
+
+async def stamp(answer: SignedAcknowledgement, stamping: Stamping | None) -> SignedAcknowledgement:
+    """The same answer with a timestamp over its signature, if the settings name an authority.
+
+    Raises:
+        TimestampUnavailable: there is none to be had, and the answer must not go out without.
+    """
+    if stamping is None:
+        return answer
+    try:
+        token = await stamping.authority.stamp(answer.signature.value)
+    except TimestampUnavailable as fault:
+        if stamping.required:
+            raise
+        log.warning("answer.not_stamped", ticket=answer.submission.ticket, reason=str(fault))
+        return replace(answer, unstamped=str(fault))
+    return replace(answer, signature=answer.signature.stamped(token))
 
 
 def promise(connection: Connection, answer: SignedAcknowledgement) -> None:
@@ -51,7 +80,9 @@ def promise(connection: Connection, answer: SignedAcknowledgement) -> None:
     environment = _environment(answer.submission.directory)
     stem = answers.take_stem(connection, answer.created.strftime("%Y%m%d"), environment)
     mailbox = Mailbox(answer.submission.sender, environment.outbox)
-    answers.store(connection, StoredAnswer(ticket, mailbox, stem, answer.data, answer.signature))
+    answers.store(connection, StoredAnswer(ticket, mailbox, stem, answer.data, answer.signature.text()))
+    if answer.unstamped is not None:
+        note(connection, ticket, "answer.not_stamped", reason=answer.unstamped)
     promise_again(connection, ticket, ticket)
 
 

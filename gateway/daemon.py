@@ -6,10 +6,11 @@ sets that were taken but not recorded are recorded, and everything else simply i
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
+from datetime import timedelta
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -19,14 +20,18 @@ from channels.ports import Account
 from channels.sftp.server import Door, DoorSettings, open_door
 from config.settings import Settings
 from gateway import parties
+from gateway.download import DownloadLimits, open_downloader
+from gateway.fetching import Fetcher
 from gateway.forward import BrokerQueue, EmbeddedQueue, RoutingQueue
 from gateway.judge import Judge
 from gateway.pipeline import Pipeline
 from gateway.reception import Patience, Reception
 from gateway.rounds import Rounds
+from gateway.timestamping import open_stamping
+from gateway.watch import Watch
 from gateway.workers import WorkerLimits, Workers, open_workers
 from schemas import catalogue
-from signing.sign import Signer
+from signing.own_keys import OwnKeys, open_keys
 from spool import declarations, submissions
 from spool.custody import Custody
 from spool.effects import Kind, tickets_with_pending
@@ -68,13 +73,13 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        signer = Signer.open(settings.signing.key, settings.signing.certificate)
+        keys = open_keys(settings.signing)
         kinds = catalogue.load()
         workers = await stack.enter_async_context(open_workers(_worker_limits(settings)))
         journal = open_journal(settings.journal.path, upgrade=True)
         stack.callback(journal.close)
         queue = await stack.enter_async_context(_open_queue(settings, journal))
-        door = await stack.enter_async_context(_open_rounds(settings, journal, queue, workers, signer, kinds))
+        door = await stack.enter_async_context(_open_rounds(settings, journal, queue, workers, keys, kinds))
         log.info("gateway.ready", host=settings.sftp.host, port=door.port)
         await stop.wait()
         log.info("gateway.stopping")
@@ -87,37 +92,63 @@ async def _open_rounds(
     journal: Journal,
     queue: RoutingQueue,
     workers: Workers,
-    signer: Signer,
+    keys: OwnKeys,
     kinds: catalogue.Catalogue,
 ) -> AsyncIterator[Door]:
     spool = settings.spool.path
     intake = Intake(spool / "incoming", _intake_limits(settings))
     outbox = Outbox(spool / "answers")
     custody = Custody(spool / "custody", journal)
-    pipeline = Pipeline(
-        journal=journal,
-        judge=Judge(settings, journal, custody, workers, kinds),
-        signer=signer,
-        zone=ZoneInfo(settings.intake.time_zone),
-        outbox=outbox,
-        queue=queue,
-        declarations=spool / "declarations",
-    )
-    rounds = Rounds(pipeline, settings)
-    patience = Patience(settings.intake.parts_grace_seconds, settings.intake.start_file_hours * 3600)
-    reception = Reception(intake, custody, journal, patience, rounds.judging.ring)
-    await asyncio.to_thread(recover, intake, custody, journal, pipeline)
+    async with AsyncExitStack() as stack:
+        pipeline = Pipeline(
+            journal=journal,
+            judge=Judge(settings, journal, custody, workers, kinds),
+            keys=keys,
+            zone=ZoneInfo(settings.intake.time_zone),
+            outbox=outbox,
+            queue=queue,
+            declarations=spool / "declarations",
+            stamping=await stack.enter_async_context(open_stamping(settings.signing)),
+        )
+        rounds = Rounds(pipeline, settings)
+        patience = Patience(settings.intake.parts_grace_seconds, settings.intake.start_file_hours * 3600)
+        reception = Reception(intake, custody, journal, patience, rounds.judging.ring)
+        await asyncio.to_thread(recover, intake, custody, journal, pipeline)
+        turns = [rounds.judge(), rounds.answer(), rounds.forward(), rounds.sweep(reception, outbox)]
+        turns.append(rounds.watch(Watch(settings, journal)))
+        if settings.trust.fetch:
+            turns.append(rounds.fetch(await stack.enter_async_context(_open_fetcher(settings, journal, rounds))))
+        stack.push_async_callback(rounds.stop)
+        stack.callback(reception.close)
+        await stack.enter_async_context(_running(turns))
+        door = open_door(_door_settings(settings), Register(journal), reception, intake, outbox)
+        yield await stack.enter_async_context(door)
+
+
+@asynccontextmanager
+async def _running(turns: Iterable[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Let the rounds run for the time of the block; what stops one of them stops the block."""
     async with asyncio.TaskGroup() as group:
-        turns = (rounds.judge(), rounds.answer(), rounds.forward(), rounds.sweep(reception, outbox))
         tasks = [group.create_task(turn) for turn in turns]
         try:
-            async with open_door(_door_settings(settings), Register(journal), reception, intake, outbox) as door:
-                yield door
+            yield
         finally:
             for task in tasks:
                 task.cancel()
-            reception.close()
-            await rounds.stop()
+
+
+@asynccontextmanager
+async def _open_fetcher(settings: Settings, journal: Journal, rounds: Rounds) -> AsyncIterator[Fetcher]:
+    trust = settings.trust
+    async with open_downloader(DownloadLimits(trust.fetch_seconds, trust.fetch_max_bytes)) as downloader:
+        yield Fetcher(
+            trust.authorities,
+            journal,
+            downloader,
+            timedelta(minutes=trust.fetch_minutes),
+            resume=rounds.resume,
+            ring=rounds.fetching.ring,
+        )
 
 
 def recover(intake: Intake, custody: Custody, journal: Journal, pipeline: Pipeline) -> None:
@@ -127,9 +158,10 @@ def recover(intake: Intake, custody: Custody, journal: Journal, pipeline: Pipeli
     with journal.read() as connection:
         needed = tickets_with_pending(connection, Kind.FORWARD)
     declarations.sweep(pipeline.declarations, needed)
-    for ticket in unrecorded:
-        with journal.write() as connection:
+    with journal.write() as connection:
+        for ticket in unrecorded:
             submissions.note(connection, ticket, "custody.recovered")
+        submissions.hasten(connection)
     log.info("gateway.recovered", torn_uploads=torn, unrecorded_submissions=len(unrecorded))
 
 

@@ -5,13 +5,15 @@ can be sent back.  Nothing here decides: faults become findings in :mod:`gateway
 """
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
 from schemas import catalogue
+from schemas.catalogue import MessageType
 from schemas.codes import Finding
 from schemas.validate import Limits, Validated, validate
 from signing.authorities import current
@@ -90,6 +92,7 @@ def validate_set(
     purpose: str,
     limits: Limits,
     declarations: Path,
+    day: date,
 ) -> ValidatedSet | tuple[Finding, ...]:
     """Validate every part and write its declarations one after the other to ``declarations``.
 
@@ -99,12 +102,13 @@ def validate_set(
         purpose: the purpose code in the set's name, known to the catalogue.
         limits: what one part may hold.
         declarations: where to write; nothing is left there if there are findings.
+        day: of receipt, which decides what versions of a schema count.
 
     Raises:
         NotWhatWasVerifiedError: the file changed after its signature was verified.
     """
-    kind = _catalogue().find(purpose)
-    if kind is None:
+    kinds = [kind for kind in _catalogue().of_purpose(purpose) if kind.versions]
+    if not kinds:
         raise LookupError("the purpose is not in the catalogue")
     parts: list[Validated] = []
     places: list[Declaration] = []
@@ -112,7 +116,7 @@ def validate_set(
         with writing(declarations) as writer:
             for number, (content, digest) in enumerate(zip(contents, verified, strict=True)):
                 with _opened(content) as file:
-                    parts.append(_validate_part(file, digest, kind, limits, writer))
+                    parts.append(_validate_part(file, digest, _Rules(kinds, limits, day), writer))
                 spans = writer.spans[len(places) :]
                 places.extend(Declaration(number, offset, length) for offset, length in spans)
     except _FaultFoundError as fault:
@@ -120,12 +124,17 @@ def validate_set(
     return ValidatedSet(tuple(parts), tuple(places))
 
 
-def _validate_part(
-    file: BinaryIO, digest: str | None, kind: catalogue.MessageType, limits: Limits, writer: DeclarationWriter
-) -> Validated:
-    result = validate(file, kind, limits, writer.append)
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    kinds: Sequence[MessageType]
+    limits: Limits
+    day: date
+
+
+def _validate_part(file: BinaryIO, digest: str | None, rules: _Rules, writer: DeclarationWriter) -> Validated:
+    result = validate(file, rules.kinds, rules.limits, writer.append, rules.day)
     if not isinstance(result, Validated):
-        raise _FaultFoundError(result)
+        raise _FaultFoundError(result.findings)
     if digest is not None and result.sha256 != digest:
         raise NotWhatWasVerifiedError
     return result

@@ -3,26 +3,28 @@
 The checks run here; what they mean together is :mod:`gateway.verdict`'s.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import structlog
 
+from config.errors import ConfigurationError, TemporaryError
 from config.settings import Settings, Trust
-from gateway import parties, repeats
+from gateway import parties, registrations, repeats
 from gateway.examination import SignedPart, TrustRules, ValidatedSet, validate_set, verify_part
 from gateway.parties import Sender, SignatureProfile
 from gateway.repeats import Repeat
 from gateway.senders import NameRules, check_sender
 from gateway.verdict import Check, UnfinishedJudgementError, decide
 from gateway.workers import Workers
-from schemas.catalogue import Catalogue
+from schemas.catalogue import Catalogue, MessageType
 from schemas.codes import Code, Finding
 from schemas.filename import Environment, FileName, parse
 from schemas.validate import Limits
+from signing.holder import read_key
 from signing.policy import Leniency, Policy
 from signing.verify import Evidence, Fault, Format
 from spool import submissions
@@ -45,6 +47,7 @@ class Case:
     declarations: Path
     repeat: Repeat | None = None
     evidence: list[Evidence | None] = field(default_factory=list)
+    fault: Fault | None = None
     validated: ValidatedSet | None = None
 
     @property
@@ -81,6 +84,10 @@ class Verdict:
     state: State
     findings: tuple[Finding, ...]
     checks: tuple[Check, ...]
+
+
+class HolderKeyUnusableError(TemporaryError):
+    """Certificates are registered by their holder, and the key that holders are hashed with cannot be read."""
 
 
 class Judge:
@@ -134,9 +141,12 @@ class Judge:
 
     async def _sender(self, case: Case) -> tuple[Finding, ...]:
         intake = self._settings.intake
-        today = case.received_at.astimezone(ZoneInfo(intake.time_zone)).date()
-        rules = NameRules(today, intake.max_age_days, intake.max_parts)
+        rules = NameRules(self._day_of(case), intake.max_age_days, intake.max_parts)
         return check_sender(case.submission, case.sender, rules, self._catalogue)
+
+    def _day_of(self, case: Case) -> date:
+        """The day of receipt where the network is."""
+        return case.received_at.astimezone(ZoneInfo(self._settings.intake.time_zone)).date()
 
     async def _set(self, case: Case) -> tuple[Finding, ...]:
         names = [file.name for file in case.submission.files]
@@ -160,7 +170,7 @@ class Judge:
         rules = TrustRules(
             trust.authorities,
             case.received_at,
-            signature_policy(trust),
+            sender_policy(signature_policy(trust), case.sender, type_formats(self._catalogue.of_purpose(name.purpose))),
             environment=str(name.environment),
             purpose=name.purpose,
         )
@@ -173,14 +183,29 @@ class Judge:
                 continue
             result = await self._workers.run(verify_part, part, rules)
             if isinstance(result, Fault):
+                case.fault = result
                 return (Finding(Code.SIGNATURE_INVALID, f"{result.reason}: {result.detail}"),)
-            if result.fingerprint not in case.sender.certificates:
-                return (Finding(Code.CERTIFICATE_NOT_OWNERS, "the signer's certificate is not the sender's"),)
             case.evidence.append(result)
+            if refused := self._not_the_senders(case, result):
+                return (Finding(Code.CERTIFICATE_NOT_OWNERS, refused),)
         return ()
 
+    def _not_the_senders(self, case: Case, evidence: Evidence) -> str:
+        registered, at = case.sender.certificates, case.submission.received_at
+        refused = registrations.refusal(registered, evidence, at, None)
+        if not refused or not registrations.by_holder(registered, at):
+            return refused
+        try:
+            key = read_key(registrations.holder_key_file(self._settings))
+        except ConfigurationError as fault:
+            raise HolderKeyUnusableError("; ".join(fault.faults)) from fault
+        return registrations.refusal(registered, evidence, at, key)
+
     def _signed_part(self, case: Case, file: StoredFile) -> SignedPart | None:
+        """What of one FI is to be verified; None if nothing is."""
         data = case.folder / file.name
+        if case.sender.signature is SignatureProfile.CHANNEL:
+            return None
         if case.sender.signature is SignatureProfile.ENVELOPED:
             return SignedPart(data, None)
         signature = case.folder / f"FS.{file.name.removeprefix('FI.')}"
@@ -196,7 +221,13 @@ class Judge:
             verified.append(None if enveloped is not None or evidence is None else evidence.sha256)
         limits = Limits(max_bytes=self._settings.intake.max_file_bytes, max_forms=self._settings.judging.max_forms)
         result = await self._workers.run(
-            validate_set, tuple(contents), tuple(verified), case.name.purpose, limits, case.declarations
+            validate_set,
+            tuple(contents),
+            tuple(verified),
+            case.name.purpose,
+            limits,
+            case.declarations,
+            self._day_of(case),
         )
         if not isinstance(result, ValidatedSet):
             return result
@@ -215,8 +246,28 @@ def signature_policy(trust: Trust) -> Policy:
     )
 
 
+def sender_policy(site: Policy, sender: Sender, of_type: frozenset[Format]) -> Policy:
+    """What signatures of one sender for one type of message may look like.
+
+    Only formats that the site accepts, the sender is held to and the type takes; the sender's leniencies besides the
+    site's.  A sender held to nothing, and a type that names nothing (empty), leave the choice to the others.
+    """
+    formats = site.formats & (sender.formats or site.formats) & (of_type or site.formats)
+    return replace(site, formats=formats, leniencies=site.leniencies | sender.leniencies)
+
+
+def type_formats(types: Iterable[MessageType]) -> frozenset[Format]:
+    """The formats that a type of one purpose takes; empty for all.
+
+    Types of one purpose are told apart by their content, which is not read before its signature is verified: what one
+    of them takes is let through.
+    """
+    named = [kind.signature_formats for kind in types]
+    return frozenset(Format(word) for words in named for word in words) if all(named) else frozenset()
+
+
 def signature_files(sender: Sender, inbox: str) -> SignatureFiles:
-    """Whether a set of ``sender`` in ``inbox`` has FS files: not if it signs inside the FI, optional in simulation."""
-    if sender.signature is SignatureProfile.ENVELOPED:
+    """Whether a set of ``sender`` in ``inbox`` has FS files: only if it signs so; optional in simulation."""
+    if sender.signature is not SignatureProfile.DETACHED:
         return SignatureFiles.NONE
     return SignatureFiles.OPTIONAL if inbox == Environment.SIMULATION.inbox else SignatureFiles.REQUIRED

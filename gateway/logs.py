@@ -12,6 +12,7 @@ import structlog
 
 # Their messages quote what clients and documents say, or are tracebacks over signatures that are merely bad.
 _CAPPED: Final = {
+    "aiohttp": logging.CRITICAL,
     "asyncio": logging.ERROR,
     "asyncssh": logging.CRITICAL,
     "pika": logging.CRITICAL,

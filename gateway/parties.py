@@ -5,8 +5,9 @@ Every function takes the connection of a transaction; every change leaves an eve
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -15,21 +16,29 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy.engine import Connection
 
+from gateway.registrations import ALWAYS, Period, Registration
+from signing.evidence import Format
+from signing.policy import Leniency
 from spool.journal import now
 from spool.submissions import note
 from spool.tables import certificates, senders, ssh_keys, technical_users
 
 
 class SignatureProfile(StrEnum):
-    """How a sender signs: in FS files beside the data, or inside the FI."""
+    """How a sender signs: in FS files beside the data, inside the FI, or by nothing but the login of its channel."""
 
     DETACHED = "detached"
     ENVELOPED = "enveloped"
+    CHANNEL = "channel"
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A sender; ``purposes`` holds purpose codes, or ``*`` for every one; ``certificates`` SHA-256 in hex."""
+    """A sender; ``purposes`` holds purpose codes, or ``*`` for every one.
+
+    ``formats`` are those it is held to, empty for all that the site accepts; ``leniencies`` what is tolerated of it
+    besides what the site tolerates of everybody.
+    """
 
     number: str
     signature: SignatureProfile
@@ -37,15 +46,36 @@ class Sender:
     purposes: tuple[str, ...]
     active: bool
     users: tuple[str, ...] = ()
-    certificates: frozenset[str] = frozenset()
+    certificates: tuple[Registration, ...] = ()
+    formats: frozenset[Format] = frozenset()
+    leniencies: frozenset[Leniency] = frozenset()
 
     def may_send(self, purpose: str) -> bool:
         """Whether files of ``purpose`` are among this sender's rights."""
         return "*" in self.purposes or purpose in self.purposes
 
 
+@dataclass(frozen=True, slots=True)
+class RegisteredCertificate:
+    """A registration with what an operator asks about it.
+
+    ``not_after`` (microseconds) is when the certificate expires that was shown at the registration.  ``issuer`` is the
+    name of who issued it, for a registration by holder; then the certificate itself, ``der``, is not kept.
+    """
+
+    sender: str
+    registration: Registration
+    not_after: int
+    issuer: str | None
+    der: bytes | None
+
+
 class UnknownSenderError(LookupError):
     """There is no sender of this number."""
+
+
+class UnknownCertificateError(LookupError):
+    """The sender has no such certificate, or several."""
 
 
 def find_sender(connection: Connection, number: str) -> Sender | None:
@@ -81,6 +111,8 @@ def add_sender(connection: Connection, sender: Sender) -> None:
         "environments": sender.environments,
         "purposes": list(sender.purposes),
         "state": "active" if sender.active else "blocked",
+        "formats": sorted(sender.formats),
+        "leniencies": sorted(sender.leniencies),
     }
     known = connection.execute(sa.update(senders).where(senders.c.number == sender.number).values(**values)).rowcount
     if not known:
@@ -115,17 +147,80 @@ def key_fingerprint(line: str) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
-def add_certificate(connection: Connection, sender: str, certificate: x509.Certificate) -> str:
-    """Register a signing certificate of ``sender``; answers its SHA-256 in hex."""
+def add_certificate(
+    connection: Connection,
+    sender: str,
+    certificate: x509.Certificate,
+    period: Period = ALWAYS,
+    holder: str | None = None,
+) -> str:
+    """Register a signing certificate of ``sender``, or give a registered one another period; answers its SHA-256 (hex).
+
+    With ``holder``, the keyed hash of its holder, it stands for every certificate that the holder has of its issuer.
+    """
     der = certificate.public_bytes(Encoding.DER)
-    fingerprint = hashlib.sha256(der).hexdigest()
-    known = (certificates.c.sender == sender) & (certificates.c.fingerprint == fingerprint)
-    if connection.execute(sa.select(certificates.c.sender).where(known)).first() is None:
-        connection.execute(
-            sa.insert(certificates).values(sender=sender, fingerprint=fingerprint, der=der, registered_at=now())
-        )
-        note(connection, None, "sender.certificate_added", sender=sender, certificate=fingerprint)
+    fingerprint = fingerprint_of(der)
+    values = {
+        "valid_from": period.start,
+        "valid_to": period.end,
+        "not_after": microseconds(certificate.not_valid_after_utc),
+        "holder": holder,
+        "issuer": certificate.issuer.rfc4514_string()[:1024] if holder else None,
+        "der": None if holder else der,
+    }
+    this = (certificates.c.sender == sender) & (certificates.c.fingerprint == fingerprint)
+    before = connection.execute(sa.select(*(certificates.c[name] for name in values)).where(this)).first()
+    if before is None:
+        facts = {"sender": sender, "fingerprint": fingerprint, "registered_at": now()}
+        connection.execute(sa.insert(certificates).values(**facts, **values))
+    elif tuple(before) == tuple(values.values()):
+        return fingerprint
+    else:
+        connection.execute(sa.update(certificates).where(this).values(**values))
+    said = {"valid_from": period.start, "valid_to": period.end, "by_holder": holder is not None}
+    event = "sender.certificate_added" if before is None else "sender.certificate_changed"
+    note(connection, None, event, sender=sender, certificate=fingerprint, **said)
     return fingerprint
+
+
+def end_certificate(connection: Connection, sender: str, prefix: str, at: int) -> str:
+    """Let a registration end at ``at`` (microseconds); answers the certificate's SHA-256, of which ``prefix`` begins.
+
+    Raises:
+        UnknownCertificateError: none of the sender's begins so, or more than one does.
+    """
+    mine = (certificates.c.sender == sender) & certificates.c.fingerprint.startswith(prefix, autoescape=True)
+    found: list[str] = list(connection.execute(sa.select(certificates.c.fingerprint).where(mine)).scalars())
+    if len(found) != 1:
+        raise UnknownCertificateError(prefix)
+    connection.execute(sa.update(certificates).where(mine).values(valid_to=at))
+    note(connection, None, "sender.certificate_ended", sender=sender, certificate=found[0], valid_to=at)
+    return found[0]
+
+
+def registered_certificates(connection: Connection, sender: str | None = None) -> Iterator[RegisteredCertificate]:
+    """Every registered certificate, or those of one sender, by sender and in the order of their registration."""
+    query = sa.select(
+        certificates.c.sender,
+        *_REGISTRATION_COLUMNS,
+        certificates.c.not_after,
+        certificates.c.issuer,
+        certificates.c.der,
+    ).order_by(certificates.c.sender, certificates.c.registered_at, certificates.c.fingerprint)
+    if sender is not None:
+        query = query.where(certificates.c.sender == sender)
+    for number, fingerprint, start, end, holder, *rest in connection.execute(query):
+        yield RegisteredCertificate(number, Registration(fingerprint, Period(start, end), holder), *rest)
+
+
+def fingerprint_of(der: bytes) -> str:
+    """What a certificate goes by: the SHA-256 of its DER, in hex."""
+    return hashlib.sha256(der).hexdigest()
+
+
+def microseconds(moment: datetime) -> int:
+    """A moment as the journal writes it."""
+    return int(moment.timestamp() * 1_000_000)
 
 
 def set_active(connection: Connection, number: str, *, active: bool) -> None:
@@ -146,17 +241,25 @@ _SENDER_COLUMNS = (
     senders.c.environments,
     senders.c.purposes,
     senders.c.state,
+    senders.c.formats,
+    senders.c.leniencies,
+)
+_REGISTRATION_COLUMNS = (
+    certificates.c.fingerprint,
+    certificates.c.valid_from,
+    certificates.c.valid_to,
+    certificates.c.holder,
 )
 
 
 def _sender(connection: Connection, row: sa.Row[*tuple[Any, ...]]) -> Sender:
-    number, signature, environments, purposes, state = row
+    number, signature, environments, purposes, state, formats, leniencies = row
     users = connection.execute(
         sa.select(technical_users.c.username)
         .where(technical_users.c.sender == number)
         .order_by(technical_users.c.username)
     ).scalars()
-    held = connection.execute(sa.select(certificates.c.fingerprint).where(certificates.c.sender == number)).scalars()
+    held = connection.execute(sa.select(*_REGISTRATION_COLUMNS).where(certificates.c.sender == number))
     return Sender(
         number=number,
         signature=SignatureProfile(signature),
@@ -164,5 +267,9 @@ def _sender(connection: Connection, row: sa.Row[*tuple[Any, ...]]) -> Sender:
         purposes=tuple(purposes),
         active=state == "active",
         users=tuple(users),
-        certificates=frozenset(held),
+        certificates=tuple(
+            Registration(fingerprint, Period(start, end), holder) for fingerprint, start, end, holder in held
+        ),
+        formats=frozenset(map(Format, formats)),
+        leniencies=frozenset(map(Leniency, leniencies)),
     )

@@ -18,9 +18,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from gateway import answer, forward
+from gateway.answer import SignedAcknowledgement
+from gateway.evidence import evidence_facts
 from gateway.forward import RoutingQueue
 from gateway.judge import Judge, Verdict
-from signing.sign import Signer
+from gateway.timestamping import Stamping
+from signing.own_keys import OwnKeys
 from spool import answers, submissions
 from spool.journal import Journal
 from spool.outbox import Outbox
@@ -33,11 +36,12 @@ class Pipeline:
 
     journal: Journal
     judge: Judge
-    signer: Signer
+    keys: OwnKeys
     zone: ZoneInfo
     outbox: Outbox
     queue: RoutingQueue
     declarations: Path
+    stamping: Stamping | None = None
 
     async def settle(self, ticket: str) -> Verdict | None:
         """Judge one submission and record what follows; None if it has a verdict already.
@@ -49,7 +53,12 @@ class Pipeline:
         if case is None:
             return None
         verdict = await self.judge.judge(case)
-        await asyncio.to_thread(self._record, verdict)
+        if case.repeat is not None:
+            await asyncio.to_thread(self._give_again, ticket, case.repeat.ticket)
+            return verdict
+        signed = await asyncio.to_thread(answer.compose, case.submission, verdict.findings, self.keys, self.zone)
+        stamped = await answer.stamp(signed, self.stamping)
+        await asyncio.to_thread(self._record, verdict, stamped)
         return verdict
 
     async def answer(self) -> int:
@@ -60,12 +69,8 @@ class Pipeline:
         """Send every declaration that is promised; answers how many."""
         return await forward.forward_all(self.journal, self.queue, self.declarations)
 
-    def _record(self, verdict: Verdict) -> None:
+    def _record(self, verdict: Verdict, acknowledgement: SignedAcknowledgement) -> None:
         case, submission = verdict.case, verdict.case.submission
-        if case.repeat is not None:
-            self._give_again(submission.ticket, case.repeat.ticket)
-            return
-        acknowledgement = answer.compose(submission, verdict.findings, self.signer, self.zone)
         with self.journal.write() as connection:
             if not submissions.settle(connection, submission.ticket, _ruling(verdict)):
                 return
@@ -93,9 +98,5 @@ def _ruling(verdict: Verdict) -> Ruling:
         certificate=evidence[0].fingerprint if evidence else None,
         schema_version=case.validated.parts[0].schema_version if case.validated else None,
         forms=len(case.validated.declarations) if case.validated else None,
-        facts={
-            "checks": list(verdict.checks),
-            "authority": evidence[0].authority if evidence else None,
-            "leniencies": sorted({leniency for item in evidence for leniency in item.leniencies}),
-        },
+        facts={"checks": list(verdict.checks)} | evidence_facts(case.sender.signature, case.evidence, case.fault),
     )

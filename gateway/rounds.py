@@ -1,4 +1,4 @@
-"""The rounds that keep work moving while the daemon runs: judge, answer, forward, sweep.
+"""The rounds that keep work moving while the daemon runs: judge, answer, forward, sweep, fetch, watch.
 
 Each looks in the journal or the spool for what is due, does it, and sleeps until a bell rings or something becomes due.
 A round never ends by itself: trouble is logged, and the work stays where it is for the next turn.
@@ -6,7 +6,7 @@ A round never ends by itself: trouble is logged, and the work stays where it is 
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import Final
 
@@ -15,8 +15,11 @@ from structlog.contextvars import bound_contextvars
 
 from config.errors import TemporaryError
 from config.settings import Settings
+from gateway.fetching import Fetcher
 from gateway.pipeline import Pipeline
 from gateway.reception import Reception
+from gateway.watch import Watch
+from signing.evidence import TrustUnavailable
 from spool import answers, submissions
 from spool.journal import Journal, now
 from spool.outbox import Outbox
@@ -27,6 +30,7 @@ log = structlog.get_logger()
 _SECOND: Final = 1_000_000
 # What the command line changes (a release, say) rings no bell here.
 _IDLE: Final = 5.0
+_WATCH: Final = 60.0
 
 
 class Bell:
@@ -56,17 +60,20 @@ def trouble(fault: BaseException) -> dict[str, object]:
 
 
 class Rounds:
-    """The four rounds of one daemon."""
+    """The rounds of one daemon."""
 
     def __init__(self, pipeline: Pipeline, settings: Settings) -> None:
         self._pipeline = pipeline
         self._settings = settings
         self._slots = asyncio.Semaphore(2 * settings.judging.workers)
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._fetcher: Fetcher | None = None
         self.judging = Bell()
         self.answering = Bell()
         self.forwarding = Bell()
         self.sweeping = Bell()
+        self.fetching = Bell()
+        self.watching = Bell()
 
     async def judge(self) -> None:
         """Judge what is due, several submissions at a time."""
@@ -85,6 +92,36 @@ class Rounds:
         while True:
             seconds = await self._guarded("forward", self._forward, _IDLE)
             await self.forwarding.wait(seconds)
+
+    async def fetch(self, fetcher: Fetcher) -> None:
+        """Fetch revocation data, at once where a submission waits for them."""
+        self._fetcher = fetcher
+        try:
+            while True:
+                await self.fetching.wait(await self._guarded("fetch", fetcher.turn, _IDLE))
+        finally:
+            await fetcher.close()
+
+    async def watch(self, watch: Watch) -> None:
+        """Tell what runs out."""
+        while True:
+            await self.watching.wait(await self._guarded("watch", watch.turn, _WATCH))
+
+    async def resume(self, tickets: Collection[str]) -> None:
+        """What these held submissions waited for is there: judge them now."""
+        try:
+            count = await asyncio.to_thread(self._hasten, tickets)
+        except TemporaryError as fault:
+            # They are tried again anyhow, only later.
+            log.warning("submissions.not_resumed", fault=type(fault).__name__)
+        else:
+            if count:
+                log.info("submissions.resumed", count=count)
+                self.judging.ring()
+
+    def _hasten(self, tickets: Collection[str]) -> int:
+        with self._pipeline.journal.write() as connection:
+            return submissions.hasten(connection, tickets)
 
     async def stop(self) -> None:
         """Give up the judgements in progress; they begin anew when the gateway starts again."""
@@ -149,6 +186,7 @@ class Rounds:
                 verdict = await self._pipeline.settle(ticket)
             except TemporaryError as fault:
                 await self._keep(ticket, f"{type(fault).__name__}: {fault}", failed=False)
+                self._ask_for(ticket, fault)
             except (PermissionError, FileNotFoundError) as fault:
                 log.error("judge.failed", **trouble(fault))
                 await self._keep(ticket, type(fault).__name__, failed=True)
@@ -167,6 +205,10 @@ class Rounds:
             self.answering.ring()
             self.forwarding.ring()
             self.judging.ring()
+
+    def _ask_for(self, ticket: str, fault: TemporaryError) -> None:
+        if self._fetcher is not None and isinstance(fault, TrustUnavailable) and fault.authority is not None:
+            self._fetcher.ask(ticket, fault.authority, fault.certificate)
 
     async def _keep(self, ticket: str, reason: str, *, failed: bool) -> None:
         try:

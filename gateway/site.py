@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -12,9 +13,8 @@ from channels.mq.connection import connection_parameters
 from config.errors import ConfigurationError
 from config.settings import EXAMPLE, Settings, read_settings
 from schemas import catalogue
-from signing import authorities
+from signing import authorities, own_keys
 from signing.keys import create_signing_key
-from signing.sign import Signer
 from spool.journal import Journal, open_journal
 
 PLACES: Final = (Path("gateway.toml"), Path("/etc/batch-gateway/gateway.toml"))
@@ -39,7 +39,8 @@ def make_site(folder: Path) -> Path:
     settings = read_settings(path)
     settings.sftp.host_key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _create_host_key(settings.sftp.host_key)
-    create_signing_key(settings.signing.key, settings.signing.certificate, "Batch gateway")
+    if isinstance(settings.signing.key, Path):
+        create_signing_key(settings.signing.key, settings.signing.certificate, "Batch gateway")
     settings.trust.authorities.mkdir(parents=True, exist_ok=True)
     settings.spool.path.mkdir(mode=0o750, parents=True, exist_ok=True)
     open_journal(settings.journal.path, create=True).close()
@@ -67,7 +68,7 @@ def check_site(path: Path) -> Settings:
     url = settings.routing.url
     checks: tuple[Callable[[], object], ...] = (
         lambda: url and connection_parameters(url.get_secret_value()),
-        lambda: Signer.open(settings.signing.key, settings.signing.certificate),
+        lambda: own_keys.open_keys(settings.signing),
         lambda: authorities.load(settings.trust.authorities),
         catalogue.load,
         lambda: open_journal(settings.journal.path).close(),
@@ -84,6 +85,15 @@ def check_site(path: Path) -> Settings:
     if faults:
         raise ConfigurationError(faults)
     return settings
+
+
+def remarks(settings: Settings) -> tuple[str, ...]:
+    """What `serve` starts with all the same, but an operator must hear of: certificates of our own that aren't valid.
+
+    Raises:
+        ConfigurationError: one of them cannot be read.
+    """
+    return own_keys.remarks(own_keys.own_certificates(settings.signing), datetime.now(UTC))
 
 
 def _create_host_key(path: Path) -> None:

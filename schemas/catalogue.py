@@ -1,103 +1,128 @@
-"""Which types of message does the gateway take, and what belongs to each?
+"""Which types of message are there?
 
-A type is data: a folder beside this file with a ``type.toml`` and its schemas, named ``<root>_<version>.xsd``. A new
-type or version needs no code. Source: the list of purposes and annex 11 (the code in the file name is not the code
-in the form). What a schema demands is in the schema; who may send a type is not known here.
+A type is data: a folder beside this file, or in a folder of the site's own, with a ``type.toml`` (`schemas.type_file`)
+and its schemas, named ``<Root>_<version>.xsd``. A new type or version needs no code. One purpose may have several
+types, each with a root element of its own. Source: the list of purposes and annex 11. What a schema demands is in the
+schema; who may send a type is not known here.
 """
 
-import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
 from lxml import etree
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from config.errors import ConfigurationError
-from schemas import xsd
+from schemas import type_file, xsd
+from schemas.message_type import Direction, MessageType
+
+__all__ = ["Catalogue", "Direction", "MessageType", "check", "load"]
 
 _BESIDE_THIS_FILE = Path(__file__).resolve().parent
-
-
-@dataclass(frozen=True, slots=True)
-class MessageType:
-    """One type of message.
-
-    ``purpose`` is the code in the file name, ``form_codes`` what the Identification of a form may say, ``root`` the
-    name of the root element, ``versions`` the schema file of each version, such as ``20231``.
-    """
-
-    purpose: str
-    title: str
-    root: str
-    form_codes: frozenset[str]
-    versions: Mapping[str, Path]
+_WITHOUT_SCHEMA = _BESIDE_THIS_FILE / "without_schema" / "types.toml"
 
 
 class Catalogue:
-    """All types of message, in the order of their purposes."""
+    """All types of message; the order of the types of one purpose is that in which they were given."""
 
-    def __init__(self, types: Mapping[str, MessageType]) -> None:
-        self._types = types
+    def __init__(self, types: Iterable[MessageType]) -> None:
+        self._types = tuple(sorted(types, key=lambda kind: kind.purpose))
 
-    def find(self, purpose: str) -> MessageType | None:
-        """The type with this purpose."""
-        return self._types.get(purpose)
+    def find(self, purpose: str, direction: Direction = Direction.IN) -> MessageType | None:
+        """The first type of a purpose that travels in this direction; without versions if its structure isn't known."""
+        return next(iter(self.of_purpose(purpose, direction)), None)
+
+    def of_purpose(self, purpose: str, direction: Direction = Direction.IN) -> tuple[MessageType, ...]:
+        """Every type of a purpose that travels in this direction."""
+        return tuple(kind for kind in self._types if kind.purpose == purpose and kind.direction.covers(direction))
 
     def __iter__(self) -> Iterator[MessageType]:
-        return (self._types[purpose] for purpose in sorted(self._types))
+        return iter(self._types)
 
 
-def load(folder: Path | None = None) -> Catalogue:
-    """Read every ``*/type.toml`` of the folder (the shipped ones by default) and compile every schema.
+def load(*folders: Path) -> Catalogue:
+    """Read every ``*/type.toml`` that is shipped, then those of each folder of the site's own.
+
+    A type of a later folder with the purpose and root of an earlier one takes its place; versions it doesn't name stay.
+    No schema is compiled: the first document of a type does that, and `check`.
 
     Raises `ConfigurationError` with all faults of all types.
     """
-    types: dict[str, MessageType] = {}
+    types: dict[tuple[str, str], MessageType] = {}
     faults: list[str] = []
-    for file in sorted((folder or _BESIDE_THIS_FILE).resolve().glob("*/type.toml")):
+    for folder in (_BESIDE_THIS_FILE, *folders):
+        read, refused = _read_folder(folder.resolve())
+        faults += refused
+        for key, kind in read.items():
+            types[key] = _over(kind, types.get(key))
+    if faults:
+        raise ConfigurationError(faults)
+    with_schema = {purpose for purpose, _ in types}
+    without = [kind for kind in type_file.read_without_schema(_WITHOUT_SCHEMA) if kind.purpose not in with_schema]
+    return Catalogue([*types.values(), *without])
+
+
+def check(catalogue: Catalogue) -> None:
+    """Compile every schema, and find in them the root and the elements that each type names.
+
+    For the start of a gateway and for an operator who asks, not for every command.
+
+    Raises `ConfigurationError` with every fault of every schema.
+    """
+    faults = [
+        f"{path}: {fault}"
+        for kind in catalogue
+        for version, path in kind.versions.items()
+        for fault in _schema_faults(kind, path, newest=version == max(kind.versions))
+    ]
+    if faults:
+        raise ConfigurationError(faults)
+
+
+def _read_folder(folder: Path) -> tuple[dict[tuple[str, str], MessageType], list[str]]:
+    """The types by purpose and root, and what is wrong with the others."""
+    types: dict[tuple[str, str], MessageType] = {}
+    if not folder.is_dir():
+        return types, [f"{folder}: there is no such folder"]
+    faults: list[str] = []
+    for file in sorted(folder.glob("*/type.toml")):
         try:
-            kind = _read(file)
+            kind = type_file.read(file)
         except ConfigurationError as refused:
             faults.extend(refused.faults)
             continue
-        if kind.purpose in types:
-            faults.append(f"{file}: purpose: another type is {kind.purpose} already")
-        types[kind.purpose] = kind
-    if faults:
-        raise ConfigurationError(faults)
-    return Catalogue(types)
+        key = kind.purpose, kind.root
+        if key in types:
+            faults.append(f"{file}: root: another type of {kind.purpose} has the root {kind.root} already")
+        types[key] = kind
+    return types, faults
 
 
-class _TypeFile(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+def _over(kind: MessageType, earlier: MessageType | None) -> MessageType:
+    """The type with the versions of an earlier one that it doesn't have itself."""
+    if earlier is None:
+        return kind
+    versions = {**earlier.versions, **kind.versions}
+    starts = {**earlier.starts, **kind.starts}
+    return replace(kind, versions=dict(sorted(versions.items())), starts=starts)
 
-    purpose: Annotated[str, StringConstraints(pattern="^[A-Z]{4}$")]
-    title: Annotated[str, StringConstraints(min_length=1)]
-    root: Annotated[str, StringConstraints(pattern="^[A-Za-z][0-9A-Za-z]*$")]
-    form_codes: Annotated[frozenset[Annotated[str, StringConstraints(pattern="^[0-9A-Z]{1,7}$")]], Field(min_length=1)]
-    versions: Annotated[list[Annotated[str, StringConstraints(pattern="^[0-9]{4}[1-4]$")]], Field(min_length=1)]
 
-
-def _read(file: Path) -> MessageType:
+def _schema_faults(kind: MessageType, path: Path, *, newest: bool) -> Iterator[str]:
+    """Older versions needn't have every element that the type names."""
     try:
-        written = _TypeFile.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
-    except ValidationError as refused:
-        lines = [f"{file}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in refused.errors()]
-        raise ConfigurationError(lines) from refused
-    except (OSError, ValueError) as unreadable:
-        raise ConfigurationError([f"{file}: {unreadable}"]) from unreadable
-    versions = {version: file.with_name(f"{written.root}_{version}.xsd") for version in written.versions}
-    faults = [f"{path}: {fault}" for path in versions.values() for fault in _schema_faults(path, written.root)]
-    if faults:
-        raise ConfigurationError(faults)
-    return MessageType(written.purpose, written.title, written.root, written.form_codes, versions)
-
-
-def _schema_faults(path: Path, root: str) -> list[str]:
-    try:
+        outside = xsd.outside_references(path)
+        if outside:
+            yield "it reaches outside its folder: " + ", ".join(outside)
+            return
         xsd.compiled(path)
     except (OSError, etree.LxmlError) as unusable:
-        return [str(unusable)]
-    return [] if root in xsd.root_names(path) else [f"it declares no root {root}"]
+        yield str(unusable)
+        return
+    if kind.root not in xsd.root_names(path):
+        yield f"it declares no root {kind.root}"
+    if xsd.namespace(path) != kind.namespace:
+        yield f"its namespace is not that of the type: {xsd.namespace(path)}"
+    named = {name for steps in kind.paths for name in steps.split("/")} | set(kind.identifiers)
+    unknown = sorted(named - xsd.element_names(path)) if newest else []
+    if unknown:
+        yield "it declares no element " + ", ".join(unknown)

@@ -1,32 +1,40 @@
 """Is a file a valid document of its type, and which declarations does it hold?
 
-One pass over the bytes, in bounded memory. Runs in a worker process with limits of its own, since libxml2 reads the
-bytes of a stranger here and keeps every element name it ever met: such a process should be replaced now and then.
+One pass over the bytes, in memory for one form: libxml2 judges (`schemas.judgement`), forms are cut out beside it
+(`schemas.splitting`) and looked at (`schemas.inspection`). A file in which something is wrong is read again, to say
+where and what, for every form (`schemas.refusal`). Runs in a worker process with limits of its own, since libxml2 reads
+the bytes of a stranger here and keeps every element name it ever met: such a process should be replaced now and then.
 
-Source: annex 30, codes 088, 089, 102, 134 to 139, 157, 158, 184, 205, 275, 312. What this does not do: signatures,
-mandates, the check digits of identifiers, and findings for single zones. The first fault ends the reading, but for
-those of the root element, which are told together.
+Source: annex 30, codes 088, 089, 102, 134 to 139, 157, 158, 172, 184, 205, 246, 255, 275, 312. What this does not do:
+signatures and mandates.
 """
 
 import hashlib
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import chain
 from typing import BinaryIO
 
-from schemas.catalogue import MessageType
+from schemas import refusal
+from schemas.choice import Chosen, choose
 from schemas.codes import Code, Finding
-from schemas.declarations import Declarations
-from schemas.prolog import HEAD_BYTES, Opening, read_opening
-from schemas.xsd import XSI
+from schemas.forms import bounds_broken, misplaced, without_comments
+from schemas.inspection import Employer, Inspection
+from schemas.judgement import Judgement
+from schemas.message_type import MessageType
+from schemas.prolog import HEAD_BYTES, read_opening
+from schemas.refusal import Refused
+from schemas.splitting import Form, Splitter
+
+__all__ = ["Limits", "Refused", "Validated", "validate"]
 
 _PIECE_BYTES = 65536
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most bytes a file and the most forms a document may have."""
+    """The most bytes a file and the most forms a document may have; a type may allow less."""
 
     max_bytes: int
     max_forms: int
@@ -34,45 +42,144 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """A valid document: the schema version chosen, how many forms it holds, the SHA-256 (hex) of the bytes read."""
+    """A valid document.
 
+    The root and the schema version it names, how many forms it holds, the SHA-256 (hex) of the bytes read, every
+    employer that a form names, and the references that the sender gave its forms.
+    """
+
+    root: str
     schema_version: str
     forms: int
     sha256: str
+    employers: frozenset[Employer] = frozenset()
+    references: tuple[str, ...] = ()
+
+
+class _SomethingWrongError(Exception):
+    """A form is not what it should be; where and why is found out by another reading."""
 
 
 def validate(
-    content: BinaryIO, kind: MessageType, limits: Limits, declared: Callable[[bytes], None]
-) -> Validated | tuple[Finding, ...]:
-    """Judge the document that ``content`` gives from where it stands to its end.
+    content: BinaryIO, kinds: Sequence[MessageType], limits: Limits, declared: Callable[[bytes], None], day: date
+) -> Validated | Refused:
+    """Judge the document that ``content`` holds from where it stands to its end.
 
-    ``declared`` is called with each form, in order, as a UTF-8 document that is valid by itself: the same root with
-    the same attributes and namespaces, and that one form; comments and processing instructions are left out. What it
-    gets is provisional: a later fault refuses the whole file, and the caller has to throw away what came before.
+    ``declared`` is called with each form, in order, as a UTF-8 document that is valid by itself: the root with its
+    attributes and namespaces, and that one form as it was written, but for comments and instructions. What it gets is
+    provisional: a later fault refuses the whole file, and the caller has to throw away what came before.
 
-    Answers `Validated` or the findings. Raises only what ``content`` or ``declared`` raise.
+    Args:
+        content: a file that can be read twice
+        kinds: the types of the purpose in the file's name, at least one
+        limits: what the site takes
+        declared: what becomes of a form
+        day: of receipt; it decides which versions count
+
+    Raises only what ``content`` or ``declared`` raise.
     """
+    start = content.tell()
     pieces = _pieces(content)
     head = next(pieces)
     opening = read_opening(head)
     if isinstance(opening, Finding):
-        return (opening,)
-    chosen = _choose_schema(opening, kind)
+        return Refused((opening,))
+    chosen = choose(opening, kinds, day)
     if isinstance(chosen, tuple):
-        return chosen
-    declarations = Declarations(kind, kind.versions[chosen], opening.encoding, limits.max_forms, declared)
-    digest = hashlib.sha256()
-    size = 0
-    for piece in chain([head], pieces):
-        size += len(piece)
-        if size > limits.max_bytes:
-            return (Finding(Code.FILE_TOO_LARGE, f"more than {limits.max_bytes} bytes"),)
-        digest.update(piece)
-        finding = declarations.feed(piece)
+        return Refused(chosen)
+    reading = _Reading(chosen, opening.encoding, limits, declared, day)
+    try:
+        finding = reading.read(chain([head], pieces))
+    except _SomethingWrongError:
+        content.seek(start)
+        return refusal.explain(content, chosen, opening.encoding, day)
+    if finding is not None:
+        content.seek(start)
+        return refusal.place_syntax(content, finding, opening.encoding, reading.size)
+    return reading.validated()
+
+
+class _Reading:
+    """One pass over a document; it ends at the first thing that is wrong."""
+
+    def __init__(
+        self, chosen: Chosen, encoding: str, limits: Limits, declared: Callable[[bytes], None], day: date
+    ) -> None:
+        self._chosen = chosen
+        self._encoding = encoding
+        self._max_bytes = min(limits.max_bytes, chosen.kind.limits.max_bytes or limits.max_bytes)
+        self._max_forms = limits.max_forms
+        self._declared = declared
+        self._judgement = Judgement(chosen.schema, encoding)
+        self._splitter = Splitter()
+        self._inspection = Inspection(chosen.kind, day)
+        self._digest = hashlib.sha256()
+        self._employers: set[Employer] = set()
+        self._references: list[str] = []
+        self.size = 0
+
+    def read(self, pieces: Iterator[bytes]) -> Finding | None:
+        """Read to the end; the finding that refuses the file as a whole, if there is one."""
+        for piece in pieces:
+            self.size += len(piece)
+            if self.size > self._max_bytes:
+                return Finding(Code.FILE_TOO_LARGE, f"more than {self._max_bytes} bytes")
+            self._digest.update(piece)
+            finding = self._judgement.feed(piece)
+            self._check_schema()
+            finding = finding or self._take(piece)
+            if finding is not None:
+                return finding
+        finding = self._judgement.close()
+        self._check_schema()
+        return finding or self._splitter.close() or self._empty()
+
+    def validated(self) -> Validated:
+        """What was read, when nothing was wrong."""
+        return Validated(
+            root=self._chosen.kind.root,
+            schema_version=self._chosen.version,
+            forms=self._splitter.forms,
+            sha256=self._digest.hexdigest(),
+            employers=frozenset(self._employers),
+            references=tuple(self._references),
+        )
+
+    def _check_schema(self) -> None:
+        if self._judgement.rule_broken:
+            raise _SomethingWrongError
+
+    def _empty(self) -> Finding | None:
+        return None if self._splitter.forms else Finding(Code.NO_DECLARATION, "the root element holds no form")
+
+    def _take(self, piece: bytes) -> Finding | None:
+        for form in self._splitter.feed(piece):
+            finding = form if isinstance(form, Finding) else self._hand_out(form)
+            if finding is not None:
+                return finding
+        return None
+
+    def _hand_out(self, form: Form) -> Finding | None:
+        inspected = self._inspection.inspect(form, self._splitter, self._encoding)
+        finding = bounds_broken(form, inspected, self._chosen.kind, self._max_forms)
+        finding = finding or misplaced(form, inspected, self._chosen.kind, self._splitter, self._encoding)
         if finding is not None:
-            return (finding,)
-    finding = declarations.close()
-    return (finding,) if finding is not None else Validated(chosen, declarations.forms, digest.hexdigest())
+            return finding
+        if inspected.broken:
+            raise _SomethingWrongError
+        self._employers.update(inspected.employers)
+        if inspected.reference is not None:
+            self._references.append(inspected.reference)
+        self._declared(self._document(form))
+        return None
+
+    def _document(self, form: Form) -> bytes:
+        document = self._splitter.alone(form.content)
+        if not form.plain:
+            return without_comments(document, self._encoding)
+        if self._encoding == "ISO-8859-1":
+            document = document.decode("latin-1").encode()
+        return b'<?xml version="1.0" encoding="UTF-8"?>\n' + document
 
 
 def _pieces(content: BinaryIO) -> Iterator[bytes]:
@@ -87,46 +194,3 @@ def _read(content: BinaryIO, size: int) -> bytes:
     while len(read) < size and (more := content.read(size - len(read))):
         read += more
     return bytes(read)
-
-
-def _choose_schema(opening: Opening, kind: MessageType) -> str | tuple[Finding, ...]:
-    """The version of the schema that the root names, or every fault of the root."""
-    findings = list(_root_findings(opening.root, kind))
-    version = _version(opening, kind)
-    if isinstance(version, Finding):
-        findings.append(version)
-    return version if isinstance(version, str) and not findings else tuple(findings)
-
-
-def _root_findings(root: str, kind: MessageType) -> Iterator[Finding]:
-    if root.startswith("{"):
-        yield Finding(Code.NAMESPACE_WRONG, "the root element must be in no namespace")
-    if root.rpartition("}")[2] != kind.root:
-        yield Finding(Code.ROOT_UNKNOWN, f"the root element is not {kind.root}")
-
-
-def _version(opening: Opening, kind: MessageType) -> str | Finding:
-    named = opening.attributes.get(f"{{{XSI}}}noNamespaceSchemaLocation")
-    if _names_otherwise(opening):
-        return Finding(Code.SCHEMA_STANDARD_UNKNOWN, "the schema is to be named by xsi:noNamespaceSchemaLocation only")
-    if named is None:
-        return Finding(Code.SCHEMA_NOT_NAMED, "the root element has no xsi:noNamespaceSchemaLocation")
-    name = named.strip(" \t\r\n")
-    for version, path in kind.versions.items():
-        if name == path.name:
-            return version
-    shaped = re.fullmatch(r"([A-Za-z][0-9A-Za-z]*)_[0-9]{5}\.xsd", name)
-    if shaped is not None and shaped[1] != kind.root:
-        return Finding(Code.SCHEMA_MISMATCH, f"the schema named is not one of {kind.purpose}")
-    return Finding(Code.SCHEMA_UNKNOWN, "the schema named is none of " + ", ".join(_file_names(kind)))
-
-
-def _names_otherwise(opening: Opening) -> bool:
-    """Whether the root names a schema by ``schemaLocation`` or in the words of another standard."""
-    locations = {"schemaLocation", "noNamespaceSchemaLocation"}
-    ours = f"{{{XSI}}}noNamespaceSchemaLocation"
-    return any(name.rpartition("}")[2] in locations and name != ours for name in opening.attributes)
-
-
-def _file_names(kind: MessageType) -> Iterator[str]:
-    return (path.name for path in kind.versions.values())

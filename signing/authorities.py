@@ -5,15 +5,17 @@ A folder with one entry for each accepted authority::
     authorities/<name>/authority.pem   the certificate of the authority that issues the senders' certificates
                        chain.pem       the authorities above it, up to and including the root; absent if it is the root
                        crls/*.crl      the revocation lists of all of them, DER or PEM
+                       crl-issuers.pem who signs lists on behalf of one of them; absent if they all sign their own
+                       ocsp/*.ors      OCSP responses about certificates that they issued, DER
                        authority.toml  the terms on which it is accepted (signing.terms); absent if there are none
 
-The folder is data: ``current`` sees a change at the next verification, and another program may fill ``crls``. A change
+The folder is data: ``current`` sees a change at the next verification, and another program may fill ``crls``
+and ``ocsp``. A change
 is checked in full before anything is written and becomes visible by one rename, so that neither a power cut nor a
 verification at that moment meets half of it. Nothing is fetched and no signer judged here.
 """
 
 import errno
-import hashlib
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
@@ -25,12 +27,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from config.errors import ConfigurationError
-from signing.authority import AUTHORITY, CHAIN, CRLS, TERMS, Authority, assemble, check_name, read_entry
+from signing.authority import AUTHORITY, CHAIN, CRLS, LIST_ISSUERS, TERMS, Authority, assemble, check_name, read_entry
 from signing.durable import sync_folder, write_new
 from signing.evidence import TrustUnavailable
+from signing.revocation_store import name_of, store
 from signing.terms import Terms, write_terms
 
-__all__ = ["Authorities", "Authority", "add", "current", "load", "remove", "replace_crls"]
+__all__ = ["Authorities", "Authority", "add", "current", "load", "remove", "replace_crls", "store_revocation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +76,15 @@ def current(folder: Path) -> Authorities:
         raise TrustUnavailable(str(folder), "the accepted authorities cannot be read") from error
 
 
-def add(
+def add(  # noqa: PLR0913 -- one for each file of an entry
     folder: Path,
     name: str,
     certificate: Path,
     chain: Sequence[Path],
     crls: Sequence[Path],
     terms: Terms | None = None,
+    *,
+    list_issuers: Sequence[Path] = (),
 ) -> Authority:
     """Accept an authority.
 
@@ -90,6 +95,7 @@ def add(
         chain: files with the certificates above it, in any order, up to the root; none if it is the root
         crls: revocation lists of any of them, PEM or DER
         terms: for what and when it is accepted; None for everything
+        list_issuers: files with the certificates of those who sign lists on behalf of one of them, PEM or DER
 
     Raises:
         ConfigurationError: with every fault, or if the name is taken
@@ -97,7 +103,7 @@ def add(
     check_name(name)
     if (folder / name).exists():
         raise ConfigurationError([f"{name}: there is an authority of that name"])
-    authority, faults = assemble(name, certificate, chain, crls)
+    authority, faults = assemble(name, certificate, chain, crls, list_issuers=list_issuers)
     if faults:
         raise ConfigurationError(faults)
     authority = replace(authority, terms=terms or Terms())
@@ -131,8 +137,8 @@ def replace_crls(folder: Path, name: str, crls: Sequence[Path]) -> None:
         ConfigurationError: with every fault of the new lists, or if there is no authority of that name
     """
     entry = _existing(folder, name)
-    chain = [entry / CHAIN] if (entry / CHAIN).exists() else []
-    authority, faults = assemble(name, entry / AUTHORITY, chain, crls)
+    chain, list_issuers = ([path] if path.exists() else [] for path in (entry / CHAIN, entry / LIST_ISSUERS))
+    authority, faults = assemble(name, entry / AUTHORITY, chain, crls, list_issuers=list_issuers)
     if faults:
         raise ConfigurationError(faults)
     (entry / CRLS).mkdir(exist_ok=True)
@@ -141,6 +147,29 @@ def replace_crls(folder: Path, name: str, crls: Sequence[Path]) -> None:
         if path.name not in kept:
             path.unlink()
     sync_folder(entry / CRLS)
+
+
+def store_revocation(folder: Path, name: str, content: bytes) -> str:
+    """Put a revocation list or OCSP response beside the others of an authority, in the place of those it replaces.
+
+    A list replaces older ones of its issuer and scope, a response older ones about the same certificates. One that is
+    there already is left alone.
+
+    Args:
+        content: DER, or a list in PEM
+
+    Returns:
+        the SHA-256 of its DER in hexadecimal
+
+    Raises:
+        ConfigurationError: if it doesn't belong there, or is older than what it would replace
+    """
+    entry = _existing(folder, name)
+    authority, _ = read_entry(entry)
+    try:
+        return store(entry, authority, content)
+    except ValueError as error:
+        raise ConfigurationError([f"{name}: {error}"]) from error
 
 
 @lru_cache(maxsize=4)
@@ -187,6 +216,8 @@ def _write_entry(entry: Path, authority: Authority) -> None:
     write_new(entry / AUTHORITY, _pem(authority.certificate))
     if authority.chain:
         write_new(entry / CHAIN, b"".join(_pem(certificate) for certificate in authority.chain))
+    if authority.list_issuers:
+        write_new(entry / LIST_ISSUERS, b"".join(_pem(certificate) for certificate in authority.list_issuers))
     if written := write_terms(authority.terms):
         write_new(entry / TERMS, written.encode())
     _write_crls(entry / CRLS, authority.crls)
@@ -205,7 +236,7 @@ def _appear(prepared: Path, entry: Path) -> None:
 
 def _write_crls(folder: Path, crls: Sequence[bytes]) -> set[str]:
     """Write each list under a name that its content gives, and return the names."""
-    named = {f"{hashlib.sha256(crl).hexdigest()[:32]}.crl": crl for crl in crls}
+    named = {name_of(crl, ".crl"): crl for crl in crls}
     for name, crl in named.items():
         if not (folder / name).exists():
             write_new(folder / name, crl)

@@ -1,13 +1,13 @@
 """What is one accepted authority, and can its files be used?
 
 An entry is an issuing authority, those above it up to a self-signed root, and their revocation lists. Its certificates
-must be authorities with keys from our list, and sign one another; a list must be signed by one of them, with more than
-SHA-1. Its terms say for what and when it is accepted (``signing.terms``). Dates are not looked at here: they are judged
-for each signature.
+must be authorities with keys from our list, and sign one another; which lists and OCSP responses belong to it is
+``signing.revocation_files``'s question. Its terms say for what and when it is accepted (``signing.terms``). Dates are
+not looked at here: they are judged for each signature.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,15 +17,19 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from config.errors import ConfigurationError
 from signing.certificate import weakness_of
+from signing.revocation_files import check_list, check_response, read_files
 from signing.terms import Terms, read_terms
 
 AUTHORITY = "authority.pem"
 CHAIN = "chain.pem"
 CRLS = "crls"
+RESPONSES = "ocsp"
+LIST_ISSUERS = "crl-issuers.pem"
 TERMS = "authority.toml"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-_WEAK_DIGESTS = frozenset({"md5", "sha1"})
+_MAX_CERTIFICATES = 9  # what a path may cost is bounded by its length, and by the size of what is on it
+_MAX_BYTES = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,9 @@ class Authority:
     """One accepted authority.
 
     ``certificate`` is the issuing authority's, ``chain`` those above it in order and ending with the root (empty if the
-    authority is the root), ``crls`` the usable revocation lists; all DER. ``terms`` say for what it is accepted.
+    authority is the root), ``crls`` and ``responses`` the usable revocation lists and OCSP responses, ``list_issuers``
+    the certificates of those who sign lists on behalf of one of these authorities; all DER. ``terms`` say for what it
+    is accepted.
     """
 
     name: str
@@ -41,6 +47,8 @@ class Authority:
     chain: tuple[bytes, ...]
     crls: tuple[bytes, ...]
     terms: Terms = field(default_factory=Terms)
+    responses: tuple[bytes, ...] = ()
+    list_issuers: tuple[bytes, ...] = ()
 
     @property
     def root(self) -> bytes:
@@ -87,14 +95,17 @@ def read_entry(entry: Path) -> tuple[Authority, list[str]]:
     """
     check_name(entry.name)
     chain = [entry / CHAIN] if (entry / CHAIN).exists() else []
-    crls = sorted(path for path in (entry / CRLS).glob("*.crl") if not path.name.startswith("."))
+    list_issuers = [entry / LIST_ISSUERS] if (entry / LIST_ISSUERS).exists() else []
+    crls, responses = _files(entry / CRLS, "*.crl"), _files(entry / RESPONSES, "*.ors")
     faults: list[str] = []
     try:
         terms = read_terms(entry / TERMS)
     except ConfigurationError as error:
         faults.extend(error.faults)
     try:
-        authority, list_faults = assemble(entry.name, entry / AUTHORITY, chain, crls)
+        authority, list_faults = assemble(
+            entry.name, entry / AUTHORITY, chain, crls, responses=responses, list_issuers=list_issuers
+        )
     except ConfigurationError as error:
         faults.extend(error.faults)
     if faults:
@@ -102,15 +113,27 @@ def read_entry(entry: Path) -> tuple[Authority, list[str]]:
     return replace(authority, terms=terms), list_faults
 
 
-def assemble(name: str, certificate: Path, chain: Sequence[Path], crls: Sequence[Path]) -> tuple[Authority, list[str]]:
+def assemble(
+    name: str,
+    certificate: Path,
+    chain: Sequence[Path],
+    crls: Sequence[Path],
+    *,
+    responses: Sequence[Path] = (),
+    list_issuers: Sequence[Path] = (),
+) -> tuple[Authority, list[str]]:
     """Make an authority of files in PEM or DER; the second value has the faults of its lists, which are left out.
+
+    Args:
+        list_issuers: files with the certificates of those who sign lists for one of these authorities
+        responses: OCSP responses, DER
 
     Raises:
         ConfigurationError: if the certificates don't make a chain of authorities up to a root
     """
     faults: list[str] = []
-    issuing = _certificates(certificate, faults)
-    above = [found for path in chain for found in _certificates(path, faults)]
+    issuing = _certificates(certificate, faults, _unfit)
+    above = [found for path in chain for found in _certificates(path, faults, _unfit)]
     if not faults and len(issuing) != 1:
         faults.append(f"{certificate}: there must be exactly one certificate, not {len(issuing)}")
     if faults:
@@ -119,19 +142,47 @@ def assemble(name: str, certificate: Path, chain: Sequence[Path], crls: Sequence
     line = _line_to_root(first, above)
     if not line:
         raise ConfigurationError([f"{certificate}: the chain does not lead to a self-signed root"])
-    usable, list_faults = _usable_crls(crls, line)
-    ders = tuple(member.public_bytes(Encoding.DER) for member in line)
-    return Authority(name, ders[0], ders[1:], usable), list_faults
+    delegated = _list_issuers(list_issuers, line)
+    lists, list_faults = read_files(crls, lambda content: check_list(content, [*line, *delegated]))
+    answers, answer_faults = read_files(responses, lambda content: check_response(content, line))
+    ders, others = _ders(line), _ders(delegated)
+    return Authority(name, ders[0], ders[1:], lists, Terms(), answers, others), [*list_faults, *answer_faults]
 
 
-def _certificates(path: Path, faults: list[str]) -> list[x509.Certificate]:
+def _files(folder: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+
+
+def _ders(certificates: Sequence[x509.Certificate]) -> tuple[bytes, ...]:
+    return tuple(certificate.public_bytes(Encoding.DER) for certificate in certificates)
+
+
+def _list_issuers(paths: Sequence[Path], line: Sequence[x509.Certificate]) -> list[x509.Certificate]:
+    """The certificates of those who sign lists on behalf of an authority of the line.
+
+    Raises:
+        ConfigurationError: if one can't be used, or none of the line issued it
+    """
+    faults: list[str] = []
+    found = [(path, each) for path in paths for each in _certificates(path, faults, _unfit_to_sign_lists)]
+    if len(found) > _MAX_CERTIFICATES:
+        faults.append(f"{paths[0]}: there are more than {_MAX_CERTIFICATES} certificates")
+    for path, each in found:
+        if not any(_issued(each, issuer) for issuer in line):
+            faults.append(f"{path}: no authority of this entry issued this certificate")
+    if faults:
+        raise ConfigurationError(faults)
+    return [each for _, each in found]
+
+
+def _certificates(path: Path, faults: list[str], unfit: Callable[[x509.Certificate], str]) -> list[x509.Certificate]:
     try:
         content = path.read_bytes()
         if content.lstrip().startswith(b"-----"):
             found = x509.load_pem_x509_certificates(content)
         else:
             found = [x509.load_der_x509_certificate(content)]
-        reasons = [_unfit(certificate) for certificate in found]
+        reasons = [_too_large(certificate) or unfit(certificate) for certificate in found]
     except OSError as error:
         faults.append(f"{path}: {error.strerror}")
         return []
@@ -151,12 +202,26 @@ def _unfit(certificate: x509.Certificate) -> str:
     return weakness_of(certificate.public_key()) if constraints.ca else "this is not the certificate of an authority"
 
 
+def _unfit_to_sign_lists(certificate: x509.Certificate) -> str:
+    """Why a certificate can't be that of someone who signs lists: its key usage must say so (RFC 5280, 6.3.3 f)."""
+    try:
+        may = certificate.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
+    except x509.ExtensionNotFound:
+        may = False
+    return weakness_of(certificate.public_key()) if may else "this certificate is not for signing revocation lists"
+
+
+def _too_large(certificate: x509.Certificate) -> str:
+    is_too_large = len(certificate.public_bytes(Encoding.DER)) > _MAX_BYTES
+    return f"the certificate is larger than {_MAX_BYTES // 1024} kB" if is_too_large else ""
+
+
 def _line_to_root(first: x509.Certificate, above: Sequence[x509.Certificate]) -> list[x509.Certificate]:
     """The certificates from the issuing authority up to a self-signed root; empty if there is no such line."""
     line = [first]
     while not _issued(line[-1], line[-1]):
         issuer = next((other for other in above if other not in line and _issued(line[-1], other)), None)
-        if issuer is None:
+        if issuer is None or len(line) == _MAX_CERTIFICATES:
             return []
         line.append(issuer)
     return line
@@ -168,43 +233,3 @@ def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     except Exception:  # a wrong name, key type or signature each have an error of their own
         return False
     return True
-
-
-def _usable_crls(paths: Sequence[Path], line: Sequence[x509.Certificate]) -> tuple[tuple[bytes, ...], list[str]]:
-    usable: list[bytes] = []
-    faults: list[str] = []
-    for path in paths:
-        try:
-            usable.append(_read_crl(path, line))
-        except OSError as error:
-            faults.append(f"{path}: {error.strerror}")
-        except ValueError as error:
-            faults.append(f"{path}: {error}")
-    return tuple(usable), faults
-
-
-def _read_crl(path: Path, line: Sequence[x509.Certificate]) -> bytes:
-    """A revocation list as DER.
-
-    Raises:
-        ValueError: if it is none, or not signed by one of these authorities
-        OSError: if the file can't be read
-    """
-    content = path.read_bytes()
-    is_pem = content.lstrip().startswith(b"-----")
-    try:
-        crl = x509.load_pem_x509_crl(content) if is_pem else x509.load_der_x509_crl(content)
-        digest = crl.signature_hash_algorithm
-        is_signed = any(issuer.subject == crl.issuer and _signed(crl, issuer) for issuer in line)
-    except Exception as error:
-        raise ValueError("this is no revocation list") from error
-    if digest is not None and digest.name in _WEAK_DIGESTS:
-        raise ValueError(f"the list is signed with {digest.name}")
-    if not is_signed:
-        raise ValueError("the list is not signed by an authority of this entry")
-    return crl.public_bytes(Encoding.DER)
-
-
-def _signed(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
-    key = issuer.public_key()
-    return crl.is_signature_valid(key)  # type: ignore[arg-type]  # only keys on our list get here

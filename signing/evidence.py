@@ -90,7 +90,8 @@ class Evidence:
 
     ``chain`` has the certificates above the signer's up to the root (DER), and ``revocation`` the SHA-256 (hexadecimal)
     of every list and response that was relied on: what a later proof needs. ``signed_at`` is when the signer says to
-    have signed, ``stamped_at`` the earliest time that an accepted timestamp proves.
+    have signed, ``stamped_at`` the earliest time that an accepted timestamp proves, ``ignored_stamps`` how many
+    timestamps prove nothing because no accepted authority vouches for them.
 
     ``content`` is None when the signature covers the file byte for byte. Otherwise it is what was signed, in
     canonical form, and only that may be validated and forwarded.
@@ -107,6 +108,7 @@ class Evidence:
     revocation: tuple[str, ...] = ()
     signed_at: datetime | None = None
     stamped_at: datetime | None = None
+    ignored_stamps: int = 0
 
 
 class TrustUnavailable(TemporaryError):  # noqa: N818 -- says what is missing, as BrokerUnavailable does

@@ -2,7 +2,7 @@
 
 FS is base64 text (annex 25). The network's own pages ask for one line or for 76 columns parted by a bare CR;
 clients in the field send 64 columns parted by CRLF. So every white space is skipped, and nothing else.
-PEM armour lines, which clients are asked to strip, are tolerated under the name ``pem-armour``.
+PEM armour lines, which clients are asked to strip, are tolerated only by name (``signing.policy``).
 An XML signature may come as it is, or in base64 too.
 
 What the bytes mean is judged elsewhere.
@@ -14,9 +14,9 @@ import re
 from dataclasses import dataclass
 
 from signing.evidence import Fault, Format, Reason
+from signing.policy import Leniency, Policy
 
 MAX_BYTES = 1 << 20
-PEM_ARMOUR = "pem-armour"
 
 _SPACE = b" \t\r\n"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -32,11 +32,12 @@ class Unwrapped:
     leniencies: tuple[str, ...] = ()
 
 
-def unwrap(signature: bytes) -> Unwrapped | Fault:
+def unwrap(signature: bytes, policy: Policy) -> Unwrapped | Fault:
     """Find the signature in the bytes of FS, whatever they are.
 
     Args:
         signature: the whole file, at most one mebibyte
+        policy: what is tolerated
     """
     if len(signature) > MAX_BYTES:
         return Fault(Reason.SHAPE, "The signature is larger than one mebibyte.")
@@ -45,7 +46,9 @@ def unwrap(signature: bytes) -> Unwrapped | Fault:
         return Unwrapped(Format.XML, text)
     leniencies: tuple[str, ...] = ()
     if armoured := _ARMOUR.fullmatch(text):
-        text, leniencies = armoured[2], (PEM_ARMOUR,)
+        if not policy.allows(Leniency.PEM_ARMOUR):
+            return Fault(Reason.SYNTAX, "The BEGIN and END lines of PEM stand around the signature; they must not.")
+        text, leniencies = armoured[2], (Leniency.PEM_ARMOUR.value,)
     try:
         content = decode(text)
     except ValueError:

@@ -1,28 +1,38 @@
 """Does an accepted authority stand behind this signer, now, for signing?
 
-``signing.chain`` says whether RFC 5280 accepts the path. Here is what we ask beyond it: the accepted authority itself
-must be the signer's issuer, the certificate must be meant for signing, and the terms of the authority must be met
-(``signing.terms``). Paths are built from configured certificates only; those that came with the message are not needed,
-since a configured chain always reaches its root.
+``signing.chain`` says whether RFC 5280 accepts the path, ``signing.strict_store`` whether OpenSSL agrees, and
+``signing.revocation`` whether everybody on it is unrevoked. Here is what we ask beyond them: the accepted authority
+itself must be the signer's issuer, the certificate must be meant for signing, and the terms of the authority must be
+met (``signing.terms``). Paths are built from configured certificates only; those that came with the message are not
+needed, since a configured chain always reaches its root.
 
 The same issuer may be accepted by several entries, on different terms or through different chains: one that is good is
-enough.
+enough. What was found good is remembered (``signing.decisions``).
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 
-from asn1crypto import crl as asn1_crl
 from asn1crypto import x509 as asn1
 from pyhanko_certvalidator.authority import AuthorityWithCert
+from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.sig_validate import DEFAULT_SIGNATURE_VALIDATOR
 
+from signing import strict_store, window
 from signing.authorities import Authorities
 from signing.authority import Authority
+from signing.certificate import MAX_BYTES
 from signing.chain import Material, find_path
+from signing.decisions import Accepted, Decisions, Question
 from signing.evidence import Fault, Reason, TrustUnavailable
+from signing.freshness import Moment
+from signing.revocation import Undecided, Unrevoked, check_path
+from signing.standing import Sources
 from signing.terms import Terms, Use
+
+__all__ = ["Accepted", "judge"]
 
 # A certificate that limits itself to other purposes, such as TLS servers or time stamps, signs no declaration.
 _SIGNING_PURPOSES = frozenset(
@@ -35,61 +45,129 @@ _SIGNING_PURPOSES = frozenset(
         "1.3.6.1.5.5.7.3.36",  # document signing, RFC 9336
     }
 )
+_DECISIONS = Decisions()
 
 
-def judge(certificate: bytes, authorities: Authorities, at: datetime, use: Use | None = None) -> str | Fault:
+@dataclass(frozen=True, slots=True)
+class _Good:
+    """An entry accepts a signer, and what is known about other moments."""
+
+    accepted: Accepted
+    standing: Unrevoked
+
+
+def judge(
+    certificate: bytes,
+    authorities: Authorities,
+    at: datetime,
+    use: Use | None = None,
+    *,
+    later_revocation_counts: bool = False,
+    now: datetime | None = None,
+) -> Accepted | Fault:
     """Which accepted authority vouches for a signer at a moment.
 
     Args:
         certificate: the signer's, as DER
         at: the moment, with its time zone
-        use: for which environment and message type; None asks no authority about them
-
-    Returns:
-        the name of the authority
+        use: for which environment and message type, and whether it is a timestamp authority; None asks no authority
+            about environment and message type
+        later_revocation_counts: whether a certificate is refused that was revoked after the moment
+        now: when it is judged, with its time zone; None for the present
 
     Raises:
         TrustUnavailable: if revocation can't be decided for a certificate of the path
     """
+    question = Question(certificate, use or Use(), later_revocation_counts)
+    if remembered := _DECISIONS.recall(question, authorities, at):
+        return remembered
+    issuers = _issuers(certificate, authorities)
+    if isinstance(issuers, Fault):
+        return issuers
+    moment = Moment(at, now or datetime.now(UTC), later_revocation_counts)
+    good = _first_good(_Signer(certificate, question.use, moment), issuers)
+    if isinstance(good, Fault):
+        return good
+    if good.standing.is_lasting and not window.is_about_to_grow(issuers, moment):
+        turns = (*window.turning_points(certificate, issuers), *good.standing.turns)
+        _DECISIONS.remember(question, authorities, good.accepted, at, turns)
+    return good.accepted
+
+
+@dataclass(frozen=True, slots=True)
+class _Signer:
+    """Who is judged, for what, and when."""
+
+    certificate: bytes
+    use: Use
+    moment: Moment
+
+    @property
+    def parsed(self) -> asn1.Certificate:
+        """A fresh reading: the library keeps what it works out in the object."""
+        return asn1.Certificate.load(self.certificate, strict=True)
+
+
+def _issuers(certificate: bytes, authorities: Authorities) -> tuple[Authority, ...] | Fault:
+    """The entries whose key signed a certificate."""
+    if len(certificate) > MAX_BYTES:
+        return Fault(Reason.SHAPE, "The signer's certificate is larger than 8 kB.")
     try:
         leaf = asn1.Certificate.load(certificate, strict=True)
-        issuers = [authority for authority in authorities if _issued(authority, leaf)]
+        issuers = tuple(authority for authority in authorities if _issued(authority, leaf))
     except Exception:  # asn1crypto raises whatever hostile bytes lead it to
         return Fault(Reason.SYNTAX, "The signer's certificate cannot be read.")
     if not issuers:
         return Fault(Reason.NOT_ACCEPTED, "The signer's certificate was not issued by an accepted authority.")
-    return _first_good(leaf, issuers, at, use or Use())
+    return issuers
 
 
-def _first_good(leaf: asn1.Certificate, issuers: Sequence[Authority], at: datetime, use: Use) -> str | Fault:
+def _first_good(signer: _Signer, issuers: Sequence[Authority]) -> _Good | Fault:
     faults: list[Fault] = []
     unknown: list[TrustUnavailable] = []
     for authority in issuers:
-        try:
-            fault = _fault_by(authority, leaf, at, use)
-        except TrustUnavailable as error:
-            unknown.append(error)
-            continue
-        if fault is None:
-            return authority.name
-        faults.append(fault)
+        match _judge_by(authority, signer):
+            case _Good() as good:
+                return good
+            case Fault() as fault:
+                faults.append(fault)
+            case Undecided() as undecided:
+                unknown.append(_unavailable(undecided, authority))
     if unknown:
         raise unknown[0]
     return faults[0]
 
 
-def _fault_by(authority: Authority, leaf: asn1.Certificate, at: datetime, use: Use) -> Fault | None:
-    """What is wrong with a signer by one entry; what is refused anyway doesn't wait for a revocation list."""
-    for fault in _misuse(leaf, authority.terms):
+def _unavailable(undecided: Undecided, authority: Authority) -> TrustUnavailable:
+    return TrustUnavailable(undecided.issuer, "revocation is unknown", authority.name, undecided.certificate)
+
+
+def _judge_by(authority: Authority, signer: _Signer) -> _Good | Fault | Undecided:
+    """What one entry says of a signer; what is refused anyway doesn't wait for a revocation list."""
+    leaf, at = signer.parsed, signer.moment.at
+    for fault in _misuse(leaf, authority.terms, signer.use):
         return fault
-    if refusal := authority.terms.refusal(at, use):
+    if refusal := authority.terms.refusal(at, signer.use):
         return Fault(Reason.POLICY, refusal)
-    path = find_path(leaf, _material(authority, at), at)
+    material = _material(authority)
+    path = _path(authority, signer, material)
+    if isinstance(path, Fault):
+        return path
+    standing = check_path(path, material, _sources(authority), signer.moment)
+    if not isinstance(standing, Unrevoked):
+        return standing
+    return _Good(Accepted(authority.name, (authority.certificate, *authority.chain), standing.relied), standing)
+
+
+def _path(authority: Authority, signer: _Signer, material: Material) -> ValidationPath | Fault:
+    """The path through the accepted authority itself, if both engines accept it."""
+    leaf, at = signer.parsed, signer.moment.at
+    path = find_path(leaf, material, at)
     if isinstance(path, Fault):
         return path
     if path.find_issuing_authority(leaf) != AuthorityWithCert(_certificate(authority.certificate)):
         return Fault(Reason.NOT_ACCEPTED, "The signer's certificate was not issued by an accepted authority.")
-    return None
+    return strict_store.check(signer.certificate, (authority.certificate, *authority.chain), at) or path
 
 
 def _issued(authority: Authority, leaf: asn1.Certificate) -> bool:
@@ -108,39 +186,37 @@ def _issued(authority: Authority, leaf: asn1.Certificate) -> bool:
     return True
 
 
-def _misuse(leaf: asn1.Certificate, terms: Terms) -> Iterator[Fault]:
-    """Why a certificate isn't meant for signing declarations."""
+def _misuse(leaf: asn1.Certificate, terms: Terms, use: Use) -> Iterator[Fault]:
+    """Why a certificate isn't meant for what it is used for."""
     try:
         usages = leaf.key_usage_value.native if leaf.key_usage_value else set()
         purposes = set(leaf.extended_key_usage_value.native) if leaf.extended_key_usage_value else None
         policies = {policy["policy_identifier"].dotted for policy in leaf.certificate_policies_value or ()}
+        is_critical = "extended_key_usage" in leaf.critical_extensions
     except Exception:  # asn1crypto reads extensions late
         yield Fault(Reason.SYNTAX, "The usage or policies of the signer's certificate cannot be read.")
         return
     if not usages & terms.key_usages:
         meant = " or ".join(sorted(terms.key_usages))
         yield Fault(Reason.KEY_USAGE, f"The key usage of the signer's certificate leaves out {meant}.")
-    if purposes is not None and not purposes & _SIGNING_PURPOSES:
+    if use.timestamps and not (purposes == {"time_stamping"} and is_critical):
+        yield Fault(Reason.KEY_USAGE, "The certificate is not one for timestamps alone.")  # RFC 3161, 2.3
+    if not use.timestamps and purposes is not None and not purposes & _SIGNING_PURPOSES:
         yield Fault(Reason.KEY_USAGE, "The extended key usage of the signer's certificate leaves out signing.")
     if terms.policies and not policies & terms.policies:
         yield Fault(Reason.POLICY, "The signer's certificate has none of the policies that are required.")
 
 
-def _material(authority: Authority, at: datetime) -> Material:
-    above = (authority.certificate, *authority.chain)
-    root, *below = reversed([_certificate(der) for der in above])
-    age = authority.terms.crl_max_age
-    crls = _lists(authority.crls)
-    if age is not None:
-        crls = tuple(crl for crl in crls if at - crl["tbs_cert_list"]["this_update"].native <= age)
-    return Material(root, tuple(below), crls)
+def _material(authority: Authority) -> Material:
+    root, *below = reversed([_certificate(der) for der in (authority.certificate, *authority.chain)])
+    return Material(root, tuple(below))
+
+
+def _sources(authority: Authority) -> Sources:
+    age = authority.terms.revocation_max_age
+    return Sources(authority.crls, authority.responses, authority.list_issuers, age)
 
 
 @lru_cache(maxsize=256)
 def _certificate(der: bytes) -> asn1.Certificate:
     return asn1.Certificate.load(der, strict=True)
-
-
-@lru_cache(maxsize=16)
-def _lists(ders: tuple[bytes, ...]) -> tuple[asn1_crl.CertificateList, ...]:
-    return tuple(asn1_crl.CertificateList.load(der, strict=True) for der in ders)

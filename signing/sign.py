@@ -1,156 +1,204 @@
 """How does the gateway sign what it sends?
 
 Detached CMS with the attributes of CAdES-B (ETSI EN 319 122-1): content type, message digest, signing time, the signing
-certificate's digest, and the algorithms protected (RFC 6211). Written as base64 in columns of 64 parted by CRLF, the
-layout that clients of the network write themselves.
+certificate's digest, and the algorithms protected (RFC 6211). A timestamp over the signature makes it CAdES-T (5.3
+there). Written as base64 in columns of 64 parted by CRLF, the layout that clients of the network write themselves.
 
-pyHanko's signer needs an event loop; what it would put together is put together here without one.
+pyHanko's signer needs an event loop; what it would put together is put together here without one. Where a timestamp
+comes from is not known here.
 """
 
 import base64
 import hashlib
-import stat
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from asn1crypto import algos, cms, core
 from asn1crypto import x509 as asn1
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import PublicKeyAlgorithmOID
 from pyhanko.sign.general import as_signing_certificate_v2
 
-from config.errors import ConfigurationError
+from config.errors import ConfigurationError, TemporaryError
+from config.settings import KeyReference
 from signing.certificate import check_signer
 from signing.evidence import Fault
+from signing.private_key import PrivateKey, describe, open_private_key
 
 _DIGEST = "sha256"
 _COLUMNS = 64
-
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+_KINDS = {PublicKeyAlgorithmOID.RSAES_PKCS1_v1_5, PublicKeyAlgorithmOID.EC_PUBLIC_KEY}
+# Signed once at the start, to see that key and certificate belong together; no attributes of a CMS begin like this.
+_PROBE = b"the key of this certificate?"
 
 
 @dataclass(frozen=True, slots=True)
-class Signer:
-    """A key with its certificate, ready to sign; thread-safe."""
+class Signature:
+    """A signature that is not written down yet.
 
-    key: PrivateKey
+    ``certificate`` and ``attributes`` (what was signed) are DER, ``value`` is what a timestamp stamps, ``token`` the
+    DER of that timestamp (RFC 3161), if there is one.
+    """
+
     certificate: bytes
+    attributes: bytes
+    value: bytes
+    token: bytes | None = None
 
-    @classmethod
-    def open(cls, key: Path, certificate: Path) -> "Signer":
-        """Read a key and its certificate, both PEM.
+    def stamped(self, token: bytes) -> "Signature":
+        """The same signature with a timestamp over its value."""
+        return replace(self, token=token)
 
-        Args:
-            key: RSA or NIST curve, unencrypted, not readable by everybody
-
-        Raises:
-            ConfigurationError: with every fault found
-        """
-        faults: list[str] = []
-        private = _read_key(key, faults)
-        public = _read_certificate(certificate, faults)
-        if private and public and private.public_key() != public.public_key():
-            faults.append(f"{certificate}: the certificate does not belong to {key}")
-        if faults or private is None or public is None:
-            raise ConfigurationError(faults)
-        return cls(private, public.public_bytes(Encoding.DER))
-
-    def sign_detached(self, data: bytes) -> bytes:
-        """Sign bytes as they are.
-
-        Returns:
-            base64 text of the CMS, lines of 64 characters that each end in CRLF
-        """
+    def cms(self) -> bytes:
+        """The signature as DER."""
         certificate = asn1.Certificate.load(self.certificate, strict=True)
-        mechanism = algos.SignedDigestAlgorithm({"algorithm": self._mechanism()})
-        attributes = _attributes(data, certificate, mechanism)
-        signer = cms.SignerInfo(
-            {
-                "version": "v1",
-                "sid": {
-                    "issuer_and_serial_number": {
-                        "issuer": certificate.issuer,
-                        "serial_number": certificate.serial_number,
-                    }
-                },
-                "digest_algorithm": {"algorithm": _DIGEST},
-                "signed_attrs": attributes,
-                "signature_algorithm": mechanism,
-                "signature": self._sign(attributes.dump()),
-            }
-        )
+        signer = {
+            "version": "v1",
+            "sid": {
+                "issuer_and_serial_number": {
+                    "issuer": certificate.issuer,
+                    "serial_number": certificate.serial_number,
+                }
+            },
+            "digest_algorithm": {"algorithm": _DIGEST},
+            "signed_attrs": cms.CMSAttributes.load(self.attributes),
+            "signature_algorithm": _mechanism(certificate),
+            "signature": self.value,
+        }
+        if self.token is not None:
+            stamp = {"type": "signature_time_stamp_token", "values": (cms.ContentInfo.load(self.token),)}
+            signer["unsigned_attrs"] = cms.CMSAttributes([cms.CMSAttribute(stamp)])
         signed = cms.SignedData(
             {
                 "version": "v1",
                 "digest_algorithms": [{"algorithm": _DIGEST}],
                 "encap_content_info": {"content_type": "data"},
                 "certificates": [certificate],
-                "signer_infos": [signer],
+                "signer_infos": [cms.SignerInfo(signer)],
             }
         )
-        return _columns(cms.ContentInfo({"content_type": "signed_data", "content": signed}).dump())
+        encoded: bytes = cms.ContentInfo({"content_type": "signed_data", "content": signed}).dump()
+        return encoded
 
-    def _mechanism(self) -> str:
-        return f"{_DIGEST}_rsa" if isinstance(self.key, rsa.RSAPrivateKey) else f"{_DIGEST}_ecdsa"
-
-    def _sign(self, content: bytes) -> bytes:
-        if isinstance(self.key, rsa.RSAPrivateKey):
-            return self.key.sign(content, padding.PKCS1v15(), hashes.SHA256())
-        return self.key.sign(content, ec.ECDSA(hashes.SHA256()))
+    def text(self) -> bytes:
+        """Base64 of the CMS, lines of 64 characters that each end in CRLF."""
+        lines = textwrap.wrap(base64.b64encode(self.cms()).decode(), _COLUMNS)
+        return "".join(f"{line}\r\n" for line in lines).encode()
 
 
-def _attributes(data: bytes, certificate: Any, mechanism: algos.SignedDigestAlgorithm) -> Any:
-    digest_algorithm = algos.DigestAlgorithm({"algorithm": _DIGEST})
-    protection = cms.CMSAlgorithmProtection({"digest_algorithm": digest_algorithm, "signature_algorithm": mechanism})
-    now = datetime.now(UTC).replace(microsecond=0)
-    values = {
-        "content_type": "data",
-        "message_digest": hashlib.new(_DIGEST, data).digest(),
-        "signing_time": cms.Time({"utc_time": core.UTCTime(now)}),
-        "signing_certificate_v2": as_signing_certificate_v2(certificate),
-        "cms_algorithm_protection": protection,
-    }
-    return cms.CMSAttributes([cms.CMSAttribute({"type": name, "values": (value,)}) for name, value in values.items()])
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A key with its certificate (DER), ready to sign; thread-safe."""
+
+    key: PrivateKey
+    certificate: bytes
+
+    @classmethod
+    def open(cls, key: KeyReference, certificate: Path) -> "Signer":
+        """Take a key and its certificate into use.
+
+        Args:
+            key: what :func:`signing.private_key.open_private_key` opens
+            certificate: PEM
+
+        Raises:
+            ConfigurationError: with every fault found
+        """
+        faults: list[str] = []
+        private, public = None, None
+        try:
+            private = open_private_key(key)
+        except ConfigurationError as fault:
+            faults.extend(fault.faults)
+        try:
+            public = read_certificate(certificate)
+        except ConfigurationError as fault:
+            faults.extend(fault.faults)
+        if private and public and not _belong_together(private, public):
+            faults.append(f"{certificate}: the certificate does not belong to {describe(key)}")
+        if faults or private is None or public is None:
+            raise ConfigurationError(faults)
+        return cls(private, public.public_bytes(Encoding.DER))
+
+    def sign(self, data: bytes, at: datetime) -> Signature:
+        """Sign bytes as they are.
+
+        Args:
+            data: what is signed
+            at: the signing time that the signature tells
+
+        Raises:
+            TemporaryError: the key can't be reached now
+        """
+        attributes = _attributes(data, asn1.Certificate.load(self.certificate, strict=True), at)
+        return Signature(self.certificate, attributes, self.key.sign(attributes))
 
 
-def _columns(der: bytes) -> bytes:
-    lines = textwrap.wrap(base64.b64encode(der).decode(), _COLUMNS)
-    return "".join(f"{line}\r\n" for line in lines).encode()
+def read_certificate(path: Path) -> x509.Certificate:
+    """A certificate that the gateway may sign with, whatever its dates.
 
+    Args:
+        path: PEM
 
-def _read_key(path: Path, faults: list[str]) -> PrivateKey | None:
-    try:
-        if path.stat().st_mode & stat.S_IROTH:
-            faults.append(f"{path}: everybody may read this key")
-        key = load_pem_private_key(path.read_bytes(), password=None)
-    except OSError as error:
-        faults.append(f"{path}: {error.strerror}")
-        return None
-    except Exception:  # encrypted, foreign or broken: each has an error of its own
-        faults.append(f"{path}: this is no unencrypted private key in PEM")
-        return None
-    if not isinstance(key, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey)):
-        faults.append(f"{path}: the key is neither RSA nor on a NIST curve")
-        return None
-    return key
-
-
-def _read_certificate(path: Path, faults: list[str]) -> x509.Certificate | None:
+    Raises:
+        ConfigurationError: it can't be read, is an authority's, or its key is none to sign answers with
+    """
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
     except OSError as error:
-        faults.append(f"{path}: {error.strerror}")
-        return None
-    except ValueError:
-        faults.append(f"{path}: this is no certificate in PEM")
-        return None
+        raise ConfigurationError([f"{path}: {error.strerror}"]) from error
+    except ValueError as error:
+        raise ConfigurationError([f"{path}: this is no certificate in PEM"]) from error
     checked = check_signer(certificate.public_bytes(Encoding.DER))
     if isinstance(checked, Fault):
-        faults.append(f"{path}: {checked.detail}")
-        return None
+        raise ConfigurationError([f"{path}: {checked.detail}"])
+    if certificate.public_key_algorithm_oid not in _KINDS:
+        raise ConfigurationError([f"{path}: the certificate's key is neither RSA nor on a NIST curve"])
     return certificate
+
+
+def _belong_together(private: PrivateKey, certificate: x509.Certificate) -> bool:
+    """Whether the certificate's key verifies what the private key signs; a token need not show a key's other half.
+
+    Raises:
+        ConfigurationError: the key can't sign
+    """
+    try:
+        value = private.sign(_PROBE)
+    except TemporaryError as fault:
+        raise ConfigurationError([str(fault)]) from fault
+    public = certificate.public_key()
+    try:
+        if isinstance(public, rsa.RSAPublicKey):
+            public.verify(value, _PROBE, padding.PKCS1v15(), hashes.SHA256())
+        elif isinstance(public, ec.EllipticCurvePublicKey):
+            public.verify(value, _PROBE, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _mechanism(certificate: asn1.Certificate) -> algos.SignedDigestAlgorithm:
+    kind = "rsa" if certificate.public_key.algorithm == "rsa" else "ecdsa"
+    return algos.SignedDigestAlgorithm({"algorithm": f"{_DIGEST}_{kind}"})
+
+
+def _attributes(data: bytes, certificate: asn1.Certificate, at: datetime) -> bytes:
+    digest = algos.DigestAlgorithm({"algorithm": _DIGEST})
+    protection = {"digest_algorithm": digest, "signature_algorithm": _mechanism(certificate)}
+    values = {
+        "content_type": "data",
+        "message_digest": hashlib.new(_DIGEST, data).digest(),
+        "signing_time": cms.Time({"utc_time": core.UTCTime(at.astimezone(UTC).replace(microsecond=0))}),
+        "signing_certificate_v2": as_signing_certificate_v2(certificate),
+        "cms_algorithm_protection": cms.CMSAlgorithmProtection(protection),
+    }
+    attributes = [cms.CMSAttribute({"type": name, "values": (value,)}) for name, value in values.items()]
+    encoded: bytes = cms.CMSAttributes(attributes).dump()
+    return encoded

@@ -8,7 +8,12 @@ The optional ``authority.toml`` of an entry, for instance::
     key_usages = ["non_repudiation"]               # it has one of them; default this and digital_signature
     accepted_from = 2026-01-01T00:00:00+01:00      # this moment is in
     accepted_to = 2027-01-01T00:00:00+01:00        # this one is out
-    crl_max_age_hours = 24                         # an older list says nothing; default what the list says itself
+    revocation_max_age_hours = 24                  # an older list or OCSP response says nothing; default what it says
+    issues = ["signatures"]                        # signatures, timestamps: whose certificates; default signatures
+    crl_from = ["http://pki.example/issuing.crl"]  # where its lists are fetched, if fetching is on; default nowhere
+    ocsp_from = "http://ocsp.example/"             # where its responder is asked, if fetching is on; default nowhere
+
+With fetching on, only ``crl_from`` and ``ocsp_from`` are asked, never an address that a certificate names.
 
 Policies are looked for in the signer's certificate only: national authorities in the field list them by a longer number
 there than in the authority's own certificate, so that the explicit policy of RFC 5280, 6.1 would refuse every signer.
@@ -23,22 +28,35 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, HttpUrl, TypeAdapter, ValidationError
 
 from config.errors import ConfigurationError
 
+
+def _as_written(url: str) -> str:
+    """An address whose parts are right, spelled as it was given."""
+    TypeAdapter(HttpUrl).validate_python(url)
+    return url
+
+
 KeyUsage = Literal["digital_signature", "non_repudiation"]
 Environment = Literal["R", "T", "S"]
+Issue = Literal["signatures", "timestamps"]
 _Oid = Annotated[str, Field(pattern=r"^[0-2](\.(0|[1-9][0-9]*)){1,30}$", max_length=128)]
 _Purpose = Annotated[str, Field(pattern=r"^[0-9A-Z]{1,16}$")]
+_Url = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9\[][!-~]*$", max_length=1024), AfterValidator(_as_written)]
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What a signature is for: environment (R, T, S) and message type of its submission; None leaves it open."""
+    """What a signature is for: environment (R, T, S) and message type of its submission; None leaves it open.
+
+    ``timestamps`` asks about the certificate of a timestamp authority instead of a signer's.
+    """
 
     environment: str | None = None
     purpose: str | None = None
+    timestamps: bool = False
 
 
 class Terms(BaseModel):
@@ -52,12 +70,15 @@ class Terms(BaseModel):
     key_usages: frozenset[KeyUsage] = Field(default=frozenset(("digital_signature", "non_repudiation")), min_length=1)
     accepted_from: Annotated[AwareDatetime, Field(strict=True)] | None = None
     accepted_to: Annotated[AwareDatetime, Field(strict=True)] | None = None
-    crl_max_age_hours: Annotated[float, Field(strict=True, gt=0, lt=100_000)] | None = None
+    revocation_max_age_hours: Annotated[float, Field(strict=True, gt=0, lt=100_000)] | None = None
+    issues: frozenset[Issue] = Field(default=frozenset(("signatures",)), min_length=1)
+    crl_from: tuple[_Url, ...] = Field(default=(), max_length=32)
+    ocsp_from: _Url | None = None
 
     @property
-    def crl_max_age(self) -> timedelta | None:
-        """How old a revocation list may be at the moment that is judged."""
-        return None if self.crl_max_age_hours is None else timedelta(hours=self.crl_max_age_hours)
+    def revocation_max_age(self) -> timedelta | None:
+        """How old a revocation list or OCSP response may be at the moment that is judged."""
+        return None if self.revocation_max_age_hours is None else timedelta(hours=self.revocation_max_age_hours)
 
     def refusal(self, at: datetime, use: Use) -> str:
         """Why signatures of this authority are not accepted then or for that, as a sentence; empty if they are."""
@@ -65,6 +86,8 @@ class Terms(BaseModel):
             return "The authority of the signer's certificate was not accepted yet."
         if self.accepted_to is not None and at >= self.accepted_to:
             return "The authority of the signer's certificate is accepted no more."
+        if ("timestamps" if use.timestamps else "signatures") not in self.issues:
+            return "The authority of the signer's certificate is not accepted for this kind of certificate."
         if use.environment is not None and use.environment not in self.environments:
             return f"The authority of the signer's certificate is not accepted in environment {use.environment}."
         if use.purpose is not None and self.purposes and use.purpose not in self.purposes:

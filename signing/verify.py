@@ -1,7 +1,12 @@
 """Is this signature good, and what exactly does it cover?
 
 The one door for signatures: a file with its signature beside it (FS, annex 25), or an XML document with its signature
-inside. CMS or XML is told from the bytes. Judged in this order: shape, algorithms, mathematics, path.
+inside. CMS or XML is told from the bytes. Judged in this order: shape, algorithms, mathematics, times, timestamps,
+path.
+
+A timestamp is verified when it is there, and a bad one refuses the signature. One that no accepted authority vouches
+for proves nothing and harms nothing: it is ignored, and the evidence counts it. Else a sender whose software timestamps
+on its own could send nothing before an operator accepted whoever it asks.
 
 Whether the signer's certificate is registered for the sender is not asked here. The functions are synchronous and
 meant for a limited worker process: hostile bytes may cost time and memory, an XML document of ten megabytes 600 MB.
@@ -10,18 +15,24 @@ the file can't be read, ``MemoryError`` if the worker's limit is too low.
 """
 
 import hashlib
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import assert_never
 
-from signing import cms, path, xmldsig
+from signing import certificate, cms, path, times, timestamp, xmldsig
 from signing.authorities import Authorities
 from signing.evidence import Evidence, Fault, Format, Proven, Reason, TrustUnavailable
 from signing.layout import Unwrapped, unwrap
-from signing.policy import Leniency, Policy
+from signing.path import Accepted
+from signing.policy import Policy
 from signing.terms import Use
 
 DEFAULT = Policy()
+
+_XML = (Format.XML, Format.XADES)
+# Why nobody vouches for a timestamp; every other reason says that it is bad.
+_UNVOUCHED = frozenset({Reason.NOT_ACCEPTED, Reason.POLICY})
 
 __all__ = ["Evidence", "Fault", "Format", "Reason", "TrustUnavailable", "Use", "verify_detached", "verify_enveloped"]
 
@@ -48,13 +59,14 @@ def verify_detached(
         TrustUnavailable: if revocation can't be decided now
         OSError: if the file can't be read
     """
-    unwrapped = unwrap(signature)
+    unwrapped = unwrap(signature, policy)
     if isinstance(unwrapped, Fault):
         return unwrapped
     proven = _examine(data, unwrapped, policy)
     if isinstance(proven, Fault):
         return proven
-    return _evidence(proven, unwrapped.leniencies, path.judge(proven.certificate, authorities, at, use))
+    proven = replace(proven, leniencies=unwrapped.leniencies + proven.leniencies)
+    return _judge(proven, _Question(authorities, at, policy, use))
 
 
 def verify_enveloped(
@@ -72,31 +84,101 @@ def verify_enveloped(
         TrustUnavailable: if revocation can't be decided now
         OSError: if the file can't be read
     """
-    proven = xmldsig.examine_enveloped(data)
+    if policy.formats.isdisjoint(_XML):
+        return _unwelcome(Format.XML)
+    proven = xmldsig.examine_enveloped(data, policy)
     if isinstance(proven, Fault):
         return proven
-    return _evidence(proven, (), path.judge(proven.certificate, authorities, at, use))
+    return _judge(proven, _Question(authorities, at, policy, use))
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """By whom, when and for what a signature must be good."""
+
+    authorities: Authorities
+    at: datetime
+    policy: Policy
+    use: Use | None
 
 
 def _examine(data: Path, unwrapped: Unwrapped, policy: Policy) -> Proven | Fault:
     match unwrapped.format:
         case Format.CMS:
-            return cms.examine(data, unwrapped.content, text_mode=policy.allows(Leniency.TEXT_MODE))
+            return (
+                cms.examine(data, unwrapped.content, policy) if Format.CMS in policy.formats else _unwelcome(Format.CMS)
+            )
         case Format.XML | Format.XADES:
-            return xmldsig.examine_detached(data, unwrapped.content)
+            if policy.formats.isdisjoint(_XML):
+                return _unwelcome(Format.XML)
+            return xmldsig.examine_detached(data, unwrapped.content, policy)
         case _:
             assert_never(unwrapped.format)
 
 
-def _evidence(proven: Proven, leniencies: tuple[str, ...], authority: str | Fault) -> Evidence | Fault:
-    if isinstance(authority, Fault):
-        return authority
+def _unwelcome(form: Format) -> Fault:
+    return Fault(Reason.FORMAT, f"A signature in the format {form} is not accepted.")
+
+
+def _judge(proven: Proven, question: _Question) -> Evidence | Fault:
+    """What remains once the mathematics hold."""
+    if proven.format not in question.policy.formats:
+        return _unwelcome(proven.format)
+    if fault := times.check_times(proven, None, question.at, question.policy):
+        return fault
+    try:
+        stamped = _stamped_at(proven, question)
+    except TrustUnavailable:
+        # Who is refused anyway needn't wait for the timestamp's authority.
+        accepted = _accepted(proven, question)
+        if isinstance(accepted, Fault):
+            return accepted
+        raise
+    if isinstance(stamped, Fault):
+        return stamped
+    accepted = _accepted(proven, question)
+    return accepted if isinstance(accepted, Fault) else _evidence(proven, accepted, stamped)
+
+
+def _accepted(proven: Proven, question: _Question) -> Accepted | Fault:
+    return path.judge(
+        proven.certificate,
+        question.authorities,
+        question.at,
+        question.use,
+        later_revocation_counts=question.policy.later_revocation_counts,
+    )
+
+
+def _stamped_at(proven: Proven, question: _Question) -> tuple[datetime, ...] | Fault:
+    """The times that accepted timestamps prove."""
+    proved: list[datetime] = []
+    for stamp in proven.stamps:
+        moment = timestamp.verify_stamp(stamp, question.authorities, question.at, question.use)
+        if isinstance(moment, datetime):
+            proved.append(moment)
+        elif moment.reason is Reason.TIMESTAMP:
+            return moment
+        elif moment.reason not in _UNVOUCHED:
+            return Fault(Reason.TIMESTAMP, f"The timestamp's authority is refused: {moment.reason}.")
+    if proved and (fault := times.check_times(proven, min(proved), question.at, question.policy)):
+        return fault
+    return tuple(proved)
+
+
+def _evidence(proven: Proven, accepted: Accepted, stamped: tuple[datetime, ...]) -> Evidence:
+    tolerated = (*proven.leniencies, *certificate.leniencies_of(proven.certificate))
     return Evidence(
         format=proven.format,
         certificate=proven.certificate,
         fingerprint=hashlib.sha256(proven.certificate).hexdigest(),
-        authority=authority,
+        authority=accepted.authority,
         sha256=proven.sha256,
-        leniencies=leniencies + proven.leniencies,
+        leniencies=tuple(dict.fromkeys(tolerated)),
         content=proven.content,
+        chain=accepted.chain,
+        revocation=accepted.revocation,
+        signed_at=proven.signed_at,
+        stamped_at=min(stamped, default=None),
+        ignored_stamps=len(proven.stamps) - len(stamped),
     )

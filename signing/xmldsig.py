@@ -1,8 +1,8 @@
 """Does this XML signature cover that document, and which bytes does it cover?
 
 W3C XML Signature by signxml, after ``signing.xmlshape`` let it pass: the signature inside the document, or beside it
-and naming the file. Only what signxml returns as signed may be used afterwards, so it is handed on as ``content``; a
-detached signature over the file's plain bytes hands on none.
+and naming the file. One with a ds:Object must be XAdES (``signing.xades``). Only what signxml returns as signed may be
+used afterwards, so it is handed on as ``content``; a detached signature over the file's plain bytes hands on none.
 
 signxml is told the signer's certificate and checks mathematics alone; who issued it is ``signing.path``'s question.
 Documents are limited to ten megabytes, because signxml holds some 45 times as much in memory.
@@ -10,6 +10,7 @@ Documents are limited to ten megabytes, because signxml holds some 45 times as m
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from asn1crypto import x509 as asn1
@@ -18,38 +19,75 @@ from lxml.etree import _Element as Element
 from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
 from signxml.exceptions import InvalidDigest, InvalidSignature
 from signxml.verifier import SignatureConfiguration, VerifyResult, XMLVerifier
+from signxml.xades.xades import XAdESVerifier
 
-from signing import xmlshape
+from signing import xades, xmlshape
 from signing.certificate import MAX_BYTES, check_signer, is_authority
 from signing.evidence import Fault, Format, Proven, Reason
 from signing.layout import decode
-from signing.xmlshape import DIGEST_METHODS, DS, ENVELOPED, SIGNATURE_METHODS, Parts
+from signing.policy import Policy
+from signing.xades import Claims
+from signing.xmlshape import DS, ENVELOPED, Parts, Reference
 
-_SIGNATURE_METHODS = frozenset(SignatureMethod[name] for name in SIGNATURE_METHODS.values())
-_DIGEST_METHODS = frozenset(DigestAlgorithm[name] for name in DIGEST_METHODS.values())
 
-
-def examine_enveloped(data: Path) -> Proven | Fault:
+def examine_enveloped(data: Path, policy: Policy) -> Proven | Fault:
     """Judge the signature inside a document, without asking who signed.
+
+    Args:
+        data: an XML document of at most ten megabytes
+        policy: what is tolerated
 
     Raises:
         OSError: if the file can't be read
     """
     document = _content(data)
-    return _guarded(lambda: _enveloped(document))
+    return _guarded(lambda: _enveloped(document, policy))
 
 
-def examine_detached(data: Path, signature: bytes) -> Proven | Fault:
+def examine_detached(data: Path, document: bytes, policy: Policy) -> Proven | Fault:
     """Judge a signature over the file that it names, without asking who signed.
 
     Args:
-        signature: a document whose root is a ds:Signature
+        data: the signed file, of at most ten megabytes
+        document: what came beside it; its root is a ds:Signature
+        policy: what is tolerated
 
     Raises:
         OSError: if the file can't be read
     """
     content = _content(data)
-    return _guarded(lambda: _detached(data.name, content, signature))
+    return _guarded(lambda: _detached(data.name, content, document, policy))
+
+
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    """A signature whose shape and algorithms are in order.
+
+    ``subject`` is the place of the reference to what is signed, ``claims`` what a XAdES signature says about itself.
+    """
+
+    document: bytes
+    parts: Parts
+    subject: int
+    certificate: bytes
+    claims: Claims | None
+
+    @property
+    def reference(self) -> Reference:
+        return self.parts.references[self.subject]
+
+    def proven(self, sha256: str, content: bytes | None) -> Proven:
+        """What holds, once signxml agreed."""
+        claims = self.claims or Claims()
+        return Proven(
+            format=Format.XADES if self.claims else Format.XML,
+            certificate=self.certificate,
+            sha256=sha256,
+            leniencies=tuple(sorted(leniency.value for leniency in self.parts.leniencies | claims.leniencies)),
+            content=content,
+            signed_at=claims.signed_at,
+            stamps=claims.stamps,
+        )
 
 
 def _content(data: Path) -> bytes:
@@ -67,40 +105,40 @@ def _guarded(judge: Callable[[], Proven | Fault]) -> Proven | Fault:
         return Fault(Reason.SHAPE, "The XML signature cannot be read.")
 
 
-def _enveloped(document: bytes) -> Proven | Fault:
-    parts = xmlshape.read(document)
-    if isinstance(parts, Fault):
-        return parts
-    if parts.signature is parts.root or not xmlshape.points_at_root(parts):
+def _enveloped(document: bytes, policy: Policy) -> Proven | Fault:
+    signature = _read(document, policy)
+    if isinstance(signature, Fault):
+        return signature
+    root, transforms = signature.parts.root, signature.reference.transforms
+    if signature.parts.signature is root or not xmlshape.points_at_root(root, signature.reference.uri):
         return Fault(Reason.SHAPE, "The signature does not refer to the document that it is in.")
-    if parts.transforms[:1] != (ENVELOPED,) or ENVELOPED in parts.transforms[1:]:
+    if transforms[:1] != (ENVELOPED,) or ENVELOPED in transforms[1:]:
         return Fault(Reason.SHAPE, "The first transform is not enveloped-signature, or it occurs twice.")
-    signed = _verified(document, parts, None)
-    if isinstance(signed, Fault):
-        return signed
-    certificate, result = signed
-    if result.signed_xml is None or result.signed_xml.tag != parts.root.tag:
+    result = _verified(signature, None, policy)
+    if isinstance(result, Fault):
+        return result
+    if result.signed_xml is None or result.signed_xml.tag != root.tag:
         return Fault(Reason.SHAPE, "The signature does not cover the root of the document.")
-    return Proven(Format.XML, certificate, hashlib.sha256(document).hexdigest(), content=result.signed_data)
+    return signature.proven(hashlib.sha256(document).hexdigest(), result.signed_data)
 
 
-def _detached(name: str, content: bytes, signature: bytes) -> Proven | Fault:
-    parts = xmlshape.read(signature)
-    if isinstance(parts, Fault):
-        return parts
-    if parts.signature is not parts.root or ENVELOPED in parts.transforms:
+def _detached(name: str, content: bytes, document: bytes, policy: Policy) -> Proven | Fault:
+    signature = _read(document, policy)
+    if isinstance(signature, Fault):
+        return signature
+    reference = signature.reference
+    if signature.parts.signature is not signature.parts.root or ENVELOPED in reference.transforms:
         return Fault(Reason.SHAPE, "The document is not a detached ds:Signature.")
-    if parts.uri != name:
+    if reference.uri != name or name.startswith("#"):
         return Fault(Reason.SHAPE, "The signature does not name the file beside it.")
-    referred = xmlshape.parse(content) if parts.transforms else _plain(content)
+    referred = xmlshape.parse(content) if reference.transforms else _plain(content)
     if isinstance(referred, Fault):
         return referred
-    signed = _verified(signature, parts, referred)
-    if isinstance(signed, Fault):
-        return signed
-    certificate, result = signed
-    covered = result.signed_data if parts.transforms else None
-    return Proven(Format.XML, certificate, hashlib.sha256(content).hexdigest(), content=covered)
+    result = _verified(signature, referred, policy)
+    if isinstance(result, Fault):
+        return result
+    covered = result.signed_data if reference.transforms else None
+    return signature.proven(hashlib.sha256(content).hexdigest(), covered)
 
 
 def _plain(content: bytes) -> bytes | Fault:
@@ -108,6 +146,34 @@ def _plain(content: bytes) -> bytes | Fault:
     if len(content) > xmlshape.MAX_BYTES:
         return Fault(Reason.SHAPE, f"The file is larger than {xmlshape.MAX_BYTES // 1_000_000} MB.")
     return content
+
+
+def _read(document: bytes, policy: Policy) -> _Signature | Fault:
+    """Everything that is judged before the mathematics."""
+    parts = xmlshape.read(document, policy)
+    if isinstance(parts, Fault):
+        return parts
+    certificate = _signer(parts, policy)
+    if isinstance(certificate, Fault):
+        return certificate
+    if parts.extra is None:
+        return _Signature(document, parts, 0, certificate, None)
+    claims = xades.read(parts, certificate, policy)
+    if isinstance(claims, Fault):
+        return claims
+    return _Signature(document, parts, xades.subject_of(parts), certificate, claims)
+
+
+def _signer(parts: Parts, policy: Policy) -> bytes | Fault:
+    """The one certificate that isn't an authority's, as DER."""
+    ders = [decode(text.encode()) for text in parts.certificates]
+    if any(len(der) > MAX_BYTES for der in ders):
+        return Fault(Reason.SHAPE, f"A certificate larger than {MAX_BYTES} bytes came with the signature.")
+    signers = [der for der in ders if not is_authority(asn1.Certificate.load(der, strict=True))]
+    if len(signers) != 1:
+        return Fault(Reason.NO_CERTIFICATE, "There is not exactly one signer's certificate in the signature.")
+    checked = check_signer(signers[0], policy)
+    return checked if isinstance(checked, Fault) else signers[0]
 
 
 class _Verifier(XMLVerifier):
@@ -124,46 +190,41 @@ class _Verifier(XMLVerifier):
         return canonical.replace(b' xmlns=""', b"") if nodes.tag == f"{{{DS}}}SignedInfo" else canonical
 
 
-def _verified(document: bytes, parts: Parts, referred: bytes | Element | None) -> tuple[bytes, VerifyResult] | Fault:
-    """The signer's certificate and what it signed."""
-    certificate = _signer(parts)
-    if isinstance(certificate, Fault):
-        return certificate
+class _XadesVerifier(_Verifier, XAdESVerifier):
+    """The same for XAdES: ETSI's schemas too, and its own look at the certificates' digests."""
+
+
+def _verified(signature: _Signature, referred: bytes | Element | None, policy: Policy) -> VerifyResult | Fault:
+    """What was signed, as signxml saw it."""
     try:
-        return certificate, _verify(document, x509.load_der_x509_certificate(certificate), referred)
+        results = _verify(signature, referred)
     except InvalidDigest:
         return Fault(Reason.TAMPERED, "The document is not the one that was signed.")
     except InvalidSignature:
         return Fault(Reason.SIGNATURE, "The signature does not match the certificate that came with it.")
+    if signature.claims is not None:
+        seen = results[1 - signature.subject].signed_xml
+        if seen is None or not xades.says(seen, signature.parts, signature.certificate, policy, signature.claims):
+            return Fault(Reason.SHAPE, "What the signature says about itself is not what was signed.")
+    return results[signature.subject]
 
 
-def _verify(document: bytes, certificate: x509.Certificate, referred: bytes | Element | None) -> VerifyResult:
+def _verify(signature: _Signature, referred: bytes | Element | None) -> list[VerifyResult]:
+    parts = signature.parts
+    certificate = x509.load_der_x509_certificate(signature.certificate)
     configuration = SignatureConfiguration(
         location="./",
-        expect_references=1,
-        signature_methods=_SIGNATURE_METHODS,
-        digest_algorithms=_DIGEST_METHODS,
+        expect_references=len(parts.references),
+        signature_methods=frozenset({SignatureMethod(parts.method)}),
+        digest_algorithms=frozenset(DigestAlgorithm(reference.digest) for reference in parts.references),
         verification_time=certificate.not_valid_before_utc,  # its dates are judged with its path
     )
-    result = _Verifier().verify(
-        document,
+    verifier = _Verifier() if signature.claims is None else _XadesVerifier()
+    result = verifier.verify(
+        signature.document,
         x509_cert=certificate,
         expect_config=configuration,
         parser=xmlshape.parser(),
         uri_resolver=None if referred is None else lambda _: referred,
     )
-    if isinstance(result, list):
-        raise TypeError("one reference was expected")
-    return result
-
-
-def _signer(parts: Parts) -> bytes | Fault:
-    """The one certificate that isn't an authority's, as DER."""
-    ders = [decode(text.encode()) for text in parts.certificates]
-    if any(len(der) > MAX_BYTES for der in ders):
-        return Fault(Reason.SHAPE, f"A certificate larger than {MAX_BYTES} bytes came with the signature.")
-    signers = [der for der in ders if not is_authority(asn1.Certificate.load(der, strict=True))]
-    if len(signers) != 1:
-        return Fault(Reason.NO_CERTIFICATE, "There is not exactly one signer's certificate in the signature.")
-    checked = check_signer(signers[0])
-    return checked if isinstance(checked, Fault) else signers[0]
+    return result if isinstance(result, list) else [result]

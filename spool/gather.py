@@ -1,6 +1,6 @@
 """Which files make a set, and is it whole?
 
-A set is FI parts 1..n, for channels that sign beside the file FS parts 1..n, and the empty file that closes it:
+A set is FI parts 1..n, for senders who sign beside the file FS parts 1..n, and the empty file that closes it:
 GO (start) or TD (cancel).  A file whose prefix is none of these can belong to no set and closes one of its own,
 so that its sender gets an answer (ACRF-129) instead of silence.  Pure: names in, findings out.
 """
@@ -42,7 +42,8 @@ def is_complete(names: Collection[str], signatures: SignatureFiles) -> bool:
     parsed = parse(closing)
     if not isinstance(parsed, FileName) or parsed.prefix is not Prefix.GO:
         return True
-    return not set_findings(names, signatures)
+    # An FS too many stays too many; whatever else is missing may still come.
+    return all(finding.code is Code.FS_UNEXPECTED for finding in set_findings(names, signatures))
 
 
 def set_findings(names: Collection[str], signatures: SignatureFiles) -> tuple[Finding, ...]:

@@ -3,7 +3,7 @@
 Every function takes the connection of a transaction, so that what belongs together is committed together.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -28,6 +28,7 @@ class State(StrEnum):
 
 OPEN_STATES: Final = (State.RECEIVED, State.HELD)
 VERDICTS: Final = (State.ACCEPTED, State.REJECTED, State.REPEATED)
+_BATCH: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +196,23 @@ def hold(
         .values(state=state, attempts=attempts, next_attempt_at=next_attempt_at)
     )
     note(connection, ticket, f"submission.{state}", reason=reason, attempt=attempts)
+
+
+def hasten(connection: Connection, tickets: Collection[str] | None = None) -> int:
+    """Let held submissions that never failed be judged at once, all or those of ``tickets``; answers how many.
+
+    One that failed unexpectedly keeps its turn: it may fail again, and only so often.
+    """
+    query = (
+        sa.update(submissions)
+        .where(submissions.c.state == State.HELD, submissions.c.attempts == 0)
+        .values(next_attempt_at=0)
+    )
+    if tickets is None:
+        return connection.execute(query).rowcount
+    named = sorted(tickets)
+    batches = (named[start : start + _BATCH] for start in range(0, len(named), _BATCH))
+    return sum(connection.execute(query.where(submissions.c.ticket.in_(batch))).rowcount for batch in batches)
 
 
 def release(connection: Connection, ticket: str) -> bool:

@@ -133,6 +133,8 @@ senders: Final = Table(
     Column("purposes", JSON, nullable=False),
     Column("state", String(8), nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("formats", JSON, nullable=False, server_default="[]"),
+    Column("leniencies", JSON, nullable=False, server_default="[]"),
 )
 
 technical_users: Final = Table(
@@ -156,6 +158,12 @@ certificates: Final = Table(
     metadata,
     Column("sender", String(6), ForeignKey("senders.number"), primary_key=True),
     Column("fingerprint", String(64), primary_key=True),
-    Column("der", LargeBinary, nullable=False),
+    # Not kept of a certificate registered by its holder, whose national number it may have.
+    Column("der", LargeBinary),
     Column("registered_at", BigInteger, nullable=False),
+    Column("valid_from", BigInteger),
+    Column("valid_to", BigInteger),
+    Column("not_after", BigInteger, nullable=False),
+    Column("holder", String(64)),
+    Column("issuer", String(1024)),
 )

@@ -129,6 +129,7 @@ class Pki:
         builder = _builder(common_name, issuer.read().subject, private, serial)
         builder = builder.not_valid_before(not_before or now() - timedelta(days=1))
         builder = builder.not_valid_after(not_after or now() + timedelta(days=365))
+        builder = builder.add_extension(identifier_of(issuer.private()), critical=False)
         if key_usage is not None:
             builder = builder.add_extension(usage(key_usage), critical=True)
         if chosen := [_PURPOSES[purpose] for purpose in purposes]:
@@ -178,7 +179,13 @@ def _authority(name: str, issuer: str, key: PrivateKey, issuer_key: PrivateKey, 
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     builder = builder.add_extension(usage(("key_cert_sign", "crl_sign")), critical=True)
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    builder = builder.add_extension(identifier_of(issuer_key), critical=False)
     return builder.sign(issuer_key, hashes.SHA256())
+
+
+def identifier_of(issuer: PrivateKey) -> x509.AuthorityKeyIdentifier:
+    """What a certificate says of its issuer's key (RFC 5280, 4.2.1.1)."""
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key())
 
 
 def _builder(name: str, issuer: x509.Name, key: PrivateKey, serial: int | None) -> x509.CertificateBuilder:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from signing import authorities
 from signing.authorities import Authorities
-from signing.evidence import Fault, Reason
-from signing.verify import verify_detached
+from signing.evidence import Evidence, Fault, Reason
+from signing.policy import Policy
+from signing.verify import DEFAULT, verify_detached
 from tests import signers
 from tests.authority import Credential, Pki, PrivateKey, now
 
@@ -112,10 +114,14 @@ class Bench:
         """A good signature by a new signer of the accepted authority."""
         return Draft(self.pki.issue("An Invented Signer", key=key), digest=digest)
 
-    def ours(self, der: bytes, accepted: Authorities | None = None) -> Verdict:
-        """The gateway's verdict: the reason of a refusal, or accepted."""
+    def verify(self, der: bytes, policy: Policy = DEFAULT, at: datetime | None = None) -> Evidence | Fault:
+        """What the gateway answers."""
         signature = base64.b64encode(der)
-        verdict = verify_detached(self.data, signature, authorities=accepted or self.accepted, at=now())
+        return verify_detached(self.data, signature, authorities=self.accepted, at=at or now(), policy=policy)
+
+    def ours(self, der: bytes, policy: Policy = DEFAULT) -> Verdict:
+        """The gateway's verdict: the reason of a refusal, or accepted."""
+        verdict = self.verify(der, policy)
         return verdict.reason if isinstance(verdict, Fault) else ACCEPTED
 
     def openssl(self, der: bytes) -> str:
@@ -141,14 +147,15 @@ def certificate_of(credential: Credential) -> asn1.Certificate:
 
 def sign(key: PrivateKey, content: bytes, digest: str) -> bytes:
     """A signature in the usual way of the key."""
-    algorithm = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}.get(digest)
+    known = {"sha1": hashes.SHA1(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}  # noqa: S303 -- to be refused
+    algorithm = known.get(digest, hashes.SHA256())
     match key:
         case ed25519.Ed25519PrivateKey():
             return key.sign(content)
         case rsa.RSAPrivateKey():
-            return key.sign(content, padding.PKCS1v15(), algorithm or hashes.SHA256())
+            return key.sign(content, padding.PKCS1v15(), algorithm)
         case ec.EllipticCurvePrivateKey():
-            return key.sign(content, ec.ECDSA(algorithm or hashes.SHA256()))
+            return key.sign(content, ec.ECDSA(algorithm))
 
 
 def raw_rsa(key: PrivateKey, block: bytes) -> bytes:
@@ -183,6 +190,11 @@ def longer(der: bytes, depth: int) -> bytes:
     elements[-1:] = [longer(elements[-1], depth - 1)] if depth else [elements[-1], b"\x05\x00"]
     body = b"".join(elements)
     return der[:1] + _length(len(body)) + body
+
+
+def element(tag: int, body: bytes) -> bytes:
+    """One DER element around ready-made contents."""
+    return bytes([tag]) + _length(len(body)) + body
 
 
 def unsorted(attributes: Sequence[cms.CMSAttribute]) -> bytes:

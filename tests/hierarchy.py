@@ -17,7 +17,7 @@ from signing import authorities
 from signing.evidence import Fault, Reason, TrustUnavailable
 from signing.verify import verify_detached
 from tests import signers
-from tests.authority import Credential, PrivateKey, new_key, now, usage, write
+from tests.authority import Credential, PrivateKey, identifier_of, new_key, now, usage, write
 from tests.cms_builder import ACCEPTED, CONTENT, REFUSED
 
 UNKNOWN = "unknown"
@@ -52,6 +52,7 @@ def certify(
     usages: Sequence[str] | None = SIGNING_CERTIFICATES,
     days: tuple[int, int] = (-400, 3000),
     extensions: Iterable[Extension] = (),
+    identifiers: bool = True,
 ) -> Member:
     """Make a certificate; without an issuer it is self-signed, with ``ca`` None it has no basic constraints."""
     private = new_key(key) if isinstance(key, str) else key
@@ -64,15 +65,29 @@ def certify(
         builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=path_length), critical=True)
     if usages is not None:
         builder = builder.add_extension(usage(usages), critical=True)
-    for extension, critical in extensions:
+    given = [*extensions, *(_identifiers(private, above, is_authority=bool(ca)) if identifiers else ())]
+    for extension, critical in given:
         builder = builder.add_extension(extension, critical=critical)
     return Member(private, builder.sign(above, hashes.SHA256()))
 
 
-def sign_for(issuer: Member, *, extensions: Iterable[Extension] = ()) -> Member:
+def _identifiers(key: PrivateKey, issuer: PrivateKey, *, is_authority: bool) -> list[Extension]:
+    """Whose key it is, in the certificates of authorities, and who signed it (RFC 5280, 4.2.1.1 and 4.2.1.2)."""
+    own: list[Extension] = [(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)]
+    return [*(own if is_authority else ()), (identifier_of(issuer), False)]
+
+
+def sign_for(issuer: Member, *, extensions: Iterable[Extension] = (), identifiers: bool = True) -> Member:
     """A signer's certificate as it should be."""
-    days = (-30, 300)
-    return certify("Signer", issuer, ca=None, usages=("non_repudiation",), days=days, extensions=extensions)
+    return certify(
+        "Signer",
+        issuer,
+        ca=None,
+        usages=("non_repudiation",),
+        days=(-30, 300),
+        extensions=extensions,
+        identifiers=identifiers,
+    )
 
 
 @dataclass(slots=True)
@@ -107,23 +122,41 @@ def entry(member: Member, *extensions: Extension, at: datetime | None = None) ->
     return builder.build()
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What lies in an entry's folder: lists, OCSP responses, and certificates of those who sign lists for others."""
+
+    lists: Sequence[bytes] = ()
+    responses: Sequence[bytes] = ()
+    list_issuers: Sequence[Member] = ()
+
+
 def judge(folder: Path, line: Sequence[Member], crls: Sequence[bytes] | None = None) -> tuple[Verdict, str]:
     """Both verdicts on a signature by the last of a line from root to signer, with good lists unless told otherwise."""
     lists = [List(member).dump() for member in line[:-1]] if crls is None else list(crls)
-    return ours(folder, line, lists), openssl(folder, line, lists)
+    return judge_by(folder, line, Known(lists))
 
 
-def ours(folder: Path, line: Sequence[Member], lists: Sequence[bytes]) -> Verdict:
-    """The gateway's verdict, once the issuer's entry is configured and the lists lie in its folder."""
+def judge_by(folder: Path, line: Sequence[Member], known: Known) -> tuple[Verdict, str]:
+    """Both verdicts on a signature, with what lies in the entry's folder; OpenSSL sees no OCSP responses here."""
+    return ours(folder, line, known), openssl(folder, line, known)
+
+
+def ours(folder: Path, line: Sequence[Member], known: Known) -> Verdict:
+    """The gateway's verdict, once the issuer's entry is configured and the rest lies in its folder."""
     accepted, data = folder / "authorities", folder / "data"
     above = [_file(folder, f"ca{number}", member) for number, member in enumerate(line[:-1])]
+    others = [_file(folder, f"lists{number}", member) for number, member in enumerate(known.list_issuers)]
     data.write_bytes(CONTENT)
     try:
-        authorities.add(accepted, "test", above[-1], above[:-1], [])
+        authorities.add(accepted, "test", above[-1], above[:-1], [], list_issuers=others)
     except ConfigurationError:
         return NOT_CONFIGURABLE
-    for number, crl in enumerate(lists):
+    (accepted / "test" / "ocsp").mkdir()
+    for number, crl in enumerate(known.lists):
         (accepted / "test" / "crls" / f"{number}.crl").write_bytes(crl)
+    for number, response in enumerate(known.responses):
+        (accepted / "test" / "ocsp" / f"{number}.ors").write_bytes(response)
     signature = base64.b64encode(signers.cms(data, _credential(folder, line[-1])))
     try:
         verdict = verify_detached(data, signature, authorities=authorities.current(accepted), at=now())
@@ -132,11 +165,12 @@ def ours(folder: Path, line: Sequence[Member], lists: Sequence[bytes]) -> Verdic
     return verdict.reason if isinstance(verdict, Fault) else ACCEPTED
 
 
-def openssl(folder: Path, line: Sequence[Member], lists: Sequence[bytes]) -> str:
+def openssl(folder: Path, line: Sequence[Member], known: Known) -> str:
     """The verdict of ``openssl verify`` in its strict mode, revocation included."""
     above, crls, leaf = folder / "above.pem", folder / "lists.pem", _file(folder, "leaf", line[-1])
-    above.write_bytes(b"".join(member.certificate.public_bytes(Encoding.PEM) for member in line[1:-1]))
-    crls.write_bytes(b"".join(_pem(crl) for crl in lists))
+    others = [*line[1:-1], *known.list_issuers]
+    above.write_bytes(b"".join(member.certificate.public_bytes(Encoding.PEM) for member in others))
+    crls.write_bytes(b"".join(_pem(crl) for crl in known.lists))
     root = _file(folder, "root", line[0])
     command = [
         "openssl",
@@ -149,8 +183,8 @@ def openssl(folder: Path, line: Sequence[Member], lists: Sequence[bytes]) -> str
         "-CAfile",
         root,
     ]
-    command += ["-untrusted", above] if len(line) > 2 else []
-    command += ["-CRLfile", crls] if lists else []
+    command += ["-untrusted", above] if others else []
+    command += ["-CRLfile", crls] if known.lists else []
     arguments = [*map(str, command), str(leaf)]
     done = subprocess.run(arguments, check=False, capture_output=True, timeout=30)
     return REFUSED if done.returncode else ACCEPTED

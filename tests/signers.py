@@ -7,7 +7,11 @@ from pathlib import Path
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.hazmat.primitives.serialization.pkcs7 import PKCS7Options, PKCS7SignatureBuilder
+from cryptography.hazmat.primitives.serialization.pkcs7 import (
+    PKCS7Options,
+    PKCS7SignatureBuilder,
+    load_der_pkcs7_certificates,
+)
 from lxml import etree
 from signxml.algorithms import CanonicalizationMethod, SignatureConstructionMethod, SignatureMethod
 from signxml.signer import XMLSigner
@@ -37,6 +41,11 @@ def pkcs7(data: Path, signer: Credential, *options: PKCS7Options) -> bytes:
     assert isinstance(key, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey))
     builder = PKCS7SignatureBuilder().set_data(data.read_bytes()).add_signer(signer.read(), key, hashes.SHA256())
     return builder.sign(Encoding.DER, [PKCS7Options.DetachedSignature, *options])
+
+
+def certificates(der: bytes) -> list[bytes]:
+    """The certificates in a CMS signature, as DER."""
+    return [certificate.public_bytes(Encoding.DER) for certificate in load_der_pkcs7_certificates(der)]
 
 
 def one_line(der: bytes) -> bytes:

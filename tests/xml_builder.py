@@ -11,7 +11,8 @@ from signxml.verifier import SignatureConfiguration, XMLVerifier
 from signing import authorities
 from signing.authorities import Authorities
 from signing.evidence import Evidence, Fault, Reason
-from signing.verify import verify_enveloped
+from signing.policy import Policy
+from signing.verify import DEFAULT, verify_enveloped
 from tests.authority import Credential, Pki, now
 from tests.cms_builder import ACCEPTED, REFUSED, sign
 
@@ -44,7 +45,7 @@ def reference(
     chosen = transform(ENVELOPED) + transform(EXCLUSIVE) if transforms is None else transforms
     taken = base64.b64encode(value or hashlib.sha256(covered.encode()).digest()).decode()
     return (
-        f"<ds:Reference{uri}><ds:Transforms>{chosen}</ds:Transforms>"
+        f"<ds:Reference{uri}>{f'<ds:Transforms>{chosen}</ds:Transforms>' if chosen else ''}"
         f'<ds:DigestMethod Algorithm="{digest}"></ds:DigestMethod><ds:DigestValue>{taken}</ds:DigestValue>'
         "</ds:Reference>"
     )
@@ -61,6 +62,7 @@ class XmlDraft:
     c14n: str = EXCLUSIVE
     key_info: str = ""
     behind: str = ""
+    attributes: str = ""
     value: bytes | None = None
 
     def __post_init__(self) -> None:
@@ -81,7 +83,7 @@ class XmlDraft:
         value = self.value or _sign(self.signer, canonical(self.signed_info()))
         text = base64.b64encode(value).decode()
         return (
-            f'<ds:Signature xmlns:ds="{DS}">{self.signed_info()}'
+            f'<ds:Signature xmlns:ds="{DS}"{self.attributes}>{self.signed_info()}'
             f"<ds:SignatureValue>{text}</ds:SignatureValue><ds:KeyInfo>{self.key_info}</ds:KeyInfo>{self.behind}"
             "</ds:Signature>"
         )
@@ -133,15 +135,15 @@ class XmlBench:
         """A good signature."""
         return XmlDraft(self.signer) if references is None else XmlDraft(self.signer, references)
 
-    def verdict(self, document: str | bytes) -> Evidence | Fault:
+    def verdict(self, document: str | bytes, policy: Policy = DEFAULT) -> Evidence | Fault:
         """What the gateway makes of a document."""
         path = self.folder / "document"
         path.write_bytes(document.encode() if isinstance(document, str) else document)
-        return verify_enveloped(path, authorities=self.accepted, at=now())
+        return verify_enveloped(path, authorities=self.accepted, at=now(), policy=policy)
 
-    def ours(self, document: str | bytes) -> Verdict:
+    def ours(self, document: str | bytes, policy: Policy = DEFAULT) -> Verdict:
         """The reason of a refusal; accepted only if what is handed on is what was signed."""
-        verdict = self.verdict(document)
+        verdict = self.verdict(document, policy)
         if isinstance(verdict, Fault):
             return verdict.reason
         assert verdict.content == SIGNED

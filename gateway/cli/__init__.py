@@ -6,7 +6,7 @@ Exit status: 0 done, 1 refused or temporarily impossible, 2 wrong usage or confi
 import click
 
 from config.errors import ConfigurationError, TemporaryError
-from gateway.cli import authorities, queue, senders, site, submissions
+from gateway.cli import authorities, queue, senders, signing, site, submissions
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -32,6 +32,7 @@ for command in (
     site.check_config,
     senders.sender,
     authorities.authority,
+    signing.signing,
     submissions.show,
     submissions.submissions,
     submissions.release,

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
 
 from config.errors import ConfigurationError
+from gateway.cli.changes import diff
 from gateway.cli.output import RefusedError, print_json, print_rows, with_config, with_json
 from gateway.site import open_site, settings_file
 from signing import authorities
 from signing.authority import Authority
-from signing.terms import Environment, KeyUsage, Terms, check_terms
+from signing.terms import Environment, Issue, KeyUsage, Terms, check_terms
 from spool.journal import Journal
 from spool.submissions import note
 
@@ -25,6 +27,8 @@ _TERMS = (
     ("purposes", "--purpose", click.STRING, "Accept only for this message type.  [default: all]"),
     ("policies", "--policy", click.STRING, "A certificate policy (OID) of which a signer must have one."),
     ("key_usages", "--key-usage", click.Choice(get_args(KeyUsage)), "Accept only such keys.  [default: both]"),
+    ("issues", "--issues", click.Choice(get_args(Issue)), "Whose certificates it issues.  [default: signatures]"),
+    ("crl_from", "--crl-from", click.STRING, "Fetch revocation lists from this URL, if [trust] fetch is on."),
 )
 
 
@@ -32,14 +36,25 @@ def _with_terms(function: F) -> F:
     """Add an option for every key of ``authority.toml``."""
     for key, word, kind, text in reversed(_TERMS):
         function = click.option(word, key, type=kind, multiple=True, help=text)(function)
-    age = click.option("--crl-max-age-hours", type=float, help="Treat older revocation lists as unknown.")
-    until = click.option("--accepted-to", type=_moment, help="Accept before this moment; a bare date is UTC.")
-    return click.option("--accepted-from", type=_moment, help="Accept from then on.")(until(age(function)))
+    single = (
+        click.option("--accepted-from", type=_moment, help="Accept from then on; a bare date is UTC."),
+        click.option("--accepted-to", type=_moment, help="Accept before this moment; a bare date is UTC."),
+        click.option(
+            "--revocation-max-age-hours", type=float, help="Treat older revocation lists and OCSP answers as unknown."
+        ),
+        click.option("--ocsp-from", help="Ask the OCSP responder at this URL, if [trust] fetch is on."),
+    )
+    for option in reversed(single):
+        function = option(function)
+    return function
 
 
-@click.group(short_help="Add, list and remove accepted authorities.")
+@click.group(short_help="Add, compare, list and remove accepted authorities.")
 def authority() -> None:
-    """Add, list, show and remove accepted authorities; a running gateway takes a change at its next verification."""
+    """Add, compare, list and remove accepted authorities; a running gateway takes a change at its next verification."""
+
+
+authority.add_command(diff)
 
 
 @authority.command()
@@ -47,18 +62,27 @@ def authority() -> None:
 @click.option("--certificate", type=_file, required=True, help="The CA that issues the senders' certificates.")
 @click.option("--chain", "chain", type=_file, multiple=True, help="The CAs above it, up to the root.")
 @click.option("--crl", "crls", type=_file, multiple=True, help="A revocation list of one of these CAs.")
+@click.option("--crl-issuer", "list_issuers", type=_file, multiple=True, help="Who signs lists for one of these CAs.")
 @_with_terms
 @with_config
 def add(
-    name: str, certificate: Path, chain: tuple[Path, ...], crls: tuple[Path, ...], config: Path | None, **terms: Any
+    name: str,
+    certificate: Path,
+    chain: tuple[Path, ...],
+    crls: tuple[Path, ...],
+    list_issuers: tuple[Path, ...],
+    config: Path | None,
+    **terms: Any,
 ) -> None:
     """Accept certificates issued by the CA in --certificate, under NAME.
 
-    Without a fresh revocation list from every CA of the chain no signature can be judged: submissions wait.
+    Without fresh revocation lists or OCSP answers for the whole chain no signature can be judged: submissions wait.
     """
     settings, journal = open_site(settings_file(config))
     folder = settings.trust.authorities
-    added = _try(lambda: authorities.add(folder, name, certificate, chain, crls, _terms(terms)))
+    added = _try(
+        lambda: authorities.add(folder, name, certificate, chain, crls, _terms(terms), list_issuers=list_issuers)
+    )
     _audit(journal, "authority.added", name=name, subject=added.subject, crls=len(crls), terms=_said(added.terms))
     click.echo(f"Authority {name}: {added.subject}, {len(crls)} revocation lists.")
 
@@ -75,6 +99,19 @@ def crl(name: str, crls: tuple[Path, ...], config: Path | None) -> None:
     click.echo(f"Authority {name}: {len(crls)} revocation lists.")
 
 
+@authority.command()
+@click.argument("name")
+@click.argument("files", type=_file, nargs=-1, required=True)
+@with_config
+def revocation(name: str, files: tuple[Path, ...], config: Path | None) -> None:
+    """Put revocation lists or OCSP responses, the FILES, beside those of authority NAME, in the place of older ones."""
+    settings, journal = open_site(settings_file(config))
+    for file in files:
+        digest = _try(partial(authorities.store_revocation, settings.trust.authorities, name, file.read_bytes()))
+        _audit(journal, "authority.revocation_stored", name=name, sha256=digest)
+        click.echo(f"Authority {name}: {file} is {digest}.")
+
+
 @authority.command("list")
 @with_json
 @with_config
@@ -82,7 +119,7 @@ def list_authorities(config: Path | None, *, as_json: bool) -> None:
     """List every accepted authority."""
     settings, _ = open_site(settings_file(config))
     rows = [_facts(entry) for entry in authorities.load(settings.trust.authorities)]
-    print_rows(rows, ("name", "subject", "valid_until", "crls_fresh_until"), as_json=as_json)
+    print_rows(rows, ("name", "subject", "valid_until", "crls", "crls_fresh_until", "ocsp"), as_json=as_json)
 
 
 @authority.command()
@@ -146,5 +183,6 @@ def _facts(entry: Authority) -> dict[str, Any]:
         "subject": entry.subject,
         "valid_until": entry.not_after.isoformat(),
         "crls": len(entry.crls),
+        "ocsp": len(entry.responses),
         "crls_fresh_until": entry.next_update.isoformat() if entry.next_update else None,
     }

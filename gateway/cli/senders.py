@@ -1,42 +1,56 @@
 """``gateway sender``: who may send."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
-from cryptography import x509
 
 from gateway import parties
+from gateway.cli.certificates import SenderNumber, certificate, read_certificate
 from gateway.cli.output import RefusedError, print_rows, with_config, with_json
 from gateway.parties import Sender, SignatureProfile
 from gateway.site import open_site, settings_file
+from signing.evidence import Format
+from signing.policy import Leniency
 
-
-class _Number(click.ParamType[str]):
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not re.fullmatch(r"[0-9]{6}", value) or value in {"000000", "999999"}:
-            self.fail("a sender number has six digits, 000001 to 999998", param, ctx)
-        return str(value)
+_DEFAULT = "default"
 
 
 @click.group()
 def sender() -> None:
-    """Register, list, block and unblock senders."""
+    """Register, list, block and unblock senders, and their certificates."""
+
+
+sender.add_command(certificate)
 
 
 @sender.command()
-@click.argument("number", type=_Number())
+@click.argument("number", type=SenderNumber())
 @click.option("--user", required=True, help="The technical user who logs in for this sender.")
 @click.option("--ssh-key", "ssh_keys", multiple=True, type=click.File(), help="A public key of the user (OpenSSH).")
 @click.option("--certificate", "files", multiple=True, type=click.File("rb"), help="A signing certificate (PEM, DER).")
 @click.option(
     "--signature",
     type=click.Choice([profile.value for profile in SignatureProfile]),
-    help="Signed in FS files beside the data, or by an XML signature inside the FI.  [default: detached]",
+    help="Signed in FS files beside the data, by an XML signature inside the FI, or by the channel's login alone."
+    "  [default: detached]",
+)
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice([*map(str, Format), _DEFAULT]),
+    help="Take its signatures only in this format.  [default: every format of the site]",
+)
+@click.option(
+    "--tolerate",
+    "leniencies",
+    multiple=True,
+    type=click.Choice([*map(str, Leniency), _DEFAULT]),
+    help="Tolerate this in its signatures.  [default: what the site tolerates]",
 )
 @click.option("--environments", help="Letters of the environments it may send in.  [default: RTS]")
 @click.option("--purpose", "purposes", multiple=True, help="A purpose code it may send, such as DIMN.  [default: all]")
@@ -49,18 +63,20 @@ def add(  # noqa: PLR0913, PLR0917 - a command line has as many options as it ha
     signature: str | None,
     environments: str | None,
     purposes: tuple[str, ...],
+    formats: tuple[str, ...],
+    leniencies: tuple[str, ...],
     config: Path | None,
 ) -> None:
     """Register sender NUMBER, or give a known one another user, key, certificate or other rights.
 
-    Of a known sender only what is named here changes.
+    Of a known sender only what is named here changes; --format default and --tolerate default take back what it had.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", user):
         raise click.UsageError("a user name has at most 64 letters, digits, dots, hyphens and underscores")
     if environments is not None and not re.fullmatch(r"[RTS]{1,3}", environments):
         raise click.UsageError("--environments takes letters of R, T and S")
     keys = [_public_key(file.read(), file.name) for file in ssh_keys]
-    certificates = [_certificate(file.read(), file.name) for file in files]
+    certificates = [read_certificate(file.read(), file.name) for file in files]
     _, journal = open_site(settings_file(config))
     with journal.write() as connection:
         known = parties.find_sender(connection, number)
@@ -72,14 +88,16 @@ def add(  # noqa: PLR0913, PLR0917 - a command line has as many options as it ha
             signature=SignatureProfile(signature) if signature else entry.signature,
             environments=environments or entry.environments,
             purposes=purposes or entry.purposes,
+            formats=frozenset(map(Format, _chosen(formats))) if formats else entry.formats,
+            leniencies=frozenset(map(Leniency, _chosen(leniencies))) if leniencies else entry.leniencies,
         )
         parties.add_sender(connection, changed)
         try:
             parties.add_user(connection, number, user, keys)
         except ValueError as fault:
             raise RefusedError(str(fault)) from fault
-        for certificate in certificates:
-            parties.add_certificate(connection, number, certificate)
+        for registered in certificates:
+            parties.add_certificate(connection, number, registered)
     click.echo(f"Sender {number}: {user}, {len(keys)} keys and {len(certificates)} certificates added.")
 
 
@@ -98,16 +116,18 @@ def list_senders(config: Path | None, *, as_json: bool) -> None:
                 "signature": item.signature.value,
                 "environments": item.environments,
                 "purposes": list(item.purposes),
-                "certificates": sorted(item.certificates),
+                "certificates": sorted(registered.fingerprint for registered in item.certificates),
+                "formats": sorted(item.formats),
+                "tolerated": sorted(item.leniencies),
             }
             for item in parties.all_senders(connection)
         ]
-    columns = ("number", "state", "users", "signature", "environments", "purposes")
+    columns = ("number", "state", "users", "signature", "environments", "purposes", "formats", "tolerated")
     print_rows(rows, columns, as_json=as_json)
 
 
 @sender.command()
-@click.argument("number", type=_Number())
+@click.argument("number", type=SenderNumber())
 @with_config
 def block(number: str, config: Path | None) -> None:
     """Let sender NUMBER log in no more."""
@@ -115,7 +135,7 @@ def block(number: str, config: Path | None) -> None:
 
 
 @sender.command()
-@click.argument("number", type=_Number())
+@click.argument("number", type=SenderNumber())
 @with_config
 def unblock(number: str, config: Path | None) -> None:
     """Let sender NUMBER log in again."""
@@ -142,10 +162,6 @@ def _public_key(line: str, name: str) -> str:
     return " ".join(line.split()[:2])
 
 
-def _certificate(data: bytes, name: str) -> x509.Certificate:
-    try:
-        if b"-----BEGIN" in data:
-            return x509.load_pem_x509_certificate(data)
-        return x509.load_der_x509_certificate(data)
-    except ValueError as fault:
-        raise click.UsageError(f"{name}: not a certificate") from fault
+def _chosen(words: Iterable[str]) -> list[str]:
+    """What is chosen; the word for the site's own choice stands for nothing."""
+    return [word for word in words if word != _DEFAULT]

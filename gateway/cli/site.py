@@ -8,7 +8,7 @@ import click
 from config.settings import Settings, read_settings
 from gateway.cli.output import with_config
 from gateway.logs import configure_logging
-from gateway.site import check_site, make_site, settings_file
+from gateway.site import check_site, make_site, remarks, settings_file
 from spool.files import held_alone
 
 
@@ -54,5 +54,6 @@ def _first(group: ExceptionGroup[Exception]) -> Exception:
 def check_config(config: Path | None) -> None:
     """Say everything that `serve` would refuse to start with; exit status 2 if there is anything."""
     path = settings_file(config)
-    check_site(path)
+    for remark in remarks(check_site(path)):
+        click.echo(f"gateway: {remark}", err=True)
     click.echo(f"{path}: no fault found")

@@ -46,7 +46,7 @@ def test_a_site_is_made_once(tmp_path: Path, site: Site) -> None:
 
 def test_check_config_reports_every_fault_and_serve_refuses_them_too(site: Site) -> None:
     """Exit status 2, a line for each fault: a missing key, an unusable authority, no journal."""
-    site.settings.signing.key.unlink()
+    (site.folder / "keys/gateway.key").unlink()
     site.settings.sftp.host_key.unlink()
     site.settings.journal.path.unlink()
     (site.settings.trust.authorities / "broken").mkdir()
@@ -120,17 +120,20 @@ def test_authorities_are_added_listed_and_removed(site: Site, tmp_path: Path) ->
     other = Pki.create(tmp_path / "other")
     words = ["authority", "add", "other", "--certificate", str(other.issuing), "--chain", str(other.root)]
     lists = [word for path in other.crls for word in ("--crl", str(path))]
-    words += ["--environment", "T", "--accepted-from", "2026-01-01", "--crl-max-age-hours", "24"]
+    words += ["--environment", "T", "--accepted-from", "2026-01-01", "--revocation-max-age-hours", "24"]
+    words += ["--crl-from", "http://127.0.0.1/issuing.crl", "--ocsp-from", "http://127.0.0.1/ocsp"]
     statuses = [site.command(*words, *lists).returncode for _ in range(2)]
     terms = json.loads(site.command("authority", "show", "other", "--json").stdout)["terms"]
     names = [row["name"] for row in site.listing("authority", "list")]
     site.command("authority", "remove", "other")
 
     assert statuses == [0, 1]
-    assert (["T"], "2026-01-01T00:00:00Z", 24.0) == (
+    assert (["T"], "2026-01-01T00:00:00Z", 24.0, ["http://127.0.0.1/issuing.crl"], "http://127.0.0.1/ocsp") == (
         terms["environments"],
         terms["accepted_from"],
-        terms["crl_max_age_hours"],
+        terms["revocation_max_age_hours"],
+        terms["crl_from"],
+        terms["ocsp_from"],
     )
     assert names == ["other", "test"]
     assert [row["name"] for row in site.listing("authority", "list")] == ["test"]

@@ -41,7 +41,7 @@ REFUSALS = {
     "test in IN": Refusal("DIMN.123456.{}.00012.T", ("ACRF-119",)),
     "simulation in IN": Refusal("DIMN.123456.{}.00013.S", ("ACRF-257",)),
     "an unknown environment": Refusal("DIMN.123456.{}.00014.X", ("ACRF-117",)),
-    "a purpose without schema": Refusal("WECH.123456.{}.00015.R", ("ACRF-154",)),
+    "a purpose that only the network sends": Refusal("DMNO.123456.{}.00015.R", ("ACRF-154",)),
     "a day in the future": Refusal("DIMN.123456.29990101.00016.R", ("ACRF-111",)),
     "a day long past": Refusal("DIMN.123456.20000101.00017.R", ("ACRF-126",)),
     "no calendar day": Refusal("DIMN.123456.20260230.00018.R", ("ACRF-110",)),
@@ -66,7 +66,7 @@ REFUSALS = {
     "another kind of form": Refusal(
         "DIMN.123456.{}.00037.R", ("ACRF-158",), data=_GOOD.replace(b">DIMONA<", b">DMFA<")
     ),
-    "an invalid value": Refusal("DIMN.123456.{}.00038.R", ("ACRF-312",), data=_GOOD.replace(b">SU<", b">XX<")),
+    "an invalid value": Refusal("DIMN.123456.{}.00038.R", ("ACRF-255",), data=_GOOD.replace(b">SU<", b">XX<")),
 }
 
 

@@ -1,10 +1,23 @@
-"""Placing answers from a real journal to a real disk."""
+"""Signing, stamping and keeping answers, and placing them from a real journal to a real disk."""
 
+import base64
+from collections.abc import AsyncIterator
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
+import structlog
+from aiohttp import web
+from asn1crypto import cms
+from pydantic import HttpUrl
 
-from gateway.answer import NotPlacedError, place_all
+from config.errors import TemporaryError
+from config.settings import Signing
+from gateway import answer
+from gateway.answer import NotPlacedError, SignedAcknowledgement, place_all
+from gateway.timestamping import open_stamping
+from signing.own_keys import open_keys
 from spool import answers, effects, submissions
 from spool.answers import StoredAnswer
 from spool.effects import Kind
@@ -12,15 +25,118 @@ from spool.journal import Journal
 from spool.mailbox import Mailbox
 from spool.outbox import Outbox
 from spool.submissions import Ruling, State, Submission
+from spool.tables import events
+from tests.authority import Pki
+from tests.timestamp_authority import TimestampServer, timestamp_server
+
+BRUSSELS = ZoneInfo("Europe/Brussels")
+
+
+@pytest.fixture
+async def clock(tmp_path: Path, pki: Pki) -> AsyncIterator[TimestampServer]:
+    """A timestamp authority that works."""
+    async with timestamp_server(tmp_path, pki) as server:
+        yield server
+
+
+@pytest.fixture
+def signed(journal: Journal, pki: Pki) -> SignedAcknowledgement:
+    """An answer to a recorded submission, signed and nothing more."""
+    own = pki.issue("Gateway")
+    with journal.write() as connection:
+        record(connection, "A", "111111")
+        submission = submissions.load(connection, "A")
+    assert submission is not None
+    return answer.compose(submission, (), open_keys(Signing(key=own.key, certificate=own.certificate)), BRUSSELS)
+
+
+async def broken(_: web.Request) -> web.StreamResponse:
+    """A timestamp authority in trouble."""
+    return web.Response(status=500)
+
+
+async def stamp(signed: SignedAcknowledgement, clock: TimestampServer, *, required: bool) -> SignedAcknowledgement:
+    """The answer as the pipeline has it stamped."""
+    settings = Signing(timestamp_url=HttpUrl(clock.url), timestamp_required=required)
+    async with open_stamping(settings) as stamping:
+        return await answer.stamp(signed, stamping)
+
+
+def kept(journal: Journal, signed: SignedAcknowledgement) -> StoredAnswer:
+    """The answer as the journal keeps it."""
+    with journal.write() as connection:
+        answer.promise(connection, signed)
+    with journal.read() as connection:
+        return answers.load(connection, signed.submission.ticket)
+
+
+def stamps(text: bytes) -> int:
+    """How many timestamps a signature has."""
+    [signer] = cms.ContentInfo.load(base64.b64decode(text), strict=True)["content"]["signer_infos"]
+    return len(signer["unsigned_attrs"])
+
+
+def notes(journal: Journal) -> list[str]:
+    """What the journal says happened."""
+    with journal.read() as connection:
+        return list(connection.execute(sa.select(events.c.name)).scalars())
+
+
+async def test_an_answer_is_stamped_and_kept_so(
+    journal: Journal, signed: SignedAcknowledgement, clock: TimestampServer
+) -> None:
+    """What is given again later has the same timestamp; the acknowledgement and what was signed stay as they were."""
+    stamped = await stamp(signed, clock, required=True)
+    stored = kept(journal, stamped)
+
+    assert (signed.data, stamped.signature.text()) == (stored.data, stored.signature)
+    assert (0, 1) == (stamps(signed.signature.text()), stamps(stored.signature))
+    assert signed.signature.value == stamped.signature.value
+    assert "answer.not_stamped" not in notes(journal)
+
+
+async def test_an_answer_goes_out_without_a_timestamp_where_none_is_required(
+    journal: Journal, signed: SignedAcknowledgement, clock: TimestampServer
+) -> None:
+    """The log says so, and the history of the submission too."""
+    clock.answer = broken
+    with structlog.testing.capture_logs() as lines:
+        unstamped = await stamp(signed, clock, required=False)
+
+    assert 0 == stamps(kept(journal, unstamped).signature)
+    assert "answer.not_stamped" in notes(journal)
+    [line] = [line for line in lines if line["event"] == "answer.not_stamped"]
+    assert ("A", "HTTP status 500") == (line["ticket"], line["reason"])
+
+
+async def test_an_answer_waits_for_a_timestamp_that_is_required(
+    signed: SignedAcknowledgement, clock: TimestampServer
+) -> None:
+    """It is trouble of our own; the submission is held and judged again later."""
+    clock.answer = broken
+    with pytest.raises(TemporaryError):
+        await stamp(signed, clock, required=True)
+
+
+async def test_without_an_authority_an_answer_is_not_stamped(journal: Journal, signed: SignedAcknowledgement) -> None:
+    """That is as it should be, and no event."""
+    assert await answer.stamp(signed, None) == signed
+    assert 0 == stamps(kept(journal, signed).signature)
+    assert "answer.not_stamped" not in notes(journal)
+
+
+def record(connection: sa.Connection, ticket: str, sender: str) -> None:
+    """A submission that was received."""
+    name = f"GO.DIMN.{sender}.20261121.00001.R.1"
+    submissions.add(
+        connection, Submission(ticket, 1, "sftp", sender, "u", "IN", name, name[3:-2], "c", State.RECEIVED, 0)
+    )
 
 
 def promise(journal: Journal, ticket: str, sender: str) -> None:
     """A rejected submission whose answer is still to be placed."""
     with journal.write() as connection:
-        name = f"GO.DIMN.{sender}.20261121.00001.R.1"
-        submissions.add(
-            connection, Submission(ticket, 1, "sftp", sender, "u", "IN", name, name[3:-2], "c", State.RECEIVED, 0)
-        )
+        record(connection, ticket, sender)
         submissions.settle(connection, ticket, Ruling(State.REJECTED))
         stem = answers.take_stem(connection, "20261121", "R")
         answers.store(connection, StoredAnswer(ticket, Mailbox(sender, "OUT"), stem, b"<ACRF/>", b"sig"))

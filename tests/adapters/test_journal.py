@@ -1,16 +1,23 @@
 """The journal on a real SQLite database."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy.engine import Connection
 
+import spool
 from config.errors import ConfigurationError
 from spool.journal import Journal, JournalError, open_journal
 from spool.submissions import note
-from spool.tables import events, metadata
+from spool.tables import certificates, events, metadata, senders, technical_users
+from tests.authority import Credential
 
 
 def test_the_migrations_build_exactly_the_tables(tmp_path: Path) -> None:
@@ -58,6 +65,72 @@ def test_a_journal_of_another_version_is_refused_until_upgraded(tmp_path: Path) 
     open_journal(path, upgrade=True).close()
 
     open_journal(path).close()
+
+
+def test_what_the_first_version_registered_is_still_there_after_the_upgrade(tmp_path: Path, signer: Credential) -> None:
+    """A first journal's certificate stays its sender's for ever, and its expiry is known; senders keep their users."""
+    path = tmp_path / "journal.sqlite3"
+    journal = open_journal(path, create=True)
+    der = signer.read().public_bytes(Encoding.DER)
+    with journal.write() as connection:
+        _migrate(connection, command.downgrade, "0001")
+        for statement in (
+            "INSERT INTO senders VALUES ('123456', 'detached', 'RTS', '[\"*\"]', 'active', 1)",
+            "INSERT INTO technical_users VALUES ('payroll01', '123456', 1)",
+        ):
+            connection.exec_driver_sql(statement)
+        connection.exec_driver_sql("INSERT INTO certificates VALUES ('123456', 'f', ?, 1)", (der,))
+    journal.close()
+
+    journal = open_journal(path, upgrade=True)
+    with journal.read() as connection:
+        sender = connection.execute(sa.select(senders)).one()
+        user = connection.execute(sa.select(technical_users.c.sender)).scalar()
+        certificate = connection.execute(sa.select(certificates)).one()
+    journal.close()
+
+    assert ("123456", [], []) == (user, sender.formats, sender.leniencies)
+    assert (der, None, None, None) == (
+        certificate.der,
+        certificate.valid_from,
+        certificate.valid_to,
+        certificate.holder,
+    )
+    assert int(signer.read().not_valid_after_utc.timestamp()) * 1_000_000 == certificate.not_after
+
+
+def test_every_step_back_can_be_taken(tmp_path: Path) -> None:
+    """Down to nothing and up again, and the tables are the same."""
+    journal = open_journal(tmp_path / "journal.sqlite3", create=True)
+    with journal.write() as connection:
+        connection.execute(sa.insert(senders), _SENDER)
+        connection.execute(sa.insert(technical_users), {"username": "u", "sender": "123456", "created_at": 1})
+        _migrate(connection, command.downgrade, "0001")
+        kept = connection.exec_driver_sql("SELECT number FROM senders").scalar()
+        _migrate(connection, command.downgrade, "base")
+        _migrate(connection, command.upgrade, "head")
+        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+    journal.close()
+
+    assert (kept, differences) == ("123456", [])
+
+
+_SENDER = {
+    "number": "123456",
+    "signature": "detached",
+    "environments": "RTS",
+    "purposes": ["*"],
+    "state": "active",
+    "created_at": 1,
+}
+
+
+def _migrate(connection: Connection, step: Callable[[Config, str], None], revision: str) -> None:
+    settings = Config()
+    settings.set_main_option("script_location", str(Path(spool.__file__).with_name("migrations")))
+    settings.set_main_option("path_separator", "os")
+    settings.attributes["connection"] = connection
+    step(settings, revision)
 
 
 def test_an_exception_leaves_nothing_written(journal: Journal) -> None:

@@ -1,17 +1,18 @@
 """What becomes of a submission that cannot be judged just now."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from config.errors import TemporaryError
 from config.settings import Judging, Settings
+from gateway.fetching import Fetcher
 from gateway.pipeline import Pipeline
 from gateway.rounds import Rounds
+from signing.evidence import TrustUnavailable
 from spool import submissions
-from spool.journal import Journal
+from spool.journal import Journal, now
 from spool.submissions import State, Submission
 
 
@@ -29,21 +30,25 @@ class FailingPipeline:
 
 
 @pytest.fixture
-def state_after(journal: Journal, tmp_path: Path) -> Callable[[Exception], Any]:
+def state_after(journal: Journal) -> Callable[..., Any]:
     """Judge one submission with a pipeline that fails, and say what is known of it afterwards."""
 
-    async def judge(fault: Exception) -> Submission | None:
+    async def judge(fault: Exception, fetcher: Fetcher | None = None) -> Submission | None:
         with journal.write() as connection:
-            name = "GO.DIMN.123456.20261121.00001.R.1"
-            submissions.add(
-                connection, Submission("A", 1, "sftp", "123456", "u", "IN", name, name[3:-2], "c", State.RECEIVED, 0)
-            )
+            submissions.add(connection, submission_of("A"))
         pipeline = FailingPipeline(journal, fault)
         rounds = Rounds(cast("Pipeline", pipeline), Settings(judging=Judging(max_failures=1)))
+        rounds._fetcher = fetcher
         await rounds._judge_one("A")
         return load(journal)
 
     return judge
+
+
+def submission_of(ticket: str) -> Submission:
+    """A submission that has just come."""
+    name = "GO.DIMN.123456.20261121.00001.R.1"
+    return Submission(ticket, 1, "sftp", "123456", "u", "IN", name, name[3:-2], "c", State.RECEIVED, 0)
 
 
 def load(journal: Journal) -> Submission | None:
@@ -76,3 +81,55 @@ async def test_what_nobody_thought_of_is_put_aside_after_so_many_times(
     assert (State.QUARANTINED, 1) == (submission.state, submission.attempts)
     assert "words of a document" not in timeline
     assert "ZeroDivisionError" in timeline
+
+
+class RecordingFetcher:
+    """A fetcher that only remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.asked: list[tuple[str, str, bytes | None]] = []
+
+    def ask(self, ticket: str, authority: str, certificate: bytes | None) -> None:
+        """Remember."""
+        self.asked.append((ticket, authority, certificate))
+
+
+@pytest.mark.parametrize(
+    ("fault", "asked"),
+    [
+        (TrustUnavailable("CN=Issuing", "no fresh list", "staff", b"DER"), [("A", "staff", b"DER")]),
+        (TrustUnavailable("/authorities", "cannot be read"), []),
+        (TemporaryError("the journal cannot be written"), []),
+    ],
+)
+async def test_missing_revocation_data_are_asked_for_at_once(
+    state_after: Callable[..., Any], fault: Exception, asked: list[Any]
+) -> None:
+    """With the ticket, the authority and the certificate, where they are known; after the submission was kept."""
+    fetcher = RecordingFetcher()
+    submission = await state_after(fault, cast("Fetcher", fetcher))
+
+    assert (State.HELD, asked) == (submission.state, fetcher.asked)
+
+
+async def test_what_was_waited_for_is_judged_at_once(journal: Journal) -> None:
+    """Of those named, and only what is held without having failed; the round is woken if there was any."""
+    far = now() + 10**12
+    with journal.write() as connection:
+        for ticket, attempts in (("A", 0), ("B", 3), ("C", 0)):
+            submissions.add(connection, submission_of(ticket))
+            submissions.hold(
+                connection, ticket, state=State.HELD, attempts=attempts, next_attempt_at=far, reason="no fresh list"
+            )
+    rounds = Rounds(cast("Pipeline", FailingPipeline(journal, TemporaryError())), Settings())
+    await rounds.resume({"A", "B", "unknown"})
+    await rounds.judging.wait(60.0)
+    with journal.read() as connection:
+        named = submissions.due(connection, now(), 10)
+    with journal.write() as connection:
+        submissions.hasten(connection)
+    with journal.read() as connection:
+        every = submissions.due(connection, now(), 10)
+
+    assert (["A"], ["A", "C"]) == (named, every)

@@ -1,12 +1,13 @@
 """Dimona documents for the tests of the schemas: the shipped samples, and documents put together from their parts."""
 
 import io
+from datetime import date
 from pathlib import Path
 
 import schemas
 from schemas import catalogue
 from schemas.catalogue import MessageType
-from schemas.codes import Finding
+from schemas.refusal import Refused
 from schemas.validate import Limits, Validated, validate
 
 FOLDER = Path(schemas.__file__).parent / "dimona"
@@ -19,6 +20,7 @@ DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>'
 ROOT = f'<Dimona xmlns:xsi="{XSI}" xsi:noNamespaceSchemaLocation="Dimona_20231.xsd">'
 FORM = VALID[VALID.index(b"<Form>") : VALID.index(b"</Form>") + len(b"</Form>")].decode()
 END = "</Dimona>"
+DAY = date(2026, 11, 21)
 LIMITS = Limits(max_bytes=200_000_000, max_forms=1000)
 
 
@@ -34,13 +36,13 @@ def document(*blocks: str, root: str = ROOT, declaration: str = DECLARATION) -> 
     return "".join([declaration, root, *blocks, END]).encode()
 
 
-def judge(content: bytes, limits: Limits = LIMITS) -> tuple[Validated | tuple[Finding, ...], list[bytes]]:
+def judge(content: bytes, limits: Limits = LIMITS) -> tuple[Validated | Refused, list[bytes]]:
     """The verdict, and the forms that were given out on the way."""
     forms: list[bytes] = []
-    return validate(io.BytesIO(content), dimona(), limits, forms.append), forms
+    return validate(io.BytesIO(content), [dimona()], limits, forms.append, DAY), forms
 
 
 def codes(content: bytes, limits: Limits = LIMITS) -> list[int]:
     """The codes a document is refused with, none when it is valid."""
     verdict, _ = judge(content, limits)
-    return [] if isinstance(verdict, Validated) else [int(finding.code) for finding in verdict]
+    return [] if isinstance(verdict, Validated) else [int(finding.code) for finding in verdict.findings]

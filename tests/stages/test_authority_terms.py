@@ -7,18 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.x509 import CertificatePolicies, ObjectIdentifier, PolicyInformation
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import CertificatePolicies, ExtendedKeyUsage, ObjectIdentifier, PolicyInformation
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from config.errors import ConfigurationError
 from signing import authorities
 from signing.authorities import Authorities
 from signing.evidence import Evidence, Fault, Reason, TrustUnavailable
+from signing.path import Accepted
+from signing.path import judge as judge_certificate
+from signing.policy import Policy
 from signing.terms import Terms, Use, check_terms, read_terms, write_terms
 from signing.verify import verify_detached, verify_enveloped
 from tests import signers
 from tests.authority import Credential, Pki, now
 
 DAY = timedelta(days=1)
+AT_ANY_TIME = Policy(ahead=20_000 * DAY)  # tests judge at moments before and after that of signing
 EVERYTHING = {
     "environments": ["S", "T"],
     "purposes": ["DIMN"],
@@ -26,7 +32,10 @@ EVERYTHING = {
     "key_usages": ["non_repudiation"],
     "accepted_from": datetime(2026, 1, 1, tzinfo=UTC),
     "accepted_to": datetime(2027, 1, 1, tzinfo=UTC),
-    "crl_max_age_hours": 24.5,
+    "revocation_max_age_hours": 24.5,
+    "issues": ["signatures", "timestamps"],
+    "crl_from": ["http://pki.example/b.crl", "https://pki.example/a.crl"],
+    "ocsp_from": "http://ocsp.example/",
 }
 
 
@@ -50,7 +59,9 @@ def judge(pki: Pki, tmp_path: Path) -> Judge:
     ) -> Evidence | Fault:
         accepted = authorities.add(tmp_path / "on", "test", pki.issuing, [pki.root], pki.crls, check_terms(terms))
         signature = base64.b64encode(signers.cms(data, signer))
-        return verify_detached(data, signature, authorities=Authorities((accepted,)), at=at or now(), use=use)
+        return verify_detached(
+            data, signature, authorities=Authorities((accepted,)), at=at or now(), use=use, policy=AT_ANY_TIME
+        )
 
     return verify
 
@@ -94,8 +105,14 @@ def test_changed_terms_are_seen_at_the_next_look(pki: Pki, tmp_path: Path) -> No
         ("key_usages", []),
         ("accepted_from", datetime(2026, 1, 1)),  # noqa: DTZ001 -- the missing zone is the point
         ("accepted_to", "2026-01-01"),
-        ("crl_max_age_hours", 0),
-        ("crl_max_age_hours", "24"),
+        ("revocation_max_age_hours", 0),
+        ("revocation_max_age_hours", "24"),
+        ("issues", ["seals"]),
+        ("issues", []),
+        ("crl_from", ["ldap://pki.example/list"]),
+        ("crl_from", ["http:///list.crl"]),
+        ("ocsp_from", "file:///etc/passwd"),
+        ("ocsp_from", "http://ocsp.example/ x"),
     ],
 )
 def test_a_term_that_says_nothing_sensible_is_refused(key: str, value: object) -> None:
@@ -205,13 +222,13 @@ def test_an_eid_signs_with_its_signature_certificate(
 def test_a_list_older_than_the_terms_allow_says_nothing(pki: Pki, judge: Judge) -> None:
     """It is good for a week by its own word; half an hour by ours: revocation is unknown, not refused."""
     with pytest.raises(TrustUnavailable) as caught:
-        judge(pki.issue("Signer"), crl_max_age_hours=0.5)
+        judge(pki.issue("Signer"), revocation_max_age_hours=0.5)
     assert "Common Name: Test Root, Country: BE" == caught.value.issuer
 
 
 def test_a_list_within_the_terms_decides(pki: Pki, judge: Judge) -> None:
     """An hour is less than two."""
-    assert isinstance(judge(pki.issue("Signer"), crl_max_age_hours=2), Evidence)
+    assert isinstance(judge(pki.issue("Signer"), revocation_max_age_hours=2), Evidence)
 
 
 def test_one_entry_of_two_whose_terms_are_met_is_enough(pki: Pki, tmp_path: Path) -> None:
@@ -228,3 +245,44 @@ def test_one_entry_of_two_whose_terms_are_met_is_enough(pki: Pki, tmp_path: Path
     assert ["live", "test", Reason.POLICY] == [
         verdict.authority if isinstance(verdict, Evidence) else verdict.reason for verdict in verdicts
     ]
+
+
+@pytest.mark.parametrize(
+    ("purposes", "critical", "issues", "accepted"),
+    [
+        ([ExtendedKeyUsageOID.TIME_STAMPING], True, ["timestamps"], True),
+        ([ExtendedKeyUsageOID.TIME_STAMPING], True, ["signatures", "timestamps"], True),
+        ([ExtendedKeyUsageOID.TIME_STAMPING], True, ["signatures"], False),
+        ([ExtendedKeyUsageOID.TIME_STAMPING], False, ["timestamps"], False),
+        ([ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.EMAIL_PROTECTION], True, ["timestamps"], False),
+        ([ExtendedKeyUsageOID.EMAIL_PROTECTION], True, ["timestamps"], False),
+        ([], True, ["timestamps"], False),
+    ],
+)
+def test_a_timestamp_authority_is_one_and_nothing_else(
+    purposes: list[ObjectIdentifier], *, critical: bool, issues: list[str], accepted: bool, pki: Pki, tmp_path: Path
+) -> None:
+    """It is for timestamps alone, says so critically, and its issuer is accepted for it (RFC 3161, 2.3)."""
+    extensions = [ExtendedKeyUsage(purposes)] if purposes else []
+    stamper = pki.issue("Stamper", key_usage="digital_signature", extensions=extensions, critical=critical)
+    entry = authorities.add(tmp_path / "on", "test", pki.issuing, [pki.root], pki.crls, check_terms({"issues": issues}))
+    der = stamper.read().public_bytes(Encoding.DER)
+    verdict = judge_certificate(der, Authorities((entry,)), now(), Use(timestamps=True))
+    assert accepted is isinstance(verdict, Accepted)
+
+
+@pytest.mark.parametrize(("issues", "accepted"), [(["timestamps"], False), (["signatures", "timestamps"], True)])
+def test_an_authority_for_timestamps_alone_vouches_for_no_signer(
+    issues: list[str], *, accepted: bool, pki: Pki, judge: Judge
+) -> None:
+    """Whoever runs clocks for others doesn't say who may declare."""
+    verdict = judge(pki.issue("Signer"), issues=issues)
+    assert accepted is isinstance(verdict, Evidence)
+    assert accepted or reason(verdict) is Reason.POLICY
+
+
+def test_the_addresses_of_lists_keep_their_order(tmp_path: Path) -> None:
+    """The first is asked first."""
+    terms = check_terms({"crl_from": ["http://b.example/x", "http://a.example/x"]})
+    (tmp_path / "authority.toml").write_text(write_terms(terms))
+    assert ("http://b.example/x", "http://a.example/x") == read_terms(tmp_path / "authority.toml").crl_from

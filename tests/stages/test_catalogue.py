@@ -2,51 +2,132 @@
 
 import pickle
 import shutil
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from config.errors import ConfigurationError
-from schemas.catalogue import MessageType, load
+from schemas import type_file
+from schemas.catalogue import Catalogue, check, load
+from schemas.identifiers import Kind
+from schemas.message_type import Direction, FileLimits, MessageType
 from tests.stages.dimona import FOLDER, dimona
 
 GOOD = (FOLDER / "type.toml").read_text(encoding="utf-8")
+_IN = (
+    "AOAT", "ATDO", "CDHG", "DDTN", "DIMN", "DMFA", "DMRQ", "DMWA", "DUCN", "ECRQ",
+    "FLEX", "LOIC", "PFRQ", "PROA", "PUBL", "RECO", "TWCT", "VBLV", "WECH", "ZIMA",
+)  # fmt: skip
+_OUT = (
+    "ACRF", "BEWA", "BEWL", "DEFI", "DMDB", "DMNO", "DMPI", "ECAN", "ECOA", "ECOR",
+    "FINO", "FISI", "IDFL", "LIRE", "NOTI", "PFAN", "REAN", "SIGN",
+)  # fmt: skip
+TITLES = {"fr": "a", "nl": "b", "de": "c", "en": "d"}
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A catalogue of its own with the shipped Dimona in it."""
-    shutil.copytree(FOLDER, tmp_path / "dimona")
-    return tmp_path
+def site(tmp_path: Path) -> Path:
+    """A folder of a site's own types, empty."""
+    return tmp_path / "site"
 
 
-def write(folder: Path, name: str, text: str) -> None:
-    """Add a type that has the schema of Dimona beside it."""
+def write(folder: Path, name: str, text: str) -> Path:
+    """Add a type that has the schemas of Dimona beside it; answers its folder."""
     shutil.copytree(FOLDER, folder / name)
     (folder / name / "type.toml").write_text(text, encoding="utf-8")
+    return folder / name
 
 
-def faults(folder: Path) -> list[str]:
-    """What is wrong with the catalogue, without the path of the folder."""
+def faults(act: Callable[[], object], folder: Path) -> list[str]:
+    """What is told to be wrong, without the path of the folder."""
     with pytest.raises(ConfigurationError) as refused:
-        load(folder)
+        act()
     return [fault.replace(f"{folder}/", "") for fault in refused.value.faults]
 
 
 def test_dimona_is_shipped() -> None:
-    """With its purpose, its root, its form code and its schema."""
-    assert load().find("DIMN") == MessageType(
+    """With all that is known of it beside its schemas."""
+    assert dimona() == MessageType(
         purpose="DIMN",
-        title="Immediate declaration of employment (Dimona)",
+        titles={
+            "fr": "Déclaration immédiate de l'emploi (Dimona)",
+            "nl": "Onmiddellijke aangifte van tewerkstelling (Dimona)",
+            "de": "Unmittelbare Beschäftigungsmeldung (Dimona)",
+            "en": "Immediate declaration of employment (Dimona)",
+        },
         root="Dimona",
         form_codes=frozenset({"DIMONA"}),
-        versions={"20231": FOLDER / "Dimona_20231.xsd"},
+        versions={"20113": FOLDER / "Dimona_20113.xsd", "20231": FOLDER / "Dimona_20231.xsd"},
+        starts={"20113": date(2011, 7, 1), "20231": date(2023, 1, 1)},
+        employer=(
+            "DimonaIn/EmployerId",
+            "DimonaOut/EmployerId",
+            "DimonaUpdate/EmployerId",
+            "DimonaCancel/EmployerId",
+        ),
+        reference=("Reference/ReferenceNbr",),
+        identifiers={
+            "INSS": Kind.INSS,
+            "CompanyID": Kind.ENTERPRISE,
+            "UsingEmployerCompanyID": Kind.ENTERPRISE,
+            "NOSSRegistrationNbr": Kind.ONSS,
+            "ProvisionalNSSONbr": Kind.PROVISIONAL_ONSS,
+            "DimonaPeriodId": Kind.DIMONA_PERIOD,
+        },
     )
+    assert dimona().title == "Immediate declaration of employment (Dimona)"
 
 
 def test_an_unknown_purpose_has_no_type() -> None:
     """Which is an answer, not an error."""
     assert load().find("NONE") is None
+    assert load().of_purpose("NONE") == ()
+
+
+def test_what_the_gateway_sends_is_not_taken_from_a_sender() -> None:
+    """A type is found in the direction in which it travels."""
+    catalogue = load()
+    assert catalogue.find("NOTI") is None
+    notification = catalogue.find("NOTI", Direction.OUT)
+    assert notification is not None
+    assert notification.root == "NOTIFICATION"
+    assert catalogue.find("DIMN", Direction.OUT) is None
+
+
+def test_one_that_travels_both_ways_is_found_both_ways(site: Path) -> None:
+    """Either way it is the same type."""
+    write(site, "both", GOOD.replace("DIMN", "ABCD").replace('direction = "in"', 'direction = "both"'))
+    catalogue = load(site)
+    assert catalogue.find("ABCD") == catalogue.find("ABCD", Direction.OUT) is not None
+
+
+def test_one_purpose_may_have_several_roots() -> None:
+    """The form of private employers comes before that of local authorities."""
+    assert [kind.root for kind in load().of_purpose("DMFA")] == ["DmfAOriginal", "DMFAPPLOriginal"]
+
+
+def test_a_purpose_whose_structure_is_not_public_is_known() -> None:
+    """It has a title in every language and no version at all."""
+    construction = load().find("DUCN")
+    assert construction is not None
+    assert construction.title == "Single declaration of a construction site"
+    assert construction.form_codes == {"UWDUC", "UWDUCUP"}
+    assert (construction.root, construction.versions, construction.versions_at(date.max)) == ("", {}, {})
+
+
+def test_every_known_purpose_is_in_the_catalogue() -> None:
+    """The list of purposes, in and out."""
+    catalogue = load()
+    assert {kind.purpose for kind in catalogue if kind.direction is Direction.IN} == set(_IN)
+    assert {kind.purpose for kind in catalogue if kind.direction is Direction.OUT} == set(_OUT)
+
+
+def test_types_come_in_the_order_of_their_purposes() -> None:
+    """Whatever the order in which they are given."""
+    one, other = (MessageType(purpose, TITLES, "", frozenset(), {}, {}) for purpose in ("ZZZZ", "AAAA"))
+    assert [kind.purpose for kind in Catalogue([one, other])] == ["AAAA", "ZZZZ"]
 
 
 def test_a_type_reaches_another_process() -> None:
@@ -54,55 +135,163 @@ def test_a_type_reaches_another_process() -> None:
     assert pickle.loads(pickle.dumps(dimona())) == dimona()  # noqa: S301 - our own bytes
 
 
-def test_a_new_type_is_a_folder(folder: Path) -> None:
-    """Types come in the order of their purposes; a folder without a type.toml is none."""
-    write(folder, "another", GOOD.replace("DIMN", "ABCD"))
-    (folder / "empty").mkdir()
-    assert [kind.purpose for kind in load(folder)] == ["ABCD", "DIMN"]
+def test_a_new_type_is_a_folder_of_the_site(site: Path) -> None:
+    """It comes beside the shipped ones; a folder without a type.toml is none."""
+    write(site, "another", GOOD.replace("DIMN", "ABCD"))
+    (site / "empty").mkdir()
+    catalogue = load(site)
+    check(catalogue)
+    assert catalogue.find("ABCD") is not None
+    assert catalogue.find("DIMN") == dimona()
 
 
-def test_a_new_version_is_a_schema_and_its_number(folder: Path) -> None:
-    """The older version stays valid beside it."""
-    shutil.copy(FOLDER / "Dimona_20231.xsd", folder / "dimona" / "Dimona_20244.xsd")
-    (folder / "dimona" / "type.toml").write_text(GOOD.replace('["20231"]', '["20231", "20244"]'), encoding="utf-8")
-    kind = load(folder).find("DIMN")
+def test_a_new_version_is_a_folder_of_the_site(site: Path) -> None:
+    """It replaces what is known of the type; the shipped versions stay."""
+    other = GOOD.replace("20231 = { starts = 2023-01-01 }", "20244 = { starts = 2024-10-01 }").replace("20113", "20231")
+    folder = write(site, "newer", other.replace('signature = "required"', 'signature = "optional"'))
+    shutil.copy(FOLDER / "Dimona_20231.xsd", folder / "Dimona_20244.xsd")
+    kind = load(site).find("DIMN")
     assert kind is not None
-    assert list(kind.versions) == ["20231", "20244"]
+    assert not kind.signature_required
+    assert list(kind.versions) == ["20113", "20231", "20244"]
+    assert [path.parent.name for path in kind.versions.values()] == ["dimona", "newer", "newer"]
+    assert list(kind.starts) == ["20113", "20231", "20244"]
 
 
-def test_all_faults_of_all_types_are_told_at_once(folder: Path) -> None:
+def test_a_schema_of_the_site_ends_that_there_is_none(site: Path) -> None:
+    """The entry without a schema gives way."""
+    write(site, "construction", GOOD.replace("DIMN", "DUCN"))
+    assert [kind.root for kind in load(site).of_purpose("DUCN")] == ["Dimona"]
+
+
+def test_a_version_counts_from_its_day_on() -> None:
+    """Before it is known, and not taken; older ones stay."""
+    kind = dimona()
+    assert list(kind.versions_at(date(2011, 6, 30))) == []
+    assert list(kind.versions_at(date(2011, 7, 1))) == ["20113"]
+    assert list(kind.versions_at(date(2022, 12, 31))) == ["20113"]
+    assert kind.versions_at(date(2023, 1, 1)) == kind.versions
+
+
+def test_everything_that_a_type_may_say_is_read(site: Path) -> None:
+    """The example in the documentation of the format is a good one."""
+    example = str(type_file.__doc__).split("::\n\n")[1]
+    lines = [line.removeprefix("    ") for line in example.splitlines()]
+    folder = write(site, "example", "\n".join(lines))
+    (folder / "Dimona_20231.xsd").rename(folder / "WECH001_20231.xsd")
+    kind = type_file.read(folder / "type.toml")
+    assert kind.limits == FileLimits(36_700_160, 1, 2000, "EmployerDeclaration/NaturalPerson/WorkerRecord")
+    assert kind.paths == ("EmployerDeclarationLink", "Reference/ReferenceNbr", str(kind.limits.declarations))
+    assert kind.namespace == "http://example.be/x"
+    assert kind.environments == set("RTS")
+    assert kind.signature_required
+    assert kind.signature_formats == {"cms"}
+    assert kind.rules == ("dmfa.net-amount",)
+    assert kind.identifiers == {"INSS": Kind.INSS, "CompanyID": Kind.ENTERPRISE}
+
+
+def test_all_faults_of_all_types_are_told_at_once(site: Path) -> None:
     """Each with its file and its key."""
-    write(folder, "a", 'purpose = "dimn"\ntitle = ""\nroot = "Dimona"\nform_codes = []\nversions = [20231]\nextra = 1')
-    write(folder, "b", "purpose = ")
-    write(folder, "c", GOOD.replace('["20231"]', '["20231", "20244"]'))
-    (folder / "b" / "Dimona_20231.xsd").unlink()
-    write(folder, "d", GOOD.replace("DIMN", "ABCD"))
-    (folder / "d" / "Dimona_20231.xsd").write_text("<schema/>", encoding="utf-8")
-    write(folder, "e", GOOD)
-    (folder / "e" / "Dimona_20231.xsd").write_text("<broken", encoding="utf-8")
-    write(folder, "f", GOOD.replace("DIMN", "EFGH").replace('"Dimona"', '"Form"'))
-    (folder / "f" / "Dimona_20231.xsd").rename(folder / "f" / "Form_20231.xsd")
-    write(folder, "g", GOOD.replace("DIMN", "IJKL").replace('"Dimona"', '"Other"'))
-    (folder / "g" / "Dimona_20231.xsd").rename(folder / "g" / "Other_20231.xsd")
-    told = faults(folder)
-    assert [fault.split(": ")[:2] for fault in told][:5] == [
-        ["a/type.toml", "purpose"],
-        ["a/type.toml", "title"],
-        ["a/type.toml", "form_codes"],
-        ["a/type.toml", "versions.0"],
-        ["a/type.toml", "extra"],
-    ]
-    assert [fault.split(": ")[0] for fault in told[5:]] == [
-        "b/type.toml",
-        "c/Dimona_20244.xsd",
-        "d/Dimona_20231.xsd",
-        "e/Dimona_20231.xsd",
-        "f/Form_20231.xsd",
-        "g/Other_20231.xsd",
+    write(site, "a", 'purpose = "dimn"\nroot = "1"\nform_codes = []\ndirection = "up"\nsignature = "no"\nextra = 1')
+    write(site, "b", "purpose = ")
+    write(site, "c", GOOD.replace("20231", "20241").replace("DIMN", "ABCD"))
+    write(site, "d", GOOD.replace("2023-01-01", '"soon"').replace("20113", "20115"))
+    write(site, "e", GOOD.replace('INSS = "inss"', 'INSS = "niss"').replace("Reference/ReferenceNbr", "/Reference"))
+    write(site, "f", GOOD.replace("[identifiers]", "[limits]\nmax_declarations = 1\n[identifiers]"))
+    write(
+        site,
+        "g",
+        GOOD.replace("reference =", 'rules = ["Net"]\nenvironments = ["X"]\nreference =').replace("de = ", "pl = "),
+    )
+    told = [fault.split(": ")[:2] for fault in faults(lambda: load(site), site)]
+    assert told[:9] == [
+        ["a/type.toml", key]
+        for key in ("purpose", "title", "form_codes", "direction", "root", "signature", "versions", "extra")
+    ] + [["b/type.toml", "Invalid value (at end of document)"]]
+    assert told[9] == ["c/Dimona_20241.xsd", "there is no such schema"]
+    assert [" ".join(fault) for fault in told[10:]] == [
+        "d/type.toml versions.20115.[key]",
+        "d/type.toml versions.20231.starts",
+        "e/type.toml reference.0",
+        "e/type.toml identifiers.INSS",
+        "f/type.toml limits",
+        "g/type.toml title.de",
+        "g/type.toml title.pl",
+        "g/type.toml environments.0",
+        "g/type.toml rules.0",
     ]
 
 
-def test_one_purpose_has_one_type(folder: Path) -> None:
-    """The second folder that claims it is the fault."""
-    write(folder, "twice", GOOD)
-    assert faults(folder) == ["twice/type.toml: purpose: another type is DIMN already"]
+def test_one_folder_has_one_type_of_a_purpose_and_root(site: Path) -> None:
+    """The second that claims it is the fault."""
+    write(site, "once", GOOD)
+    write(site, "twice", GOOD)
+    assert faults(lambda: load(site), site) == [
+        "twice/type.toml: root: another type of DIMN has the root Dimona already"
+    ]
+
+
+def test_a_folder_of_the_site_that_is_not_there_is_a_fault(site: Path) -> None:
+    """A misspelt setting isn't an empty catalogue."""
+    assert faults(lambda: load(site), site.parent) == ["site: there is no such folder"]
+
+
+def test_types_without_a_schema_are_judged_too(tmp_path: Path) -> None:
+    """Every fault of every table, with its purpose."""
+    file = tmp_path / "types.toml"
+    title = 'title = {fr = "a", nl = "b", de = "c", en = "d"}'
+    file.write_text(f'x = 1\n[ABC]\ndirection = "in"\nform_codes = []\n{title}\n', encoding="utf-8")
+    assert [fault.split(": ")[1] for fault in faults(lambda: type_file.read_without_schema(file), tmp_path)] == [
+        "x.purpose",
+        "x.title",
+        "x.form_codes",
+        "x.direction",
+        "ABC.purpose",
+    ]
+
+
+def test_what_is_wrong_with_schemas_is_told_at_once(site: Path) -> None:
+    """Loading compiles none of them; a check finds all."""
+    schema = (FOLDER / "Dimona_20231.xsd").read_text(encoding="utf-8")
+    wrong = {
+        "a": "<schema/>",
+        "b": "<broken",
+        "c": schema.replace('name="Dimona"', 'name="Other"'),
+        "d": schema.replace("<xs:schema ", '<xs:schema xmlns="urn:x" targetNamespace="urn:x" '),
+        "e": schema.replace("  <!-- Blocks -->", '  <xs:include schemaLocation="../other.xsd"/>'),
+        "f": schema.replace("DimonaCancel", "DimonaUndo"),
+        "g": schema.replace("  <!-- Blocks -->", '  <xs:include schemaLocation="missing.xsd"/>'),
+    }
+    for name, text in wrong.items():
+        write(site, name, GOOD.replace("DIMN", "ABC" + name.upper()))
+        (site / name / "Dimona_20231.xsd").write_text(text, encoding="utf-8")
+    catalogue = load(site)
+    told = faults(lambda: check(catalogue), site)
+    assert [fault.split(": ")[0] for fault in told] == [f"{name}/Dimona_20231.xsd" for name in "abcdefg"]
+    assert [fault.split(": ", 1)[1] for fault in told[2:6]] == [
+        "it declares no root Dimona",
+        "its namespace is not that of the type: urn:x",
+        "it reaches outside its folder: ../other.xsd",
+        "it declares no element DimonaCancel",
+    ]
+    assert "g/missing.xsd" in told[6]
+
+
+def test_an_older_version_need_not_have_every_element(site: Path) -> None:
+    """What a type names is looked for in its newest version."""
+    folder = write(site, "newer", GOOD.replace('INSS = "inss"', 'INSS = "inss"\nPlannedDaysNbr = "quarter"'))
+    assert "PlannedDaysNbr" not in (folder / "Dimona_20113.xsd").read_text(encoding="utf-8")
+    check(load(site))
+
+
+def test_a_schema_may_include_one_beside_it(site: Path) -> None:
+    """What that one declares counts as declared."""
+    folder = write(site, "split", GOOD.replace("DIMN", "ABCD"))
+    schema = (folder / "Dimona_20231.xsd").read_text(encoding="utf-8")
+    head, _, rest = schema.partition("  <!-- Blocks -->\n")
+    opening = head[head.index("<xs:schema") : head.index("<xs:element")]
+    (folder / "common.xsd").write_text(opening.replace(' id="Dimona_20231"', "") + rest, encoding="utf-8")
+    include = '<xs:include schemaLocation="common.xsd"/>'
+    whole = head.replace('  <xs:element name="Dimona">', f'  {include}\n  <xs:element name="Dimona">') + "</xs:schema>"
+    (folder / "Dimona_20231.xsd").write_text(whole, encoding="utf-8")
+    check(load(site))

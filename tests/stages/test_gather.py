@@ -53,6 +53,13 @@ def test_the_old_form_without_parts_is_a_set_of_one() -> None:
     assert set_findings(names, SignatureFiles.REQUIRED) == ()
 
 
+def test_an_fs_too_many_waits_for_nothing() -> None:
+    """A sender who signs otherwise gets its refusal at once, as soon as every FI is there."""
+    assert is_complete(_WHOLE, SignatureFiles.NONE)
+    assert is_complete([_WHOLE[0], _WHOLE[1], _WHOLE[4]], SignatureFiles.NONE)
+    assert not is_complete([_WHOLE[0], *_WHOLE[2:]], SignatureFiles.NONE)
+
+
 def test_a_set_goes_by_its_closing_file() -> None:
     """TD before GO before a file of no set; without any, by its first part."""
     td = f"TD.{_STEM}.2"

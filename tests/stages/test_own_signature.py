@@ -1,12 +1,14 @@
 """The gateway's own key and signature, judged by OpenSSL and by our own verifier."""
 
 import base64
+import io
 import stat
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from asn1crypto import cms
+from asn1crypto import x509 as asn1
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -15,16 +17,19 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from pyhanko.sign.validation.generic_cms import async_validate_detached_cms
+from pyhanko_certvalidator import ValidationContext
 
 from config.errors import ConfigurationError
 from signing import authorities
 from signing.evidence import Evidence
 from signing.keys import create_signing_key
 from signing.policy import Policy
-from signing.sign import Signer
+from signing.sign import Signature, Signer
 from signing.verify import verify_detached
 from tests import signers
 from tests.authority import Credential, Pki, now
+from tests.timestamps import StampBench, openssl_token
 
 ANSWER = b'<?xml version="1.0" encoding="UTF-8"?>\n<ACRF/>\n'
 
@@ -49,6 +54,11 @@ def faults(key: Path, certificate: Path) -> tuple[str, ...]:
     with pytest.raises(ConfigurationError) as caught:
         Signer.open(key, certificate)
     return caught.value.faults
+
+
+def sign(pair: Credential, data: bytes = ANSWER) -> Signature:
+    """A signature over ``data``."""
+    return Signer.open(pair.key, pair.certificate).sign(data, now())
 
 
 def test_a_new_key_is_rsa_3072_and_the_owners_alone(pair: Credential) -> None:
@@ -92,7 +102,7 @@ def test_a_key_needs_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("answer", [ANSWER, b"", b"\r\n" * 1000, bytes(range(256))])
 def test_openssl_verifies_our_signature(answer: bytes, pair: Credential, tmp_path: Path) -> None:
     """The receiver's tool accepts it over the bytes as they are, and no others."""
-    der = base64.b64decode(Signer.open(pair.key, pair.certificate).sign_detached(answer))
+    der = sign(pair, answer).cms()
     data = tmp_path / "FO.ACRF"
     data.write_bytes(answer)
     assert signers.accepts(data, der, pair.certificate, tmp_path)
@@ -107,16 +117,83 @@ def test_our_own_verifier_accepts_it(key: str, pki: Pki, tmp_path: Path) -> None
     pair = pki.issue("Gateway", key=key)
     data = tmp_path / "FO.ACRF"
     data.write_bytes(ANSWER)
-    signature = Signer.open(pair.key, pair.certificate).sign_detached(ANSWER)
+    signature = sign(pair).text()
     accepted = authorities.load(tmp_path / "authorities")
     verdict = verify_detached(data, signature, authorities=accepted, at=now(), policy=Policy(leniencies=frozenset()))
     assert isinstance(verdict, Evidence)
     assert verdict.leniencies == ()
 
 
+def test_the_receivers_tools_accept_a_stamped_signature(pki: Pki, tmp_path: Path) -> None:
+    """CAdES-T: OpenSSL reads on, and our own verifier takes its time from the timestamp of an accepted authority."""
+    folder = tmp_path / "authorities"
+    pki.install(folder, "test")
+    clock = StampBench.open(tmp_path, folder).signer
+    pair = pki.issue("Gateway")
+    data = tmp_path / "FO.ACRF"
+    data.write_bytes(ANSWER)
+    plain = sign(pair)
+    stamped = plain.stamped(openssl_token(tmp_path, clock, plain.value))
+
+    assert signers.accepts(data, stamped.cms(), pki.issuing, tmp_path)
+    verdict = verify_detached(data, stamped.text(), authorities=authorities.load(folder), at=now())
+    assert isinstance(verdict, Evidence)
+    assert verdict.stamped_at is not None
+    assert plain.value in plain.cms() != stamped.cms()
+
+
+def trusting(pki: Pki) -> ValidationContext:
+    """What pyHanko needs to accept the certificates of ``pki``."""
+    root, issuing = (
+        asn1.Certificate.load(credential.read().public_bytes(Encoding.DER))
+        for credential in (pki.root_credential, pki.issuing_credential)
+    )
+    return ValidationContext(trust_roots=[root], other_certs=[issuing])
+
+
+@pytest.mark.parametrize("is_stamped", [False, True])
+async def test_pyhanko_accepts_it(is_stamped: bool, pki: Pki, tmp_path: Path) -> None:
+    """A third opinion, which reads every attribute of CAdES, and the timestamp."""
+    bench = StampBench.open(tmp_path)
+    signature = sign(pki.issue("Gateway", key="rsa-2048"))
+    if is_stamped:
+        signature = signature.stamped(openssl_token(tmp_path, bench.signer, signature.value))
+    content = cms.ContentInfo.load(signature.cms(), strict=True)["content"]
+    status = await async_validate_detached_cms(io.BytesIO(ANSWER), content, trusting(pki), trusting(bench.pki))
+
+    assert status.bottom_line
+    assert is_stamped == (status.timestamp_validity is not None)
+
+
+def test_a_timestamp_changes_nothing_that_was_signed(pair: Credential, tmp_path: Path) -> None:
+    """The same attributes, the same value, one attribute more."""
+    bench = StampBench.open(tmp_path)
+    plain = sign(pair)
+    stamped = plain.stamped(openssl_token(tmp_path, bench.signer, plain.value))
+    [before], [after] = (
+        cms.ContentInfo.load(one.cms(), strict=True)["content"]["signer_infos"] for one in (plain, stamped)
+    )
+
+    assert before["signed_attrs"].dump() == after["signed_attrs"].dump()
+    assert before["signature"].dump() == after["signature"].dump()
+    assert ["signature_time_stamp_token"] == [attribute["type"].native for attribute in after["unsigned_attrs"]]
+
+
+def test_it_says_when_it_was_made(pair: Credential) -> None:
+    """The signing time is the moment that it is told, in UTC."""
+    brussels = datetime(2026, 11, 21, 10, 30, 15, 999999, tzinfo=timezone(timedelta(hours=1)))
+    signature = Signer.open(pair.key, pair.certificate).sign(ANSWER, brussels)
+    times = [
+        attribute["values"][0].native
+        for attribute in cms.CMSAttributes.load(signature.attributes)
+        if attribute["type"].native == "signing_time"
+    ]
+    assert [datetime(2026, 11, 21, 9, 30, 15, tzinfo=UTC)] == times
+
+
 def test_it_has_the_attributes_of_cades(pair: Credential) -> None:
     """CAdES-B: content type, digest, time, the signing certificate, and the algorithms protected."""
-    der = base64.b64decode(Signer.open(pair.key, pair.certificate).sign_detached(ANSWER))
+    der = sign(pair).cms()
     [signer] = cms.ContentInfo.load(der, strict=True)["content"]["signer_infos"]
     assert {attribute["type"].native for attribute in signer["signed_attrs"]} == {
         "content_type",
@@ -129,11 +206,13 @@ def test_it_has_the_attributes_of_cades(pair: Credential) -> None:
 
 def test_it_is_written_in_columns_of_64_with_crlf(pair: Credential) -> None:
     """The layout that the network's clients write themselves."""
-    text = Signer.open(pair.key, pair.certificate).sign_detached(ANSWER)
+    signature = sign(pair)
+    text = signature.text()
     *full, last, end = text.split(b"\r\n")
     assert {len(line) for line in full} == {64}
     assert 0 < len(last) <= 64
     assert b"" == end
+    assert base64.b64decode(text) == signature.cms()
 
 
 def test_a_key_of_another_certificate_is_refused(pair: Credential, pki: Pki) -> None:
@@ -174,7 +253,10 @@ def test_an_encrypted_key_and_junk_are_refused(pki: Pki, tmp_path: Path) -> None
 def test_a_key_that_cannot_sign_is_refused(pki: Pki) -> None:
     """Ed25519 isn't understood by the receivers' tools; an authority's key isn't for answers."""
     edwards = pki.issue("Edwards", key="ed25519")
-    assert faults(edwards.key, edwards.certificate) == (f"{edwards.key}: the key is neither RSA nor on a NIST curve",)
+    assert faults(edwards.key, edwards.certificate) == (
+        f"{edwards.key}: the key is neither RSA nor on a NIST curve",
+        f"{edwards.certificate}: the certificate's key is neither RSA nor on a NIST curve",
+    )
     issuing = pki.issuing_credential
     assert faults(issuing.key, issuing.certificate) == (
         f"{issuing.certificate}: The signer's certificate is that of an authority.",

@@ -62,8 +62,9 @@ def test_a_right_that_is_not_given_is_not_had(sender: Sender, expected: list[Cod
     assert expected == codes("GO.DIMN.123456.20261121.00001.R.1", sender=sender)
 
 
-def test_a_purpose_without_a_schema_is_not_accepted_from_anybody() -> None:
-    """A right to every purpose does not reach past the catalogue."""
+@pytest.mark.parametrize("purpose", ["ABCD", "DMNO"])
+def test_a_purpose_that_nobody_may_send_is_not_accepted_from_anybody(purpose: str) -> None:
+    """A right to every purpose does not reach past the catalogue, nor to what only the network sends."""
     everything = replace(_SENDER, purposes=("*",))
 
-    assert codes("GO.WECH.123456.20261121.00001.R", sender=everything) == [Code.PURPOSE_NOT_ALLOWED]
+    assert codes(f"GO.{purpose}.123456.20261121.00001.R.1", sender=everything) == [Code.PURPOSE_NOT_ALLOWED]

@@ -3,8 +3,9 @@
 import hashlib
 
 import pytest
-from asn1crypto import cms, core
+from asn1crypto import algos, cms, core
 from asn1crypto import x509 as asn1
+from cryptography.x509 import SubjectKeyIdentifier
 from pyhanko.sign.general import as_signing_certificate, as_signing_certificate_v2
 
 from signing.evidence import Reason
@@ -17,6 +18,7 @@ from tests.cms_builder import (
     attribute,
     certificate_of,
     content_info,
+    element,
     longer,
     sign,
     spliced,
@@ -185,7 +187,7 @@ def test_an_unknown_content_type(bench: Bench) -> None:
 
 
 def test_a_revocation_list_that_came_along(bench: Bench) -> None:
-    """Valid: a list that the sender brings is not read (RFC 5652, 10.2.1)."""
+    """Valid: software for long-term signatures brings lists along; they are not read (RFC 5652, 10.2.1)."""
     draft = bench.draft()
     brought = cms.RevocationInfoChoices([asn1_list(bench)])
     draft.outside = {"crls": brought}
@@ -324,11 +326,92 @@ def test_no_digest_algorithms_announced(bench: Bench) -> None:
     assert (ACCEPTED, REFUSED) == bench.judge(draft)
 
 
+def test_a_digest_that_was_not_announced(bench: Bench) -> None:
+    """Invalid: an announcement that is made must be true (RFC 5652, 5.1)."""
+    draft = bench.draft()
+    draft.outside = {"digest_algorithms": [{"algorithm": "sha512"}]}
+    assert (Reason.ALGORITHM, REFUSED) == bench.judge(draft)
+
+
+def test_more_digests_announced_than_needed(bench: Bench) -> None:
+    """Valid: the signer's is among them (RFC 5652, 5.1)."""
+    draft = bench.draft()
+    draft.outside = {"digest_algorithms": [{"algorithm": "sha256"}, {"algorithm": "sha512"}]}
+    assert (ACCEPTED, ACCEPTED) == bench.judge(draft)
+
+
+def test_a_crowd_of_announced_digests(bench: Bench) -> None:
+    """Invalid: there are not that many digest algorithms."""
+    draft = bench.draft()
+    draft.outside = {"digest_algorithms": [{"algorithm": "sha256"}] * 9}
+    assert (Reason.SHAPE, ACCEPTED) == bench.judge(draft)
+
+
+def test_a_crowd_of_signed_attributes(bench: Bench) -> None:
+    """Invalid: each would be read, and no client writes that many."""
+    draft = bench.draft()
+    draft.attributes += [attribute(f"1.2.3.4.{number}", core.Any(core.Null())) for number in range(31)]
+    assert (Reason.SHAPE, ACCEPTED) == bench.judge(draft)
+
+
+def test_a_digest_algorithm_with_parameters(bench: Bench) -> None:
+    """Invalid: SHA-2 has none but NULL (RFC 5754, 2)."""
+    draft = bench.draft()
+    draft.outside = {"digest_algorithms": []}
+    good = algos.DigestAlgorithm({"algorithm": "sha256"})
+    spoilt = spliced(draft.dump(), good.dump(), element(0x30, good["algorithm"].dump() + b"\x02\x01\x01"))
+    assert Reason.SYNTAX is bench.ours(spoilt)
+
+
+def test_a_signature_algorithm_with_parameters(bench: Bench) -> None:
+    """Invalid: nor has RSA without PSS (RFC 5754, 3.2)."""
+    draft = bench.draft("rsa-2048")
+    draft.certificates, good = [], algos.SignedDigestAlgorithm({"algorithm": "sha256_rsa"})
+    whole = cms.ContentInfo.load(draft.dump())["content"]["signer_infos"][0].dump()
+    spoilt = spliced(whole, good.dump(), element(0x30, good["algorithm"].dump() + b"\x02\x01\x01"))
+    draft = Draft(draft.signer)
+    draft.mechanism = {"algorithm": "sha256_rsa"}
+    draft.outside = {"signer_infos": [cms.SignerInfo.load(spoilt)]}
+    assert Reason.SYNTAX is bench.ours(draft.dump())
+
+
+def test_parameters_that_are_null(bench: Bench) -> None:
+    """Valid: some clients write NULL even where it should be absent (RFC 5754, 2)."""
+    draft = bench.draft()
+    draft.inside = {"digest_algorithm": {"algorithm": "sha256", "parameters": core.Any(core.Null())}}
+    assert (ACCEPTED, ACCEPTED) == bench.judge(draft)
+
+
 def test_versions_that_do_not_fit(bench: Bench) -> None:
     """Valid: the versions follow from fields that are judged themselves (RFC 5652, 5.1 and 5.3)."""
     draft = bench.draft()
     draft.outside, draft.inside = {"version": "v4"}, {"version": "v3"}
     assert (ACCEPTED, ACCEPTED) == bench.judge(draft)
+
+
+def test_the_versions_of_old_clients(bench: Bench) -> None:
+    """Valid: version 1 throughout, though the signer is named by its key (RFC 5652, 5.3 would have 3)."""
+    signer = bench.pki.issue("Old", extensions=[SubjectKeyIdentifier(b"an invented key id")])
+    draft = Draft(signer)
+    draft.outside = {"version": "v1"}
+    draft.inside = {"version": "v1", "sid": {"subject_key_identifier": b"an invented key id"}}
+    assert (ACCEPTED, ACCEPTED) == bench.judge(draft)
+
+
+@pytest.mark.parametrize("version", [0, 2, 6, -1, 1 << 64])
+def test_an_unknown_version(version: int, bench: Bench) -> None:
+    """Invalid: RFC 5652 knows 1, 3, 4 and 5; another could mean fields that nobody here knows (5.1)."""
+    draft = bench.draft()
+    draft.outside = {"version": cms.CMSVersion(version)}
+    assert Reason.SHAPE is bench.ours(draft.dump())
+
+
+@pytest.mark.parametrize("version", [0, 2, 4, 5])
+def test_an_unknown_version_of_the_signer(version: int, bench: Bench) -> None:
+    """Invalid: a signer's part has 1 or 3 (RFC 5652, 5.3)."""
+    draft = bench.draft()
+    draft.inside = {"version": cms.CMSVersion(version)}
+    assert Reason.SHAPE is bench.ours(draft.dump())
 
 
 def test_a_signed_file_that_lost_its_crs(bench: Bench) -> None:

@@ -19,8 +19,8 @@ from signing.authorities import Authorities
 from signing.digests import of_canonical_text
 from signing.evidence import Evidence, Fault, Format, Reason
 from signing.layout import MAX_BYTES
-from signing.policy import Policy
-from signing.verify import verify_detached
+from signing.policy import Leniency, Policy
+from signing.verify import DEFAULT, verify_detached
 from tests import signers
 from tests.authority import Credential, Pki, new_key, now
 
@@ -44,9 +44,9 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
-def leniencies(data: Path, signature: bytes, accepted: Authorities) -> tuple[str, ...]:
+def leniencies(data: Path, signature: bytes, accepted: Authorities, policy: Policy = DEFAULT) -> tuple[str, ...]:
     """Verify, expect evidence, and give what was tolerated."""
-    evidence = verify_detached(data, signature, authorities=accepted, at=now())
+    evidence = verify_detached(data, signature, authorities=accepted, at=now(), policy=policy)
     assert isinstance(evidence, Evidence), evidence
     return evidence.leniencies
 
@@ -70,10 +70,14 @@ def test_any_columns_and_line_ends_are_read(
 @pytest.mark.parametrize("label", ["PKCS7", "CMS"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_pem_armour_is_a_named_leniency(label: str, end: str, data: Path, pki: Pki, accepted: Authorities) -> None:
-    """A client that forgot to strip the PEM lines is understood, and it shows."""
+    """A client that forgot to strip the PEM lines is understood where that is tolerated, and it shows."""
     body = lines(signers.cms(data, pki.issue("Armour")), 64, end)
     armoured = f"-----BEGIN {label}-----{end}".encode() + body + f"-----END {label}-----{end}".encode()
-    assert leniencies(data, armoured, accepted) == ("pem-armour",)
+    tolerant = Policy(leniencies=frozenset({Leniency.PEM_ARMOUR}))
+    assert leniencies(data, armoured, accepted, tolerant) == ("pem-armour",)
+    refused = verify_detached(data, armoured, authorities=accepted, at=now())
+    assert isinstance(refused, Fault)
+    assert (refused.reason, "PEM" in refused.detail) == (Reason.SYNTAX, True)
 
 
 @pytest.mark.parametrize(
@@ -150,17 +154,23 @@ def test_evidence_says_who_signed_what(data: Path, pki: Pki, accepted: Authoriti
     """Evidence carries the certificate, its fingerprint, the authority's name and the file's digest."""
     signer = pki.issue("Evidence")
     der = signer.read().public_bytes(Encoding.DER)
-    assert verify_detached(
-        data, signers.one_line(signers.cms(data, signer)), authorities=accepted, at=now()
-    ) == Evidence(
-        format=Format.CMS,
-        certificate=der,
-        fingerprint=hashlib.sha256(der).hexdigest(),
-        authority="test",
-        sha256=hashlib.sha256(CRLF_FILE).hexdigest(),
-        leniencies=(),
-        content=None,
-    )
+    evidence = verify_detached(data, signers.one_line(signers.cms(data, signer)), authorities=accepted, at=now())
+    assert isinstance(evidence, Evidence)
+    assert (evidence.format, evidence.certificate) == (Format.CMS, der)
+    assert (evidence.fingerprint, evidence.authority) == (hashlib.sha256(der).hexdigest(), "test")
+    assert evidence.sha256 == hashlib.sha256(CRLF_FILE).hexdigest()
+    assert (evidence.leniencies, evidence.content) == ((), None)
+    assert (evidence.stamped_at, evidence.ignored_stamps) == (None, 0)
+
+
+def test_evidence_names_what_it_rests_on(data: Path, pki: Pki, accepted: Authorities) -> None:
+    """It carries the chain up to the root, and the digests of the revocation lists that were relied on."""
+    signature = signers.one_line(signers.cms(data, pki.issue("Evidence")))
+    evidence = verify_detached(data, signature, authorities=accepted, at=now())
+    assert isinstance(evidence, Evidence)
+    above = (pki.issuing_credential, pki.root_credential)
+    assert evidence.chain == tuple(each.read().public_bytes(Encoding.DER) for each in above)
+    assert set(evidence.revocation) == {hashlib.sha256(crl.read_bytes()).hexdigest() for crl in pki.crls}
 
 
 def test_cryptographys_builder_is_read(data: Path, pki: Pki, accepted: Authorities) -> None:

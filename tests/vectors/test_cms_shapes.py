@@ -183,17 +183,6 @@ def test_an_unsigned_attribute(good: bytes, reason: Judge) -> None:
     assert reason(changed(good, add)) is Reason.SHAPE
 
 
-def test_a_timestamp_is_no_defect(good: bytes, data: Path, accepted: Authorities) -> None:
-    """A signature timestamp is the one unsigned attribute that may be there (CAdES-T)."""
-
-    def stamp(signed: Any) -> None:
-        token = asn1.ContentInfo({"content_type": "signed_data", "content": signed.copy()})
-        rebuilt_signer(signed, unsigned_attrs=[{"type": "signature_time_stamp_token", "values": [token]}])
-
-    stamped = base64.b64encode(changed(good, stamp))
-    assert isinstance(verify_detached(data, stamped, authorities=accepted, at=now()), Evidence)
-
-
 def test_no_certificate(data: Path, signer: Credential, reason: Judge) -> None:
     """The signer's certificate must be included."""
     assert reason(signers.cms(data, signer, "-nocerts")) is Reason.NO_CERTIFICATE

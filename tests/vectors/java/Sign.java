@@ -25,7 +25,7 @@ import javax.xml.transform.stream.StreamResult;
 import org.w3c.dom.Document;
 
 /**
- * Made the signatures in this folder: the JDK's own signer in its usual shape, which is a Signature in a
+ * Made the plain signatures in this folder: the JDK's own signer in its usual shape, which is a Signature in a
  * default namespace, inclusive canonicalization, and a KeyValue beside the certificate.
  *
  * java Sign.java enveloped|detached IN OUT STORE.p12 (pass phrase "x") SIGNATURE-METHOD
