@@ -31,9 +31,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signing import authorities
-from signing.authorities import Authorities
 from signing.evidence import Evidence
+from signing.trust import authorities
+from signing.trust.authorities import Authorities
 from signing.verify import verify_detached
 from tests import signers
 from tests.authority import Credential, Pki

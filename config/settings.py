@@ -147,6 +147,20 @@ class Trust(_Section):
     _lists = field_validator("formats", "leniencies", mode="before")(_as_tuple)
 
 
+class SchemaFolder(_Section):
+    """Where the site's own types of message are, beside those that ship."""
+
+    folder: Path = Path("types")
+
+    _path = field_validator("folder", mode="before")(_as_path)
+
+
+class Answers(_Section):
+    """What answers look like; a file above so many bytes is compressed."""
+
+    compress_above_bytes: Count = 50 * 1024**2
+
+
 class Judging(_Section):
     """The worker processes that read untrusted bytes, and what a file may cost."""
 
@@ -192,6 +206,8 @@ class Settings(_Section):
     intake: Intake = Intake()
     signing: Signing = Signing()
     trust: Trust = Trust()
+    schemas: SchemaFolder = SchemaFolder()
+    answers: Answers = Answers()
     judging: Judging = Judging()
     routing: Routing = Routing()
     logging: Logging = Logging()

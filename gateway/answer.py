@@ -13,9 +13,9 @@ from gateway.timestamping import Stamping
 from schemas.acknowledgement import Acknowledgement, render
 from schemas.codes import Finding
 from schemas.filename import Environment
-from signing.own_keys import OwnKeys
-from signing.sign import Signature
-from signing.timestamp_request import TimestampUnavailable
+from signing.own.own_keys import OwnKeys
+from signing.own.sign import Signature
+from signing.own.timestamp_request import TimestampUnavailable
 from spool import answers, effects
 from spool.answers import StoredAnswer
 from spool.effects import Effect, Kind

@@ -31,7 +31,7 @@ from gateway.timestamping import open_stamping
 from gateway.watch import Watch
 from gateway.workers import WorkerLimits, Workers, open_workers
 from schemas import catalogue
-from signing.own_keys import OwnKeys, open_keys
+from signing.own.own_keys import OwnKeys, open_keys
 from spool import declarations, submissions
 from spool.custody import Custody
 from spool.effects import Kind, tickets_with_pending

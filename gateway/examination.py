@@ -16,8 +16,8 @@ from schemas import catalogue
 from schemas.catalogue import MessageType
 from schemas.codes import Finding
 from schemas.validate import Limits, Validated, validate
-from signing.authorities import current
 from signing.policy import Policy
+from signing.trust.authorities import current
 from signing.verify import Evidence, Fault, Use, verify_detached, verify_enveloped
 from spool.declarations import DeclarationWriter, writing
 

@@ -2,7 +2,7 @@
 
 Off unless the settings say so. What there is to fetch is ``gateway.places``'s question; what a held submission waits
 for is fetched at once. A server is asked for one thing at a time and delays no other server. What came is checked and
-stored by ``signing.authorities``; what doesn't belong there is never stored.
+stored by ``signing.trust.authorities``; what doesn't belong there is never stored.
 
 When a place is asked again is ``gateway.refetch``'s; that data have run out is told by ``gateway.watch``.
 """
@@ -25,7 +25,7 @@ from config.errors import ConfigurationError
 from gateway.download import Failed, Question
 from gateway.places import Place, places_of, registered
 from gateway.refetch import Standing, after_answer, after_failure, when_asked
-from signing import authorities, ocsp
+from signing.trust import authorities, ocsp
 from spool.journal import Journal
 
 log = structlog.get_logger()

@@ -23,7 +23,7 @@ from gateway.evidence import evidence_facts
 from gateway.forward import RoutingQueue
 from gateway.judge import Judge, Verdict
 from gateway.timestamping import Stamping
-from signing.own_keys import OwnKeys
+from signing.own.own_keys import OwnKeys
 from spool import answers, submissions
 from spool.journal import Journal
 from spool.outbox import Outbox

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from cryptography import x509
 
 from gateway.download import host_of
-from signing.authority import Authority
+from signing.trust.authority import Authority
 from spool.journal import Journal, now
 from spool.tables import certificates, senders
 

@@ -13,8 +13,9 @@ from channels.mq.connection import connection_parameters
 from config.errors import ConfigurationError
 from config.settings import EXAMPLE, Settings, read_settings
 from schemas import catalogue
-from signing import authorities, own_keys
-from signing.keys import create_signing_key
+from signing.own import own_keys
+from signing.own.keys import create_signing_key
+from signing.trust import authorities
 from spool.journal import Journal, open_journal
 
 PLACES: Final = (Path("gateway.toml"), Path("/etc/batch-gateway/gateway.toml"))

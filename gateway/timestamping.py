@@ -1,7 +1,7 @@
 """Timestamps for the gateway's own signatures, asked of one authority over HTTP (RFC 3161, clause 3.4).
 
 An authority that failed is left alone for a minute: not every answer of a busy day shall wait for the same time-out.
-What a timestamp must look like is :mod:`signing.timestamp_request`'s.
+What a timestamp must look like is :mod:`signing.own.timestamp_request`'s.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import structlog
 
 from config.settings import Signing
 from gateway.download import Downloader, DownloadLimits, Failed, Question, open_downloader
-from signing.timestamp_request import MAX_REPLY, QUERY_TYPE, TimestampUnavailable, read_reply, timestamp_request
+from signing.own.timestamp_request import MAX_REPLY, QUERY_TYPE, TimestampUnavailable, read_reply, timestamp_request
 
 log = structlog.get_logger()
 

@@ -21,8 +21,8 @@ from sqlalchemy.engine import Connection
 
 from config.errors import ConfigurationError
 from config.settings import Settings, Signing
-from signing import own_keys
-from signing.authorities import Authorities, current
+from signing.own import own_keys
+from signing.trust.authorities import Authorities, current
 from spool.journal import Journal
 from spool.tables import certificates, senders
 

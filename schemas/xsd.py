@@ -1,58 +1,81 @@
 """Which compiled schema belongs to an XSD file, and which elements does it declare?
 
-The files lie beside the code or in a folder of the site's own. Each is compiled once per process. lxml keeps the error
-log of ``XMLSchema.validate`` in the schema, so only the answer of that call may be used; a parser keeps its own.
-A schema may include a file beside it; one that names anything else is found by `outside_references`, which has to be
-asked before a schema of unknown origin is compiled.
+The files lie beside the code or in a folder of the site's own. Each is compiled once per process, and again when it or
+a file beside it has changed. lxml keeps the error log of ``XMLSchema.validate`` in the schema, so only the answer of
+that call may be used; a parser keeps its own. A schema may include a file beside it; one that names anything else is
+not compiled, since libxml2 would go and get it.
 """
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 from lxml import etree
 
+from config.errors import TemporaryError
 from schemas.strict import STRICT
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
-_XSD = "{http://www.w3.org/2001/XMLSchema}"
-_ELEMENT = f"{_XSD}element"
-_BESIDE = re.compile("[0-9A-Za-z_][0-9A-Za-z_.-]*")
+XSD = "{http://www.w3.org/2001/XMLSchema}"
+_ELEMENT = f"{XSD}element"
+_BESIDE = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_-]*(\.[0-9A-Za-z_-]+)*")
+_KEPT = 512
+
+State = tuple[tuple[str, int, int, int], ...]
 
 
-@cache
+class SchemaUnusable(TemporaryError):  # noqa: N818 -- named for what it says, as TrustUnavailable is
+    """A schema of ours cannot be compiled; its message says why. What it would judge has to wait for an operator."""
+
+
+def state(path: Path) -> State:
+    """Names, sizes, dates and inodes of the file and of all schemas beside it; other ones mean other schemas.
+
+    Raises `SchemaUnusable` when there is no such file.
+    """
+    try:
+        facts = sorted((file.name, file.stat()) for file in path.parent.glob("*.xsd"))
+    except OSError as error:
+        raise SchemaUnusable(str(error)) from error
+    if path.name not in {name for name, _ in facts}:
+        raise SchemaUnusable(f"{path}: there is no such schema")
+    return tuple((name, found.st_size, found.st_mtime_ns, found.st_ino) for name, found in facts)
+
+
 def compiled(path: Path) -> etree.XMLSchema:
-    """The schema in the file. `OSError` or `etree.LxmlError` when there is none."""
-    return etree.XMLSchema(_document(path))
+    """The schema in the file.
+
+    Raises `SchemaUnusable` when there is none, or when it names a file that isn't beside it.
+    """
+    return _compiled(path, state(path))
 
 
-@cache
 def element_names(path: Path) -> frozenset[str]:
     """The names of all elements that the file and those it includes declare: these may be told to a sender."""
-    return frozenset(name for document in _documents(path) for name in _names(document.iter(_ELEMENT)))
+    return _element_names(path, state(path))
 
 
-@cache
 def root_names(path: Path) -> frozenset[str]:
     """The names that the root of a document may have."""
-    return frozenset(name for document in _documents(path) for name in _names(document.iterchildren(_ELEMENT)))
+    return frozenset(name for document in documents(path) for name in _names(document.iterchildren(_ELEMENT)))
 
 
-@cache
 def namespace(path: Path) -> str | None:
     """The namespace that the elements of the file are in."""
-    return _document(path).get("targetNamespace")
+    return next(documents(path)).get("targetNamespace")
 
 
 def outside_references(path: Path) -> tuple[str, ...]:
-    """What the file, or one it includes, names that isn't a file beside it; `OSError` or `etree.LxmlError` as above."""
-    places = (place for document in _documents(path) for place in _places(document))
-    return tuple(sorted({place for place in places if not _BESIDE.fullmatch(place)}))
+    """What the file, or one it includes, names that isn't a file beside it; a document type may name anything."""
+    return tuple(sorted({place for document in documents(path) for place in _outside(document)}))
 
 
-def _documents(path: Path) -> Iterator[etree._Element]:
-    """The file and the files beside it that it includes, each once."""
+def documents(path: Path) -> Iterator[etree._Element]:
+    """The file and the files beside it that it includes, each once.
+
+    Raises `SchemaUnusable` when one of them isn't there or is no XML.
+    """
     queue = [path]
     for file in queue:
         document = _document(file)
@@ -61,11 +84,33 @@ def _documents(path: Path) -> Iterator[etree._Element]:
         queue.extend(file for file in dict.fromkeys(beside) if file not in queue)
 
 
+@lru_cache(maxsize=_KEPT)
+def _compiled(path: Path, _state: State) -> etree.XMLSchema:
+    outside = outside_references(path)
+    if outside:
+        raise SchemaUnusable(f"{path}: it reaches outside its folder: {', '.join(outside)}")
+    try:
+        return etree.XMLSchema(_document(path))
+    except etree.LxmlError as error:
+        raise SchemaUnusable(f"{path}: {error}") from error
+
+
+@lru_cache(maxsize=_KEPT)
+def _element_names(path: Path, _state: State) -> frozenset[str]:
+    return frozenset(name for document in documents(path) for name in _names(document.iter(_ELEMENT)))
+
+
 def _places(document: etree._Element) -> Iterator[str]:
-    for reference in document.iterchildren(f"{_XSD}include", f"{_XSD}import", f"{_XSD}redefine"):
+    for reference in document.iterchildren(f"{XSD}include", f"{XSD}import", f"{XSD}redefine"):
         place = reference.get("schemaLocation")
         if place is not None:
             yield place
+
+
+def _outside(document: etree._Element) -> Iterator[str]:
+    yield from (place for place in _places(document) if not _BESIDE.fullmatch(place))
+    if document.getroottree().docinfo.doctype:
+        yield "a document type"
 
 
 def _names(elements: Iterable[etree._Element]) -> frozenset[str]:
@@ -73,4 +118,7 @@ def _names(elements: Iterable[etree._Element]) -> frozenset[str]:
 
 
 def _document(path: Path) -> etree._Element:
-    return etree.fromstring(path.read_bytes(), etree.XMLParser(**STRICT), base_url=path.as_uri())
+    try:
+        return etree.fromstring(path.read_bytes(), etree.XMLParser(**STRICT), base_url=path.as_uri())
+    except (OSError, etree.LxmlError) as error:
+        raise SchemaUnusable(f"{path}: {error}") from error

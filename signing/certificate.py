@@ -3,7 +3,7 @@
 Size, encoding, no authority of its own, and a key from our list: RSA of 2048 bits or more, NIST curves from P-256 on,
 Ed25519. The libraries that check paths accept an RSA-1024 leaf, so the key is judged here; RSA from 1024 bits on is
 tolerated by name (``signing.policy``).
-Dates, issuer, usage and revocation belong to ``signing.path``.
+Dates, issuer, usage and revocation belong to ``signing.trust.path``.
 """
 
 from functools import lru_cache

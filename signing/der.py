@@ -2,16 +2,19 @@
 
 Parsers forgive: indefinite lengths, lengths with leading zeros, strings in pieces, bytes at the end. Each of them lets
 two different files carry one signature, so the frame is walked before a parser sees it (X.690 clause 10).
-Values inside primitive elements, the order of sets and the meaning of tags are not looked at.
+Values inside primitive elements, the order of sets and the meaning of tags are not looked at. Only object identifiers
+have a bound: parsers take a time for them that grows with the square of their length.
 """
 
 _MAX_DEPTH = 48
+_MAX_IDENTIFIER_BYTES = 128
+_OBJECT_IDENTIFIER = 0x06
 _CONSTRUCTED = 0x20
 _SEQUENCE_AND_SET = (0x30, 0x31)
 
 
 def is_der(content: bytes) -> bool:
-    """Whether ``content`` is exactly one element whose every length is definite, minimal and exact."""
+    """Whether ``content`` is exactly one element whose every length is definite, minimal, exact and bearable."""
     try:
         end = _walk(content, 0, len(content), 0)
     except (ValueError, IndexError):
@@ -25,6 +28,8 @@ def _walk(content: bytes, start: int, limit: int, depth: int) -> int:
     begin, length = _length(content, start + 1)
     end = begin + length
     if end > limit or depth > _MAX_DEPTH or not _tag_is_plain(tag):
+        raise ValueError
+    if tag == _OBJECT_IDENTIFIER and length > _MAX_IDENTIFIER_BYTES:
         raise ValueError
     if tag & _CONSTRUCTED:
         position = begin

@@ -2,7 +2,7 @@
 
 The values only: a site has a policy, a sender or a message type may narrow or widen it, and whoever verifies is handed
 the result. Where each rule is applied: formats in ``signing.verify``, leniencies where the bytes are read, times in
-``signing.times``, later revocations in ``signing.path``.
+``signing.times``, later revocations in ``signing.trust.path``.
 """
 
 from dataclasses import dataclass

@@ -3,7 +3,7 @@
 RFC 3161 tokens, the same for CAdES-T and XAdES-T: a CMS signature by a timestamp authority over a TSTInfo, which holds
 a digest and a time. Shape, algorithms and mathematics as for any CMS signature (``signing.cmsshape``), without any
 leniency; the authority's certificate must be in the token and named by a signed attribute (RFC 3161, 2.4.2; RFC 5816).
-Whether it is an accepted timestamp authority's is ``signing.path``'s question, at the moment of receipt.
+Whether it is an accepted timestamp authority's is ``signing.trust.path``'s question, at the moment of receipt.
 
 Dates and digests alone: what a time means for a signature is ``signing.times``'.
 """
@@ -16,13 +16,14 @@ from typing import Any
 
 from asn1crypto import tsp
 
-from signing import algorithms, cmsshape, path
-from signing.authorities import Authorities
+from signing import algorithms, cmsshape
 from signing.cmsshape import TST_INFO, Parts
 from signing.der import is_der
 from signing.evidence import Fault, Reason, Stamp
 from signing.policy import Policy
-from signing.terms import Use
+from signing.trust import path
+from signing.trust.authorities import Authorities
+from signing.trust.terms import Use
 
 MAX_BYTES = 1 << 16
 MAX_STAMPS = 4  # that a signature may carry

@@ -20,13 +20,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import assert_never
 
-from signing import certificate, cms, path, times, timestamp, xmldsig
-from signing.authorities import Authorities
+from signing import certificate, cms, times, timestamp, xmldsig
 from signing.evidence import Evidence, Fault, Format, Proven, Reason, TrustUnavailable
 from signing.layout import Unwrapped, unwrap
-from signing.path import Accepted
 from signing.policy import Policy
-from signing.terms import Use
+from signing.trust import path
+from signing.trust.authorities import Authorities
+from signing.trust.path import Accepted
+from signing.trust.terms import Use
 
 DEFAULT = Policy()
 

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signing import authorities
-from signing.authorities import Authorities
 from signing.evidence import Evidence, Fault, Reason
 from signing.policy import Policy
+from signing.trust import authorities
+from signing.trust.authorities import Authorities
 from signing.verify import DEFAULT, verify_detached
 from tests import signers
 from tests.authority import Credential, Pki, PrivateKey, now

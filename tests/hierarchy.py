@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from config.errors import ConfigurationError
-from signing import authorities
 from signing.evidence import Fault, Reason, TrustUnavailable
+from signing.trust import authorities
 from signing.verify import verify_detached
 from tests import signers
 from tests.authority import Credential, PrivateKey, identifier_of, new_key, now, usage, write

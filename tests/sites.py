@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from signing import authorities
-from signing.authorities import Authorities
+from signing.trust import authorities
+from signing.trust.authorities import Authorities
 from tests.authority import Credential, Pki
 from tests.gateway_process import GatewayProcess, Site, make_test_site, running
 

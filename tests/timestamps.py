@@ -12,10 +12,11 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from pyhanko.sign.general import as_signing_certificate_v2
 
-from signing import authorities, timestamp
-from signing.authorities import Authorities
+from signing import timestamp
 from signing.evidence import Fault, Stamp
-from signing.terms import check_terms
+from signing.trust import authorities
+from signing.trust.authorities import Authorities
+from signing.trust.terms import check_terms
 from tests.authority import Credential, Pki, PrivateKey, now
 from tests.cms_builder import ACCEPTED, REFUSED, Draft, Verdict, attribute, certificate_of, element, spliced
 from tests.signers import openssl

@@ -8,10 +8,10 @@ from pathlib import Path
 from lxml import etree
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
-from signing import authorities
-from signing.authorities import Authorities
 from signing.evidence import Evidence, Fault, Reason
 from signing.policy import Policy
+from signing.trust import authorities
+from signing.trust.authorities import Authorities
 from signing.verify import DEFAULT, verify_enveloped
 from tests.authority import Credential, Pki, now
 from tests.cms_builder import ACCEPTED, REFUSED, sign

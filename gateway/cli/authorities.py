@@ -12,9 +12,9 @@ from config.errors import ConfigurationError
 from gateway.cli.changes import diff
 from gateway.cli.output import RefusedError, print_json, print_rows, with_config, with_json
 from gateway.site import open_site, settings_file
-from signing import authorities
-from signing.authority import Authority
-from signing.terms import Environment, Issue, KeyUsage, Terms, check_terms
+from signing.trust import authorities
+from signing.trust.authority import Authority
+from signing.trust.terms import Environment, Issue, KeyUsage, Terms, check_terms
 from spool.journal import Journal
 from spool.submissions import note
 

@@ -18,9 +18,9 @@ from gateway.cli.certificates import read_certificate
 from gateway.cli.output import RefusedError, print_json, print_rows, with_config, with_json
 from gateway.parties import RegisteredCertificate
 from gateway.site import open_site, settings_file
-from signing import authorities
-from signing.authorities import Authorities
-from signing.change import difference
+from signing.trust import authorities
+from signing.trust.authorities import Authorities
+from signing.trust.change import difference
 from spool.journal import now
 
 _folder = click.Path(path_type=Path, exists=True, file_okay=False)

@@ -8,7 +8,7 @@ import click
 from config.settings import read_settings
 from gateway.cli.output import print_rows, with_config, with_json
 from gateway.site import settings_file
-from signing.own_keys import OwnCertificate, own_certificates, remarks
+from signing.own.own_keys import OwnCertificate, own_certificates, remarks
 
 
 @click.group(short_help="Show the gateway's own keys.")

@@ -10,7 +10,7 @@ from aiohttp import web
 from asn1crypto import cms
 from cryptography.hazmat.primitives import hashes
 
-from signing.keys import create_signing_key
+from signing.own.keys import create_signing_key
 from tests.answers import fetch, listing, only_answer
 from tests.authority import Credential, Pki
 from tests.gateway_process import SENDER, GatewayProcess, Site, running, today

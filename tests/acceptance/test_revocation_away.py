@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from signing import authorities
-from signing.terms import Terms
+from signing.trust import authorities
+from signing.trust.terms import Terms
 from tests.answers import only_answer
 from tests.authority import Pki, now
 from tests.gateway_process import SENDER, GatewayProcess, Site, make_test_site, running, today

@@ -17,7 +17,7 @@ from config.settings import Signing
 from gateway import answer
 from gateway.answer import NotPlacedError, SignedAcknowledgement, place_all
 from gateway.timestamping import open_stamping
-from signing.own_keys import open_keys
+from signing.own.own_keys import open_keys
 from spool import answers, effects, submissions
 from spool.answers import StoredAnswer
 from spool.effects import Kind

@@ -17,8 +17,8 @@ from gateway import fetching, parties
 from gateway.download import DownloadLimits, Failed, Question, open_downloader
 from gateway.fetching import Fetcher, Reader
 from gateway.parties import Sender, SignatureProfile
-from signing import authorities
-from signing.terms import Terms
+from signing.trust import authorities
+from signing.trust.terms import Terms
 from spool.journal import Journal
 from tests.authority import Credential, Pki
 from tests.revocation_server import RevocationServer, responder, serving

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from config.errors import ConfigurationError, TemporaryError
-from signing.pkcs11_uri import KeyUri, parse_uri
-from signing.sign import Signer
+from signing.own.pkcs11_uri import KeyUri, parse_uri
+from signing.own.sign import Signer
 from tests import signers
 from tests.authority import Credential, Pki
 from tests.softhsm import LIBRARY, PIN, TOKEN, SoftHsm, softhsm
@@ -198,7 +198,7 @@ def test_a_pin_that_everybody_may_read_is_refused(softhsm: SoftHsm, own: Credent
 def test_a_missing_package_is_told_with_its_remedy(own: Credential, monkeypatch: pytest.MonkeyPatch) -> None:
     """The library for tokens is an extra that not every gateway needs."""
     monkeypatch.setitem(sys.modules, "pkcs11", None)
-    monkeypatch.delitem(sys.modules, "signing.pkcs11_key", raising=False)
+    monkeypatch.delitem(sys.modules, "signing.own.pkcs11_key", raising=False)
     [fault] = faults(f"pkcs11:token=a;object=b?module-path={LIBRARY}", own.certificate)
     assert fault.endswith("the package python-pkcs11 is not installed; pip install 'batch-gateway[pkcs11]'")
 

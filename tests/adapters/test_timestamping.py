@@ -13,8 +13,8 @@ from pydantic import HttpUrl
 from config.settings import Signing
 from gateway.download import DownloadLimits, open_downloader
 from gateway.timestamping import Stamping, TimestampAuthority, open_stamping
-from signing.sign import Signature, Signer
-from signing.timestamp_request import MAX_REPLY, TimestampUnavailable, read_reply
+from signing.own.sign import Signature, Signer
+from signing.own.timestamp_request import MAX_REPLY, TimestampUnavailable, read_reply
 from tests import signers
 from tests.authority import Pki
 from tests.timestamp_authority import Handler, TimestampServer, timestamp_server

@@ -8,9 +8,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from config.errors import ConfigurationError
-from signing import authorities
-from signing.authorities import Authorities
 from signing.evidence import TrustUnavailable
+from signing.trust import authorities
+from signing.trust.authorities import Authorities
 from tests import signers
 from tests.authority import Pki
 

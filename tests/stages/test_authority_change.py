@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signing import authorities
-from signing.authorities import Authorities
-from signing.change import AcceptedBy, Change, Refused, Unknown, difference
 from signing.evidence import Reason
+from signing.trust import authorities
+from signing.trust.authorities import Authorities
+from signing.trust.change import AcceptedBy, Change, Refused, Unknown, difference
 from tests.authority import Pki, now
 
 

@@ -12,13 +12,13 @@ from cryptography.x509 import CertificatePolicies, ExtendedKeyUsage, ObjectIdent
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from config.errors import ConfigurationError
-from signing import authorities
-from signing.authorities import Authorities
 from signing.evidence import Evidence, Fault, Reason, TrustUnavailable
-from signing.path import Accepted
-from signing.path import judge as judge_certificate
 from signing.policy import Policy
-from signing.terms import Terms, Use, check_terms, read_terms, write_terms
+from signing.trust import authorities
+from signing.trust.authorities import Authorities
+from signing.trust.path import Accepted
+from signing.trust.path import judge as judge_certificate
+from signing.trust.terms import Terms, Use, check_terms, read_terms, write_terms
 from signing.verify import verify_detached, verify_enveloped
 from tests import signers
 from tests.authority import Credential, Pki, now

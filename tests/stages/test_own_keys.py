@@ -7,8 +7,8 @@ import pytest
 
 from config.errors import ConfigurationError
 from config.settings import Signing
-from signing.own_keys import OwnCertificate, expiries, open_keys, own_certificates, remarks
-from signing.private_key import describe, open_private_key
+from signing.own.own_keys import OwnCertificate, expiries, open_keys, own_certificates, remarks
+from signing.own.private_key import describe, open_private_key
 from tests.authority import Credential, Pki, now
 
 DAY = timedelta(days=1)

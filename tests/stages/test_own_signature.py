@@ -21,11 +21,11 @@ from pyhanko.sign.validation.generic_cms import async_validate_detached_cms
 from pyhanko_certvalidator import ValidationContext
 
 from config.errors import ConfigurationError
-from signing import authorities
 from signing.evidence import Evidence
-from signing.keys import create_signing_key
+from signing.own.keys import create_signing_key
+from signing.own.sign import Signature, Signer
 from signing.policy import Policy
-from signing.sign import Signature, Signer
+from signing.trust import authorities
 from signing.verify import verify_detached
 from tests import signers
 from tests.authority import Credential, Pki, now

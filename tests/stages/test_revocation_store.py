@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from config.errors import ConfigurationError
-from signing import authorities, ocsp
 from signing.evidence import TrustUnavailable
-from signing.path import Accepted, judge
+from signing.trust import authorities, ocsp
+from signing.trust.path import Accepted, judge
 from tests import signers
 from tests.authority import Credential, Pki, now
 from tests.hierarchy import Member

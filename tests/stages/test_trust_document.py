@@ -15,7 +15,7 @@ from gateway.watch import DAYS
 from schemas.codes import Code
 from signing.evidence import Reason
 from signing.policy import Leniency
-from signing.terms import Terms
+from signing.trust.terms import Terms
 from tests.authority import Pki
 from tests.gateway_process import Site
 

@@ -21,10 +21,10 @@ from cryptography.x509 import (
 )
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from signing import authorities
-from signing.authorities import Authorities
 from signing.evidence import Evidence, Fault, Reason, TrustUnavailable
 from signing.policy import Policy
+from signing.trust import authorities
+from signing.trust.authorities import Authorities
 from signing.verify import verify_detached
 from tests import signers
 from tests.authority import Credential, Pki, now

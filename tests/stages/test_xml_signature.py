@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from lxml import etree
 from signxml.algorithms import CanonicalizationMethod as C14n
 
-from signing import authorities, xmlshape
-from signing.authorities import Authorities
+from signing import xmlshape
 from signing.evidence import Evidence, Fault, Format, Reason
+from signing.trust import authorities
+from signing.trust.authorities import Authorities
 from signing.verify import verify_detached, verify_enveloped
 from tests import signers
 from tests.authority import Credential, Pki, now

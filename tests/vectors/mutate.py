@@ -21,11 +21,11 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signing import authorities, ocsp
-from signing.authorities import Authorities
-from signing.authority import CRLS, RESPONSES, read_entry
 from signing.evidence import Evidence, Fault, TrustUnavailable
 from signing.policy import Leniency, Policy
+from signing.trust import authorities, ocsp
+from signing.trust.authorities import Authorities
+from signing.trust.authority import CRLS, RESPONSES, read_entry
 from signing.verify import verify_detached, verify_enveloped
 from tests import signers
 from tests.authority import now
@@ -60,9 +60,8 @@ class Kind:
             return "unavailable"
         if isinstance(verdict, Fault):
             return verdict.reason
-        says = (verdict.certificate, verdict.content, None if verdict.content else verdict.sha256)
-        said = (self.proved.certificate, self.proved.content, None if self.proved.content else self.proved.sha256)
-        assert says == said, (self.name, mutant.hex())
+        assert _said(verdict) == _said(self.proved), (self.name, mutant.hex())
+        assert verdict.stamped_at in {None, self.proved.stamped_at}, (self.name, mutant.hex())
         return "same evidence"
 
 
@@ -225,6 +224,12 @@ def _header(der: bytes, start: int) -> tuple[int, int]:
     size = first & 0x7F
     begin = start + 2 + size
     return begin, begin + int.from_bytes(der[start + 2 : begin], "big")
+
+
+def _said(evidence: Evidence) -> tuple[object, ...]:
+    """Who signed what, and when; of a document with its signature inside only the content says what."""
+    what = evidence.content or evidence.sha256
+    return evidence.certificate, what, evidence.signed_at
 
 
 def _evidence(verdict: Verdict) -> Evidence:

@@ -354,6 +354,16 @@ def test_a_crowd_of_signed_attributes(bench: Bench) -> None:
     assert (Reason.SHAPE, ACCEPTED) == bench.judge(draft)
 
 
+def test_an_object_identifier_of_immense_size(bench: Bench) -> None:
+    """Invalid: reading a number of 700 kB would take more than a minute."""
+    draft = bench.draft()
+    good = draft.dump()
+    immense = element(0x30, element(0x06, b"\xff" * 700_000 + b"\x01") + element(0x31, b"\x05\x00"))
+    attributes = draft.signed_attributes()
+    longer_set = element(0xA0, attributes[2:] + immense)
+    assert Reason.SYNTAX is bench.ours(spliced(good, b"\xa0" + attributes[1:], longer_set))
+
+
 def test_a_digest_algorithm_with_parameters(bench: Bench) -> None:
     """Invalid: SHA-2 has none but NULL (RFC 5754, 2)."""
     draft = bench.draft()

@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyhanko.sign.signers.pdf_cms import SimpleSigner
 
-from signing.authorities import Authorities
 from signing.digests import of_canonical_text
 from signing.evidence import Evidence, Fault, Format, Reason
 from signing.layout import MAX_BYTES
 from signing.policy import Leniency, Policy
+from signing.trust.authorities import Authorities
 from signing.verify import DEFAULT, verify_detached
 from tests import signers
 from tests.authority import Credential, Pki, new_key, now

@@ -12,9 +12,9 @@ from cryptography.x509 import ObjectIdentifier, UnrecognizedExtension
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from signing.authorities import Authorities
 from signing.der import is_der
 from signing.evidence import Evidence, Fault, Reason
+from signing.trust.authorities import Authorities
 from signing.verify import verify_detached
 from tests import signers
 from tests.authority import Credential, Pki, now
@@ -354,6 +354,8 @@ def test_a_cut_signature_is_refused(end: float, good: bytes, data: Path, accepte
         pytest.param("3003020101", True, id="sequence"),
         pytest.param("0500", True, id="empty value"),
         pytest.param("048180" + "00" * 128, True, id="long form where it is needed"),
+        pytest.param("068180" + "01" * 128, True, id="object identifier of 128 bytes"),
+        pytest.param("068181" + "01" * 129, False, id="object identifier of 129 bytes"),
         pytest.param("", False, id="nothing"),
         pytest.param("30", False, id="no length"),
         pytest.param("3004020101", False, id="too short"),

@@ -8,9 +8,9 @@ from asn1crypto import x509 as asn1
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signing import authorities
 from signing.evidence import Fault, Reason
-from signing.path import judge as judge_certificate
+from signing.trust import authorities
+from signing.trust.path import judge as judge_certificate
 from tests.authority import Pki, now
 from tests.cms_builder import ACCEPTED
 from tests.hierarchy import NOT_CONFIGURABLE, Extension, List, Member, certify, entry, judge, sign_for

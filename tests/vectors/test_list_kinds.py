@@ -110,6 +110,18 @@ def test_a_delta_that_leaves_a_gap(tmp_path: Path) -> None:
     assert UNKNOWN == network.judge(tmp_path, complete(network, number=3), delta(network))[0]
 
 
+def test_a_delta_beside_two_complete_lists(tmp_path: Path) -> None:
+    """Revoked and good: the delta follows on the newer one, and that there is an older one changes nothing."""
+    network = Network()
+    older = complete(network, number=3)
+    older.this_update = now() - 2 * DAY
+    (tmp_path / "good").mkdir()
+    (tmp_path / "revoked").mkdir()
+    assert ACCEPTED == network.judge(tmp_path / "good", older, complete(network), delta(network))[0]
+    news = delta(network, entry(network.signer))
+    assert Reason.REVOKED is network.judge(tmp_path / "revoked", older, complete(network), news)[0]
+
+
 def test_a_delta_older_than_the_complete_list(tmp_path: Path) -> None:
     """Revoked: an old delta that lifted a hold lifts no later revocation."""
     network = Network()

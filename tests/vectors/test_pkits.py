@@ -1,7 +1,7 @@
 """NIST's Public Key Interoperability Test Suite (PKITS 1.0.1, data of 2011) against our path validation.
 
 Every end-entity certificate is judged from the authorities and lists of its own branch, as the suite's document lists
-them, by ``signing.chain`` and ``signing.revocation``, as every signer is: the rules of RFC 5280 without our own on keys
+them, by ``signing.trust.chain`` and ``signing.trust.revocation``, as every signer is: the rules of RFC 5280 without our own on keys
 and usage. A name with Valid or Invalid says its verdict; sections 4.8, 4.10 and 4.12, whose verdict depends on the
 inputs, are in ``SUBTESTS``.
 """
@@ -22,14 +22,15 @@ from asn1crypto import crl as asn1_crl
 from asn1crypto import pem
 from asn1crypto import x509 as asn1
 from pyhanko.sign.validation.generic_cms import validate_sig_integrity
-from pyhanko_certvalidator import PKIXValidationParams
-from pyhanko_certvalidator.policy_decl import DisallowWeakAlgorithmsPolicy
+from pyhanko_certvalidator import CertificateValidator, PKIXValidationParams
+from pyhanko_certvalidator.errors import PathValidationError
+from pyhanko_certvalidator.policy_decl import REQUIRE_REVINFO, CertRevTrustPolicy, DisallowWeakAlgorithmsPolicy
 
-from signing.chain import Material, find_path
 from signing.evidence import Fault
-from signing.freshness import Moment
-from signing.revocation import Unrevoked, check_path
-from signing.standing import Sources
+from signing.trust.chain import Material, context_for, find_path, finish
+from signing.trust.freshness import Moment
+from signing.trust.revocation import Unrevoked, check_path
+from signing.trust.standing import Sources
 
 DATA = Path(cryptography_vectors.__file__).parent / "x509" / "PKITS_data"
 ANCHOR = "TrustAnchorRootCertificate"
@@ -253,3 +254,16 @@ def test_lists_of_others_do_not_vouch_for_a_bad_list(name: str) -> None:
     path = find_path(leaf, material, MOMENT.at)
     assert not isinstance(path, Fault)
     assert not isinstance(check_path(path, material, Sources(tuple(_lists())), MOMENT), Unrevoked)
+
+
+@pytest.mark.parametrize("name", ["InvalidBadCRLSignatureTest4", "InvalidSeparateCertificateandCRLKeysTest21"])
+def test_the_library_remembers_nobody_as_the_issuer_of_a_list(name: str) -> None:
+    """Shown every list of the suite at once, past our own sieve, it still finds no reason to clear this signer."""
+    leaf = _certificates()[f"{name}EE"]
+    below = tuple(asn1.Certificate.load(der) for ders in _authorities().values() for der in ders)
+    lists = [asn1_crl.CertificateList.load(der) for der in _lists()]
+    policy = CertRevTrustPolicy(REQUIRE_REVINFO, retroactive_revinfo=True)
+    material = Material(_certificates()[ANCHOR], below, OLD_ALGORITHMS)
+    context = context_for(material, MOMENT.at, policy, lists)
+    with pytest.raises(PathValidationError):
+        finish(CertificateValidator(leaf, validation_context=context).async_validate_path())

@@ -6,8 +6,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signing import strict_store
 from signing.evidence import Fault, Reason
+from signing.trust import strict_store
 from tests.authority import now
 from tests.cms_builder import ACCEPTED
 from tests.hierarchy import DAY, Member, certify, judge, sign_for

@@ -13,10 +13,10 @@ from pyhanko.sign.signers.pdf_cms import SimpleSigner
 from pyhanko.sign.timestamps.dummy_client import DummyTimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from signing.authorities import Authorities, load
 from signing.evidence import Evidence, Fault, Reason, TrustUnavailable
 from signing.policy import Policy
 from signing.timestamp import MAX_BYTES, MAX_STAMPS
+from signing.trust.authorities import Authorities, load
 from tests import signers
 from tests.authority import Credential, now
 from tests.cms_builder import Bench, certificate_of, element, spliced

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pyhanko.sign.general import as_signing_certificate, as_signing_certificate_v2
 
-from signing.authorities import Authorities, load
 from signing.evidence import Reason, Stamp, TrustUnavailable
 from signing.timestamp import MAX_BYTES, verify_stamp
+from signing.trust.authorities import Authorities, load
 from tests.authority import Credential, Pki, now
 from tests.cms_builder import (
     ACCEPTED,

@@ -15,9 +15,10 @@ from lxml import etree
 from signxml.algorithms import SignatureConstructionMethod, SignatureMethod
 from signxml.xades.xades import XAdESDataObjectFormat, XAdESSigner
 
-from signing import authorities, xades, xmldsig, xmlshape
+from signing import xades, xmldsig, xmlshape
 from signing.evidence import Evidence, Fault, Format, Proven, Reason
 from signing.policy import Leniency, Policy
+from signing.trust import authorities
 from signing.verify import verify_detached, verify_enveloped
 from tests.authority import Credential, now
 from tests.cms_builder import ACCEPTED

@@ -5,7 +5,7 @@ responders to whom an authority delegated (4.2.2.2), as pyhanko-certvalidator ha
 
 The library sees only what bears on a certificate: the lists of its issuer and of those that its distribution points
 name, and the same again for whoever signs one of these; and only if a known key signed them. That a list stands for
-itself, and can be asked quickly, is ``signing.crl``'s part.
+itself, and can be asked quickly, is ``signing.trust.crl``'s part.
 """
 
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -26,12 +26,12 @@ from pyhanko_certvalidator.revinfo.validate_crl import verify_crl
 from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
 from pyhanko_certvalidator.sig_validate import DEFAULT_SIGNATURE_VALIDATOR
 
-from signing.chain import context_for, finish
-from signing.crl import RevocationList, read_certificate
-from signing.ocsp import read_response
-from signing.standing import Finding, Good, Question, Revoked
+from signing.trust.chain import context_for, finish
+from signing.trust.crl import RevocationList, read_certificate
+from signing.trust.ocsp import read_response
+from signing.trust.standing import Finding, Good, Question, Revoked
 
-# Dates are judged by ``signing.freshness`` before the library is asked, so it finds nothing stale.
+# Dates are judged by ``signing.trust.freshness`` before the library is asked, so it finds nothing stale.
 _ANY_AGE = CertRevTrustPolicy(
     REQUIRE_REVINFO,
     freshness=timedelta(days=36_500),

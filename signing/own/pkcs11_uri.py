@@ -5,7 +5,7 @@ its label or id, the module by its path, the PIN by where it is written down. A 
 settings are read by more people than a secret may be. What is not understood is refused too, lest another key than the
 one meant signs.
 
-Only the URI is read here; whether there is such a token is :mod:`signing.pkcs11_key`'s to find out.
+Only the URI is read here; whether there is such a token is :mod:`signing.own.pkcs11_key`'s to find out.
 """
 
 import re

@@ -2,7 +2,7 @@
 
 Every date in the material is a turning point: where a certificate or an acceptance begins or ends, and where a list
 or response stops counting. Between two neighbours the same material counts, so the same is decided
-(``signing.decisions``). When something becomes revoked is found by ``signing.revocation``, and added by who asks.
+(``signing.trust.decisions``). When something becomes revoked is found by ``signing.trust.revocation``, and added by who asks.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from signing.authority import Authority
-from signing.crl import read_certificate, read_list
-from signing.freshness import Dates, Moment, last_moment
-from signing.ocsp import read_response
+from signing.trust.authority import Authority
+from signing.trust.crl import read_certificate, read_list
+from signing.trust.freshness import Dates, Moment, last_moment
+from signing.trust.ocsp import read_response
 
 
 def turning_points(certificate: bytes, issuers: Sequence[Authority]) -> Iterator[datetime]:

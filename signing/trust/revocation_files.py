@@ -3,7 +3,7 @@
 Files come from operators, from other programs that fill the folder, and from fetching. Each is read whole and must be
 signed, with more than SHA-1, by a certificate of the entry: a list by an authority or one of its list issuers, a
 response by an authority or by a responder that the authority made one (RFC 6960, 4.2.2.2). Whether it counts at some
-moment, and for whom, is ``signing.revocation``'s question.
+moment, and for whom, is ``signing.trust.revocation``'s question.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from pyhanko_certvalidator.sig_validate import DEFAULT_SIGNATURE_VALIDATOR
 
-from signing.crl import read_list
-from signing.ocsp import Response, read_response
+from signing.trust.crl import read_list
+from signing.trust.ocsp import Response, read_response
 
 MAX_LIST_BYTES = 128 * 1024**2
 _WEAK_DIGESTS = frozenset({"md5", "sha1"})

@@ -1,7 +1,7 @@
 """How is an OCSP responder asked about one certificate, and about whom is it that a response speaks?
 
 RFC 6960. Whether a response is to be believed, by whose key it is signed and who delegated it, is judged for each
-certificate by ``signing.revocation``. Nothing is sent from here.
+certificate by ``signing.trust.revocation``. Nothing is sent from here.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from signing.freshness import Dates
+from signing.trust.freshness import Dates
 
 MAX_BYTES = 64 * 1024
 _MAX_CERTIFICATES = 8
@@ -27,7 +27,6 @@ class Answer:
     serial: int
     issuer: tuple[str, bytes]
     dates: Dates
-    is_hold: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,5 +90,4 @@ def read_response(der: bytes) -> Response:
 def _answer(single: ocsp.OCSPSingleResponse) -> Answer:
     dates = Dates(single.this_update_utc, single.next_update_utc)
     issuer = (single.hash_algorithm.name, single.issuer_key_hash)
-    is_hold = single.revocation_reason is x509.ReasonFlags.certificate_hold
-    return Answer(single.serial_number, issuer, dates, is_hold)
+    return Answer(single.serial_number, issuer, dates)

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from signing.authorities import Authorities
 from signing.evidence import Fault, Reason, TrustUnavailable
-from signing.path import judge
+from signing.trust.authorities import Authorities
+from signing.trust.path import judge
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ content; a line is found in microseconds afterwards, in a list of 200,000 lines 
 
 Only a list that stands for itself is answered from here: signed by the issuer of the certificates it is about, with its
 lines all its own and everything in its scope (RFC 5280, 5.2 and 6.3.3). Delta lists, indirect lists and lists of some
-reasons are ``signing.revocation``'s, which leaves them to a library.
+reasons are ``signing.trust.revocation``'s, which leaves them to a library.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from typing import TypeVar
 from asn1crypto import x509 as asn1
 from cryptography import x509
 
-from signing.freshness import Dates
+from signing.trust.freshness import Dates
 
 T = TypeVar("T", bound=x509.ExtensionType)
 

@@ -14,12 +14,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from signing.authority import CRLS, RESPONSES, Authority
-from signing.crl import RevocationList, read_certificate, read_list
 from signing.durable import sync_folder, write_new
-from signing.freshness import last_moment
-from signing.ocsp import Response, read_response
-from signing.revocation_files import as_der, check_list, check_response, is_about_the_same, is_list
+from signing.trust.authority import CRLS, RESPONSES, Authority
+from signing.trust.crl import RevocationList, read_certificate, read_list
+from signing.trust.freshness import last_moment
+from signing.trust.ocsp import Response, read_response
+from signing.trust.revocation_files import as_der, check_list, check_response, is_about_the_same, is_list
 
 _LONG_OVER = timedelta(days=30)
 

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives import hashes
 
 from config.errors import ConfigurationError
 from config.settings import KeyReference, Signing
-from signing.private_key import describe
-from signing.sign import Signer, read_certificate
+from signing.own.private_key import describe
+from signing.own.sign import Signer, read_certificate
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ A folder with one entry for each accepted authority::
                        crls/*.crl      the revocation lists of all of them, DER or PEM
                        crl-issuers.pem who signs lists on behalf of one of them; absent if they all sign their own
                        ocsp/*.ors      OCSP responses about certificates that they issued, DER
-                       authority.toml  the terms on which it is accepted (signing.terms); absent if there are none
+                       authority.toml  the terms on which it is accepted (signing.trust.terms); absent if there are none
 
 The folder is data: ``current`` sees a change at the next verification, and another program may fill ``crls``
 and ``ocsp``. A change
@@ -27,11 +27,21 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from config.errors import ConfigurationError
-from signing.authority import AUTHORITY, CHAIN, CRLS, LIST_ISSUERS, TERMS, Authority, assemble, check_name, read_entry
 from signing.durable import sync_folder, write_new
 from signing.evidence import TrustUnavailable
-from signing.revocation_store import name_of, store
-from signing.terms import Terms, write_terms
+from signing.trust.authority import (
+    AUTHORITY,
+    CHAIN,
+    CRLS,
+    LIST_ISSUERS,
+    TERMS,
+    Authority,
+    assemble,
+    check_name,
+    read_entry,
+)
+from signing.trust.revocation_store import name_of, store
+from signing.trust.terms import Terms, write_terms
 
 __all__ = ["Authorities", "Authority", "add", "current", "load", "remove", "replace_crls", "store_revocation"]
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from config.errors import ConfigurationError
 from config.settings import KeyReference
-from signing.pkcs11_uri import name_of, parse_uri
+from signing.own.pkcs11_uri import name_of, parse_uri
 
 _CREDENTIAL: Final = "credential:"
 _PKCS11: Final = "pkcs11:"
@@ -83,7 +83,7 @@ def _file_key(path: Path) -> FileKey:
 def _token_key(reference: str) -> PrivateKey:
     uri = parse_uri(reference)
     try:
-        from signing.pkcs11_key import open_pkcs11_key  # noqa: PLC0415 -- its library is an optional extra
+        from signing.own.pkcs11_key import open_pkcs11_key  # noqa: PLC0415 -- its library is an optional extra
     except ModuleNotFoundError as fault:
         missing = "the package python-pkcs11 is not installed; pip install 'batch-gateway[pkcs11]'"
         raise ConfigurationError([f"{uri.name}: {missing}"]) from fault

@@ -29,7 +29,7 @@ from config.errors import ConfigurationError, TemporaryError
 from config.settings import KeyReference
 from signing.certificate import check_signer
 from signing.evidence import Fault
-from signing.private_key import PrivateKey, describe, open_private_key
+from signing.own.private_key import PrivateKey, describe, open_private_key
 
 _DIGEST = "sha256"
 _COLUMNS = 64
@@ -104,7 +104,7 @@ class Signer:
         """Take a key and its certificate into use.
 
         Args:
-            key: what :func:`signing.private_key.open_private_key` opens
+            key: what :func:`signing.own.private_key.open_private_key` opens
             certificate: PEM
 
         Raises:

@@ -15,9 +15,9 @@ from typing import Final
 from asn1crypto import cms, core, tsp
 
 from config.errors import TemporaryError
-from signing.authorities import Authorities
 from signing.evidence import Fault, Reason, Stamp
 from signing.timestamp import verify_stamp
+from signing.trust.authorities import Authorities
 
 MAX_REPLY: Final = 64 * 1024
 QUERY_TYPE: Final = "application/timestamp-query"

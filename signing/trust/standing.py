@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from asn1crypto import x509 as asn1
 from pyhanko_certvalidator.path import ValidationPath
 
-from signing.chain import Material
-from signing.crl import RevocationList, read_list
-from signing.freshness import Dates, Moment
+from signing.trust.chain import Material
+from signing.trust.crl import RevocationList, read_list
+from signing.trust.freshness import Dates, Moment
 
 
 @dataclass(frozen=True, slots=True)

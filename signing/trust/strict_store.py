@@ -1,6 +1,6 @@
 """Does OpenSSL's strict mode accept the path too?
 
-The second gate, behind ``signing.chain``: another engine, with X509_STRICT, over the very certificates of the entry. It
+The second gate, behind ``signing.trust.chain``: another engine, with X509_STRICT, over the very certificates of the entry. It
 asks for what RFC 5280, 4 asks of certificates and its path algorithm leaves out: key usages that are there and fit
 basic constraints, names that are not empty, algorithms that agree. Revocation is not looked at.
 

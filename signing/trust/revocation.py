@@ -1,7 +1,7 @@
 """Is every certificate of a path unrevoked? Yes, no, or nobody can say now.
 
-Each certificate is looked up on the lists that stand for themselves (``signing.crl``), in OCSP responses that name it,
-and, where no list stands for itself, by all lists together (``signing.full_rules``).
+Each certificate is looked up on the lists that stand for themselves (``signing.trust.crl``), in OCSP responses that name it,
+and, where no list stands for itself, by all lists together (``signing.trust.full_rules``).
 
 When sources differ, a certificate revoked for good stays so, and the newest source says whether one is on hold
 (RFC 5280, 5.3.1). Nobody is refused for want of knowledge: that is ``Undecided``, which names whom to ask.
@@ -14,12 +14,12 @@ from itertools import pairwise
 
 from pyhanko_certvalidator.path import ValidationPath
 
-from signing.chain import Material
-from signing.crl import UnreadableLineError, may_sign_lists, read_certificate
 from signing.evidence import Fault, Reason
-from signing.freshness import Moment
-from signing.full_rules import by_other_lists, in_responses
-from signing.standing import Finding, Good, Question, Revoked, Sources
+from signing.trust.chain import Material
+from signing.trust.crl import UnreadableLineError, may_sign_lists, read_certificate
+from signing.trust.freshness import Moment
+from signing.trust.full_rules import by_other_lists, in_responses
+from signing.trust.standing import Finding, Good, Question, Revoked, Sources
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from pkcs11.types import SignMixin
 from pkcs11.util.ec import encode_ecdsa_signature
 
 from config.errors import ConfigurationError, TemporaryError
-from signing.pkcs11_uri import KeyUri
+from signing.own.pkcs11_uri import KeyUri
 
 # Starting a library anew ends every session of the process with it (PKCS #11, C_Finalize), whoever uses it just then.
 _ONE_AT_A_TIME: Final = threading.Lock()

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from signing.authorities import Authorities
-from signing.terms import Use
+from signing.trust.authorities import Authorities
+from signing.trust.terms import Use
 
 _MAX_REMEMBERED = 4096
 
@@ -56,9 +56,6 @@ class Decisions:
         self._limit = limit
         self._authorities = Authorities()
         self._held: OrderedDict[Question, _Remembered] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._held)
 
     def recall(self, question: Question, authorities: Authorities, at: datetime) -> Accepted | None:
         """The decision that holds at a moment, if there is one."""

@@ -2,7 +2,7 @@
 
 An entry is an issuing authority, those above it up to a self-signed root, and their revocation lists. Its certificates
 must be authorities with keys from our list, and sign one another; which lists and OCSP responses belong to it is
-``signing.revocation_files``'s question. Its terms say for what and when it is accepted (``signing.terms``). Dates are
+``signing.trust.revocation_files``'s question. Its terms say for what and when it is accepted (``signing.trust.terms``). Dates are
 not looked at here: they are judged for each signature.
 """
 
@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from config.errors import ConfigurationError
 from signing.certificate import weakness_of
-from signing.revocation_files import check_list, check_response, read_files
-from signing.terms import Terms, read_terms
+from signing.trust.revocation_files import check_list, check_response, read_files
+from signing.trust.terms import Terms, read_terms
 
 AUTHORITY = "authority.pem"
 CHAIN = "chain.pem"

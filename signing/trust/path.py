@@ -1,13 +1,13 @@
 """Does an accepted authority stand behind this signer, now, for signing?
 
-``signing.chain`` says whether RFC 5280 accepts the path, ``signing.strict_store`` whether OpenSSL agrees, and
-``signing.revocation`` whether everybody on it is unrevoked. Here is what we ask beyond them: the accepted authority
+``signing.trust.chain`` says whether RFC 5280 accepts the path, ``signing.trust.strict_store`` whether OpenSSL agrees, and
+``signing.trust.revocation`` whether everybody on it is unrevoked. Here is what we ask beyond them: the accepted authority
 itself must be the signer's issuer, the certificate must be meant for signing, and the terms of the authority must be
-met (``signing.terms``). Paths are built from configured certificates only; those that came with the message are not
+met (``signing.trust.terms``). Paths are built from configured certificates only; those that came with the message are not
 needed, since a configured chain always reaches its root.
 
 The same issuer may be accepted by several entries, on different terms or through different chains: one that is good is
-enough. What was found good is remembered (``signing.decisions``).
+enough. What was found good is remembered (``signing.trust.decisions``).
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,17 +20,17 @@ from pyhanko_certvalidator.authority import AuthorityWithCert
 from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.sig_validate import DEFAULT_SIGNATURE_VALIDATOR
 
-from signing import strict_store, window
-from signing.authorities import Authorities
-from signing.authority import Authority
 from signing.certificate import MAX_BYTES
-from signing.chain import Material, find_path
-from signing.decisions import Accepted, Decisions, Question
 from signing.evidence import Fault, Reason, TrustUnavailable
-from signing.freshness import Moment
-from signing.revocation import Undecided, Unrevoked, check_path
-from signing.standing import Sources
-from signing.terms import Terms, Use
+from signing.trust import strict_store, window
+from signing.trust.authorities import Authorities
+from signing.trust.authority import Authority
+from signing.trust.chain import Material, find_path
+from signing.trust.decisions import Accepted, Decisions, Question
+from signing.trust.freshness import Moment
+from signing.trust.revocation import Undecided, Unrevoked, check_path
+from signing.trust.standing import Sources
+from signing.trust.terms import Terms, Use
 
 __all__ = ["Accepted", "judge"]
 
