@@ -90,7 +90,8 @@ def _in_order(values: dict[str, str], names: tuple[str, ...]) -> tuple[tuple[str
 
 
 def original_of(form: Form, splitter: Splitter, encoding: str) -> OriginalForm:
-    """What a form says of itself in its first 64 KB; it need not be valid, and where it isn't well-formed, that ends it.
+    """What a form says of itself in its first 64 KB; it need not be valid, and where it isn't well-formed, that ends
+    it.
 
     Args:
         form: as it stands in its document

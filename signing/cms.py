@@ -4,8 +4,8 @@
 unsigned attributes: anybody can add those afterwards, so only signature timestamps (CAdES-T, EN 319 122-1, 5.3) are let
 be, a few of them.
 
-Who the signer is and whether anybody accepts it is ``signing.trust.path``'s question. Timestamps are handed on and verified
-by ``signing.timestamp``; whether the times are plausible is ``signing.times``'.
+Who the signer is and whether anybody accepts it is ``signing.trust.path``'s question. Timestamps are handed on and
+verified by ``signing.timestamp``; whether the times are plausible is ``signing.times``'.
 """
 
 import re

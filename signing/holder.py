@@ -5,8 +5,8 @@ a renewed one has both again, with another key. On an identity card the serialNu
 So what is written down is a keyed hash, which can be compared, but neither read nor found by trying every number by
 somebody who has the journal and not the key.
 
-Whether the certificate is any good is ``signing.trust.path``'s question, and must be answered first: anybody can write any
-name into a certificate of his own.
+Whether the certificate is any good is ``signing.trust.path``'s question, and must be answered first: anybody can write
+any name into a certificate of his own.
 """
 
 import hashlib

@@ -9,7 +9,7 @@ for proves nothing and harms nothing: it is ignored, and the evidence counts it.
 on its own could send nothing before an operator accepted whoever it asks.
 
 Whether the signer's certificate is registered for the sender is not asked here. The functions are synchronous and
-meant for a limited worker process: hostile bytes may cost time and memory, an XML document of ten megabytes 600 MB.
+meant for a limited worker process: hostile bytes may cost time and memory, an XML document of ten megabytes 700 MB.
 They give evidence or a fault for any bytes. What they raise is our own trouble: ``TrustUnavailable``, ``OSError`` if
 the file can't be read, ``MemoryError`` if the worker's limit is too low.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import assert_never
 
 from signing import certificate, cms, times, timestamp, xmldsig
+from signing.deadline import TooCostlyError, processor_seconds
 from signing.evidence import Evidence, Fault, Format, Proven, Reason, TrustUnavailable
 from signing.layout import Unwrapped, unwrap
 from signing.policy import Policy
@@ -30,6 +31,9 @@ from signing.trust.path import Accepted
 from signing.trust.terms import Use
 
 DEFAULT = Policy()
+
+JUDGING_SECONDS = 5.0
+"""Processor time that the certificates of one signature and of its timestamps may cost."""
 
 _XML = (Format.XML, Format.XADES)
 # Why nobody vouches for a timestamp; every other reason says that it is bad.
@@ -127,6 +131,15 @@ def _judge(proven: Proven, question: _Question) -> Evidence | Fault:
         return _unwelcome(proven.format)
     if fault := times.check_times(proven, None, question.at, question.policy):
         return fault
+    try:
+        with processor_seconds(JUDGING_SECONDS):
+            return _trusted(proven, question)
+    except TooCostlyError:
+        return Fault(Reason.NOT_ACCEPTED, "Judging the certificates of the signature takes too long.")
+
+
+def _trusted(proven: Proven, question: _Question) -> Evidence | Fault:
+    """Who vouches for the signer and for the timestamps."""
     try:
         stamped = _stamped_at(proven, question)
     except TrustUnavailable:

@@ -4,8 +4,8 @@ W3C XML Signature by signxml, after ``signing.xmlshape`` let it pass: the signat
 and naming the file. One with a ds:Object must be XAdES (``signing.xades``). Only what signxml returns as signed may be
 used afterwards, so it is handed on as ``content``; a detached signature over the file's plain bytes hands on none.
 
-signxml is told the signer's certificate and checks mathematics alone; who issued it is ``signing.trust.path``'s question.
-Documents are limited to ten megabytes, because signxml holds some 45 times as much in memory.
+signxml is told the signer's certificate and checks mathematics alone; who issued it is ``signing.trust.path``'s
+question. Documents are limited to ten megabytes, because signxml holds some 45 times as much in memory.
 """
 
 import hashlib

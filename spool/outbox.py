@@ -5,13 +5,23 @@ sender has deleted.  The tombstones exist for one reason: an answer that was pla
 journal knew it was placed must not appear a second time when the gateway starts again after a crash.
 """
 
+import io
 import os
+import zipfile
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 from schemas.filename import is_safe
+from spool.answers import StoredAnswer
 from spool.files import make_folder, move_durably, sync_folder, write_durably
 from spool.mailbox import OUTBOXES, Entry, Mailbox, MailboxRefusal, Trouble
+
+# The earliest that a ZIP can say, and what a reader on Unix makes of the file: the same for every answer.
+_NO_TIME: Final = (1980, 1, 1, 0, 0, 0)
+_UNIX: Final = 3
+_READABLE_FILE: Final = 0o100644 << 16
+_LEVEL: Final = 6
 
 
 class Outbox:
@@ -112,6 +122,19 @@ class Outbox:
                 path.unlink(missing_ok=True)
 
 
-def answer_files(stem: str, data: bytes, signature: bytes) -> tuple[tuple[str, bytes], ...]:
-    """The three files of an answer, in the order in which they may appear: FO, FS, GO."""
-    return ((f"FO.{stem}", data), (f"FS.{stem}", signature), (f"GO.{stem}", b""))
+def answer_files(answer: StoredAnswer) -> tuple[tuple[str, bytes], ...]:
+    """The three files of an answer, in the order in which they may appear: FO or CO, FS, GO."""
+    stem = answer.name.stem
+    return ((answer.name.file_name, answer.data), (f"FS.{stem}", answer.signature), (f"GO.{stem}", b""))
+
+
+def compressed(name: str, data: bytes) -> bytes:
+    """A ZIP that holds just one file; its bytes follow from the name and the data alone."""
+    entry = zipfile.ZipInfo(name, date_time=_NO_TIME)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.create_system = _UNIX
+    entry.external_attr = _READABLE_FILE
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(entry, data, compresslevel=_LEVEL)
+    return buffer.getvalue()

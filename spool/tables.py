@@ -81,8 +81,10 @@ answers: Final = Table(
     "answers",
     metadata,
     Column("ticket", String(13), ForeignKey("submissions.ticket"), primary_key=True),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
     Column("sender", String(6), nullable=False),
     Column("directory", String(16), nullable=False),
+    Column("prefix", String(2), nullable=False),
     Column("stem", String(64), nullable=False, unique=True),
     Column("data", LargeBinary, nullable=False),
     Column("signature", LargeBinary, nullable=False),
@@ -135,6 +137,7 @@ senders: Final = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("formats", JSON, nullable=False, server_default="[]"),
     Column("leniencies", JSON, nullable=False, server_default="[]"),
+    Column("language", String(2), nullable=False, server_default="fr"),
 )
 
 technical_users: Final = Table(

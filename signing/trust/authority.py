@@ -2,8 +2,8 @@
 
 An entry is an issuing authority, those above it up to a self-signed root, and their revocation lists. Its certificates
 must be authorities with keys from our list, and sign one another; which lists and OCSP responses belong to it is
-``signing.trust.revocation_files``'s question. Its terms say for what and when it is accepted (``signing.trust.terms``). Dates are
-not looked at here: they are judged for each signature.
+``signing.trust.revocation_files``'s question. Its terms say for what and when it is accepted (``signing.trust.terms``).
+Dates are not looked at here: they are judged for each signature.
 """
 
 import re

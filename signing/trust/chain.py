@@ -4,8 +4,8 @@ Section 6.1 by pyhanko-certvalidator, which NIST's PKITS shows to accept no bad 
 here: the anchor keeps the constraints of its own certificate, SHA-1 is too weak, and whatever it raises is a refusal.
 Paths are built from the given certificates only, and nothing is fetched.
 
-Whether a certificate of the path is revoked is ``signing.trust.revocation``'s question; what we ask beyond the RFC, of keys,
-usages and who must have issued, is ``signing.trust.path``'s.
+Whether a certificate of the path is revoked is ``signing.trust.revocation``'s question; what we ask beyond the RFC, of
+keys, usages and who must have issued, is ``signing.trust.path``'s.
 """
 
 from collections.abc import Coroutine, Sequence

@@ -1,10 +1,10 @@
 """Does an accepted authority stand behind this signer, now, for signing?
 
-``signing.trust.chain`` says whether RFC 5280 accepts the path, ``signing.trust.strict_store`` whether OpenSSL agrees, and
-``signing.trust.revocation`` whether everybody on it is unrevoked. Here is what we ask beyond them: the accepted authority
-itself must be the signer's issuer, the certificate must be meant for signing, and the terms of the authority must be
-met (``signing.trust.terms``). Paths are built from configured certificates only; those that came with the message are not
-needed, since a configured chain always reaches its root.
+``signing.trust.chain`` says whether RFC 5280 accepts the path, ``signing.trust.strict_store`` whether OpenSSL agrees,
+and ``signing.trust.revocation`` whether everybody on it is unrevoked. Here is what we ask beyond them: the accepted
+authority itself must be the signer's issuer, the certificate must be meant for signing, and the terms of the authority
+must be met (``signing.trust.terms``). Paths are built from configured certificates only; those that came with the
+message are not needed, since a configured chain always reaches its root.
 
 The same issuer may be accepted by several entries, on different terms or through different chains: one that is good is
 enough. What was found good is remembered (``signing.trust.decisions``).

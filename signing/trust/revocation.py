@@ -1,7 +1,7 @@
 """Is every certificate of a path unrevoked? Yes, no, or nobody can say now.
 
-Each certificate is looked up on the lists that stand for themselves (``signing.trust.crl``), in OCSP responses that name it,
-and, where no list stands for itself, by all lists together (``signing.trust.full_rules``).
+Each certificate is looked up on the lists that stand for themselves (``signing.trust.crl``), in OCSP responses that
+name it, and, where no list stands for itself, by all lists together (``signing.trust.full_rules``).
 
 When sources differ, a certificate revoked for good stays so, and the newest source says whether one is on hold
 (RFC 5280, 5.3.1). Nobody is refused for want of knowledge: that is ``Undecided``, which names whom to ask.

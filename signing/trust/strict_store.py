@@ -1,8 +1,8 @@
 """Does OpenSSL's strict mode accept the path too?
 
-The second gate, behind ``signing.trust.chain``: another engine, with X509_STRICT, over the very certificates of the entry. It
-asks for what RFC 5280, 4 asks of certificates and its path algorithm leaves out: key usages that are there and fit
-basic constraints, names that are not empty, algorithms that agree. Revocation is not looked at.
+The second gate, behind ``signing.trust.chain``: another engine, with X509_STRICT, over the very certificates of the
+entry. It asks for what RFC 5280, 4 asks of certificates and its path algorithm leaves out: key usages that are there
+and fit basic constraints, names that are not empty, algorithms that agree. Revocation is not looked at.
 
 Waived: a missing key identifier, of subject or authority (4.2.1.1 and 4.2.1.2). They help to find a path among many;
 here the path is given, so they protect nothing, while authorities in the field leave them out. A path with that one

@@ -17,7 +17,8 @@ With fetching on, only ``crl_from`` and ``ocsp_from`` are asked, never an addres
 
 Policies are looked for in the signer's certificate only: national authorities in the field list them by a longer number
 there than in the authority's own certificate, so that the explicit policy of RFC 5280, 6.1 would refuse every signer.
-Whether a certificate meets the terms is ``signing.trust.path``'s question, except for moment and use, which are asked here.
+Whether a certificate meets the terms is ``signing.trust.path``'s question, except for moment and use, which are asked
+here.
 """
 
 import json

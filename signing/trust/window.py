@@ -1,8 +1,9 @@
 """At which moments may the answer about a signer change, though nothing in the folder does?
 
-Every date in the material is a turning point: where a certificate or an acceptance begins or ends, and where a list
-or response stops counting. Between two neighbours the same material counts, so the same is decided
-(``signing.trust.decisions``). When something becomes revoked is found by ``signing.trust.revocation``, and added by who asks.
+Every date in the material is a turning point: where a certificate or an acceptance begins or ends, and where a list or
+response stops counting. Between two neighbours the same material counts, so the same is decided
+(``signing.trust.decisions``). When something becomes revoked is found by ``signing.trust.revocation``, and added by who
+asks.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,9 +1,9 @@
 """NIST's Public Key Interoperability Test Suite (PKITS 1.0.1, data of 2011) against our path validation.
 
 Every end-entity certificate is judged from the authorities and lists of its own branch, as the suite's document lists
-them, by ``signing.trust.chain`` and ``signing.trust.revocation``, as every signer is: the rules of RFC 5280 without our own on keys
-and usage. A name with Valid or Invalid says its verdict; sections 4.8, 4.10 and 4.12, whose verdict depends on the
-inputs, are in ``SUBTESTS``.
+them, by ``signing.trust.chain`` and ``signing.trust.revocation``, as every signer is: the rules of RFC 5280 without our
+own on keys and usage. A name with Valid or Invalid says its verdict; sections 4.8, 4.10 and 4.12, whose verdict depends
+on the inputs, are in ``SUBTESTS``.
 """
 
 import base64
