@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from signing.trust import authorities
+from signing.trust.terms import check_terms
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
@@ -158,12 +159,13 @@ class Pki:
             crl = builder.sign(authority.private(), hashes.SHA256())
             (self.folder / f"{name}.crl").write_bytes(crl.public_bytes(Encoding.DER))
 
-    def install(self, folder: Path, name: str) -> None:
+    def install(self, folder: Path, name: str, *environments: str) -> None:
         """Make the issuing authority accepted in a folder of authorities, or bring its lists there up to date."""
         if (folder / name).exists():
             authorities.replace_crls(folder, name, self.crls)
         else:
-            authorities.add(folder, name, self.issuing, [self.root], self.crls)
+            terms = check_terms({"environments": environments}) if environments else None
+            authorities.add(folder, name, self.issuing, [self.root], self.crls, terms)
 
 
 def usage(names: str | Sequence[str]) -> x509.KeyUsage:

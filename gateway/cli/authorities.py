@@ -23,7 +23,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 _file = click.Path(path_type=Path, exists=True, dir_okay=False)
 _moment = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z"])
 _TERMS = (
-    ("environments", "--environment", click.Choice(get_args(Environment)), "Accept only there.  [default: all]"),
+    (
+        "environments",
+        "--environment",
+        click.Choice(get_args(Environment)),
+        "Accept only there: R, or T and S.  [default: R]",
+    ),
     ("purposes", "--purpose", click.STRING, "Accept only for this message type.  [default: all]"),
     ("policies", "--policy", click.STRING, "A certificate policy (OID) of which a signer must have one."),
     ("key_usages", "--key-usage", click.Choice(get_args(KeyUsage)), "Accept only such keys.  [default: both]"),

@@ -2,7 +2,7 @@
 
 The optional ``authority.toml`` of an entry, for instance::
 
-    environments = ["T", "S"]                      # R, T, S; default all
+    environments = ["T", "S"]                      # live: R, the default; for rehearsal: T, S or both; never mixed
     purposes = ["DIMN"]                            # message types; default all
     policies = ["2.16.56.12.1.1.2.1"]              # a signer's certificate has one of them; default any
     key_usages = ["non_repudiation"]               # it has one of them; default this and digital_signature
@@ -61,11 +61,11 @@ class Use:
 
 
 class Terms(BaseModel):
-    """The terms of one authority; without any it is accepted for everything and for ever."""
+    """The terms of one authority; without any it is accepted in production, for everything and for ever."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    environments: frozenset[Environment] = Field(default=frozenset(("R", "T", "S")), min_length=1)
+    environments: frozenset[Environment] = Field(default=frozenset(("R",)), min_length=1)
     purposes: frozenset[_Purpose] = frozenset()
     policies: frozenset[_Oid] = frozenset()
     key_usages: frozenset[KeyUsage] = Field(default=frozenset(("digital_signature", "non_repudiation")), min_length=1)
@@ -106,8 +106,13 @@ def check_terms(facts: Mapping[str, Any]) -> Terms:
         terms = Terms.model_validate(dict(facts))
     except ValidationError as fault:
         raise ConfigurationError([_describe(error) for error in fault.errors(include_input=False)]) from fault
+    faults: list[str] = []
     if terms.accepted_from and terms.accepted_to and terms.accepted_from >= terms.accepted_to:
-        raise ConfigurationError(["accepted_to: it is not later than accepted_from"])
+        faults.append("accepted_to: it is not later than accepted_from")
+    if "R" in terms.environments and len(terms.environments) > 1:
+        faults.append("environments: R stands alone, since an authority is live or for rehearsal")
+    if faults:
+        raise ConfigurationError(faults)
     return terms
 
 

@@ -61,13 +61,22 @@ def test_an_accepted_file_is_acknowledged_and_every_declaration_forwarded(site: 
     ("environment", "inbox", "outbox"), [("T", "INTEST", "OUTTEST"), ("S", "INTEST-S", "OUTTEST-S")]
 )
 def test_a_test_file_is_answered_in_the_test_directory(
-    site: Site, gateway: GatewayProcess, environment: str, inbox: str, outbox: str
+    site: Site, gateway: GatewayProcess, pki: Pki, environment: str, inbox: str, outbox: str
 ) -> None:
-    """Each environment has its directories, and the answer's name its letter."""
+    """Each environment has its directories and its authorities, and the answer's name its letter."""
+    pki.install(site.settings.trust.authorities, "rehearsal", "T", "S")
     send(site, gateway, f"DIMN.{SENDER}.{today()}.00001.{environment}", inbox)
 
-    assert only_answer(site, outbox).stem.endswith(f".{environment}")
+    answer = only_answer(site, outbox)
+    assert (True, ()) == (answer.stem.endswith(f".{environment}"), answer.codes)
     assert set() == listing(site, "OUT")
+
+
+def test_a_live_certificate_is_no_good_in_test(site: Site, gateway: GatewayProcess) -> None:
+    """Nobody's production signature gets into a rehearsal by mistake, and the reverse."""
+    send(site, gateway, f"DIMN.{SENDER}.{today()}.00001.T", "INTEST")
+
+    assert ("ACRF-125",) == only_answer(site, "OUTTEST").codes
 
 
 def test_simulation_needs_no_signature(site: Site, gateway: GatewayProcess) -> None:

@@ -168,6 +168,14 @@ def test_a_test_authority_is_no_good_in_production_nor_a_live_one_elsewhere(
     assert accepted or reason(verdict) is Reason.POLICY
 
 
+@pytest.mark.parametrize("mixed", ["RT", "RS", "RTS"])
+def test_an_entry_is_live_or_for_rehearsal_and_never_both(mixed: str) -> None:
+    """Live data in the test system, and test signatures in production, begin with an entry that is good for both."""
+    with pytest.raises(ConfigurationError, match="R stands alone"):
+        check_terms({"environments": list(mixed)})
+    assert frozenset("R") == check_terms({}).environments
+
+
 @pytest.mark.parametrize(("purpose", "accepted"), [("DIMN", True), ("DMFA", False), (None, True)])
 def test_an_authority_may_be_accepted_for_some_message_types(
     purpose: str | None, *, accepted: bool, pki: Pki, judge: Judge
