@@ -92,7 +92,7 @@ def measure(folder: Path, sizes: list[str], turns: int) -> list[Result]:
 
 
 def _around(text: str, element: str) -> tuple[str, str, str]:
-    """What stands before the first element of this name with the space in front of it, the element, and what follows."""
+    """What stands before the first element of this name, the element with the space in front of it, and the rest."""
     start = text[: text.index(f"<{element}>")].rstrip()
     end = text.index(f"</{element}>") + len(f"</{element}>")
     return start, text[len(start) : end], text[end:]

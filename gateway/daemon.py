@@ -6,9 +6,10 @@ sets that were taken but not recorded are recorded, and everything else simply i
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -16,13 +17,15 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from channels.mq.publisher import Destination, open_publisher
-from channels.ports import Account
-from channels.sftp.server import Door, DoorSettings, open_door
+from channels.sftp.admission import AdmissionLimits
+from channels.sftp.server import Door, DoorSettings, Premises, open_door
+from channels.sftp.share import ShareLimits
+from config.errors import ConfigurationError
 from config.settings import Settings
-from gateway import parties
 from gateway.download import DownloadLimits, open_downloader
 from gateway.fetching import Fetcher
 from gateway.forward import BrokerQueue, EmbeddedQueue, RoutingQueue
+from gateway.gatekeeper import Gatekeeper, login_policy, open_gatekeeper
 from gateway.judge import Judge
 from gateway.pipeline import Pipeline
 from gateway.reception import Patience, Reception
@@ -30,7 +33,6 @@ from gateway.rounds import Rounds
 from gateway.timestamping import open_stamping
 from gateway.watch import Watch
 from gateway.workers import WorkerLimits, Workers, open_workers
-from schemas import catalogue
 from signing.own.own_keys import OwnKeys, open_keys
 from spool import declarations, submissions
 from spool.custody import Custody
@@ -38,30 +40,37 @@ from spool.effects import Kind, tickets_with_pending
 from spool.intake import Intake, IntakeLimits
 from spool.journal import Journal, open_journal
 from spool.outbox import Outbox
+from spool.records import Records
 
 log = structlog.get_logger()
 
 _THREADS: Final = 48
 
 
-class Register:
-    """The accounts of the register, as the doors ask for them."""
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """The open door and who says who may come in."""
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    door: Door
+    gatekeeper: Gatekeeper
 
-    async def find(self, username: str) -> Account | None:
-        """The account of ``username`` if its sender is active, else None."""
-        return await asyncio.to_thread(self._find, username)
+    def reload(self, reread: Callable[[], Settings]) -> None:
+        """Take over host keys, the limits of the door and the rules of accounts; nobody is sent away.
 
-    def _find(self, username: str) -> Account | None:
-        with self._journal.read() as connection:
-            login = parties.find_login(connection, username)
-        return None if login is None else Account(username, *login)
+        What cannot be used is an event, and everything stays as it was.
+        """
+        try:
+            settings = reread()
+            self.door.reload(_door_settings(settings))
+            self.gatekeeper.policy = login_policy(settings.accounts)
+        except ConfigurationError as fault:
+            log.error("gateway.reload_refused", faults=list(fault.faults))
+        else:
+            log.info("gateway.reloaded")
 
 
-async def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT.
+async def serve(settings: Settings, reread: Callable[[], Settings] | None = None) -> None:
+    """Run until SIGTERM or SIGINT; on SIGHUP take over from ``reread`` what can change while it runs.
 
     Raises:
         ConfigurationError: a key, a certificate or the journal cannot be used.
@@ -74,13 +83,13 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         keys = open_keys(settings.signing)
-        kinds = catalogue.load()
         workers = await stack.enter_async_context(open_workers(_worker_limits(settings)))
         journal = open_journal(settings.journal.path, upgrade=True)
         stack.callback(journal.close)
         queue = await stack.enter_async_context(_open_queue(settings, journal))
-        door = await stack.enter_async_context(_open_rounds(settings, journal, queue, workers, keys, kinds))
-        log.info("gateway.ready", host=settings.sftp.host, port=door.port)
+        entrance = await stack.enter_async_context(_open_rounds(settings, journal, queue, workers, keys))
+        loop.add_signal_handler(signal.SIGHUP, entrance.reload, reread or (lambda: settings))
+        log.info("gateway.ready", host=settings.sftp.host, port=entrance.door.port)
         await stop.wait()
         log.info("gateway.stopping")
     log.info("gateway.stopped")
@@ -93,8 +102,7 @@ async def _open_rounds(
     queue: RoutingQueue,
     workers: Workers,
     keys: OwnKeys,
-    kinds: catalogue.Catalogue,
-) -> AsyncIterator[Door]:
+) -> AsyncIterator[Entrance]:
     spool = settings.spool.path
     intake = Intake(spool / "incoming", _intake_limits(settings))
     outbox = Outbox(spool / "answers")
@@ -102,27 +110,31 @@ async def _open_rounds(
     async with AsyncExitStack() as stack:
         pipeline = Pipeline(
             journal=journal,
-            judge=Judge(settings, journal, custody, workers, kinds),
+            judge=Judge(settings, journal, custody, workers),
             keys=keys,
             zone=ZoneInfo(settings.intake.time_zone),
             outbox=outbox,
             queue=queue,
             declarations=spool / "declarations",
             stamping=await stack.enter_async_context(open_stamping(settings.signing)),
+            compress_above=settings.answers.compress_above_bytes,
         )
         rounds = Rounds(pipeline, settings)
         patience = Patience(settings.intake.parts_grace_seconds, settings.intake.start_file_hours * 3600)
         reception = Reception(intake, custody, journal, patience, rounds.judging.ring)
         await asyncio.to_thread(recover, intake, custody, journal, pipeline)
         turns = [rounds.judge(), rounds.answer(), rounds.forward(), rounds.sweep(reception, outbox)]
-        turns.append(rounds.watch(Watch(settings, journal)))
+        turns += [rounds.watch(Watch(settings, journal)), rounds.retire(outbox)]
         if settings.trust.fetch:
             turns.append(rounds.fetch(await stack.enter_async_context(_open_fetcher(settings, journal, rounds))))
         stack.push_async_callback(rounds.stop)
         stack.callback(reception.close)
         await stack.enter_async_context(_running(turns))
-        door = open_door(_door_settings(settings), Register(journal), reception, intake, outbox)
-        yield await stack.enter_async_context(door)
+        gatekeeper = open_gatekeeper(settings.accounts, journal)
+        stack.callback(gatekeeper.close)
+        premises = Premises(reception, intake, outbox, Records(journal, pipeline.zone))
+        door = await stack.enter_async_context(open_door(_door_settings(settings), gatekeeper, premises))
+        yield Entrance(door, gatekeeper)
 
 
 @asynccontextmanager
@@ -189,7 +201,9 @@ def _worker_limits(settings: Settings) -> WorkerLimits:
 
 def _intake_limits(settings: Settings) -> IntakeLimits:
     intake = settings.intake
-    return IntakeLimits(intake.max_file_bytes, intake.max_waiting_files, settings.spool.reserve)
+    return IntakeLimits(
+        intake.max_file_bytes, intake.max_waiting_files, settings.spool.reserve, intake.max_waiting_bytes
+    )
 
 
 def _door_settings(settings: Settings) -> DoorSettings:
@@ -197,11 +211,21 @@ def _door_settings(settings: Settings) -> DoorSettings:
     return DoorSettings(
         host=sftp.host,
         port=sftp.port,
-        host_keys=(sftp.host_key,),
+        host_keys=tuple(path for path in (sftp.host_key, sftp.rsa_host_key) if path is not None),
         login_timeout=sftp.login_seconds,
-        max_connections=sftp.max_connections,
         max_tries=sftp.max_tries,
         max_handles=sftp.max_handles,
         max_sessions=sftp.max_sessions,
+        share=ShareLimits(sftp.sender_threads, sftp.max_requests, sftp.max_listing),
         idle_timeout=sftp.idle_seconds,
+        admission=AdmissionLimits(
+            start=sftp.login_start,
+            rate=sftp.login_rate,
+            full=sftp.login_full,
+            source_starts=sftp.source_logins,
+            connections=sftp.max_connections,
+            user_sessions=sftp.user_connections,
+            source_sessions=sftp.source_connections,
+        ),
+        password_alone=sftp.password_alone,
     )

@@ -47,6 +47,7 @@ def _facts(evidence: Evidence) -> dict[str, Any]:
         "data": evidence.sha256,
         "signed_at": _written(evidence.signed_at),
         "stamped_at": _written(evidence.stamped_at),
+        "ignored_stamps": evidence.ignored_stamps,
         "leniencies": sorted(evidence.leniencies),
     }
 

@@ -6,16 +6,18 @@ can be sent back.  Nothing here decides: faults become findings in :mod:`gateway
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
 from schemas import catalogue
-from schemas.catalogue import MessageType
-from schemas.codes import Finding
-from schemas.validate import Limits, Validated, validate
+from schemas.catalogue import TypesUnusable
+from schemas.codes import Code, Finding
+from schemas.notification import Report
+from schemas.original import originals
+from schemas.refusal import MAX_ANOMALIES
+from schemas.validate import Limits, Refused, Validated, validate
 from signing.policy import Policy
 from signing.trust.authorities import current
 from signing.verify import Evidence, Fault, Use, verify_detached, verify_enveloped
@@ -55,11 +57,57 @@ class Declaration:
 
 
 @dataclass(frozen=True, slots=True)
+class Anomalies:
+    """What is anomalous in the forms of a set, by part; ``untold`` counts what exceeds the most that is told."""
+
+    reports: tuple[Report, ...] = ()
+    untold: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ValidatedSet:
-    """Every declaration of a set, in order, and what each part was."""
+    """Every declaration of a set, in order, what each part was, and what is only warned of."""
 
     parts: tuple[Validated, ...]
     declarations: tuple[Declaration, ...]
+    anomalies: Anomalies = Anomalies()
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedSet:
+    """Why a set is refused, and what is wrong with its forms at which place."""
+
+    findings: tuple[Finding, ...]
+    anomalies: Anomalies = Anomalies()
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What of one part is to be validated.
+
+    ``name`` is what answers call the part, ``data`` its file or the bytes that its verification vouches for,
+    ``verified`` the SHA-256 in hex of what was verified; None where nothing was signed. ``unsigned`` says that a
+    signature is missing unless the type of message needs none.
+    """
+
+    name: str
+    data: Path | bytes
+    verified: str | None
+    unsigned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContentRules:
+    """What content is judged by.
+
+    ``purpose`` is the code in the set's name, known to the catalogue, ``limits`` what one part may hold, ``day`` that
+    of receipt, which decides what versions of a schema count, ``types`` the folder with types of the site's own.
+    """
+
+    purpose: str
+    limits: Limits
+    day: date
+    types: Path
 
 
 class NotWhatWasVerifiedError(Exception):
@@ -67,9 +115,7 @@ class NotWhatWasVerifiedError(Exception):
 
 
 class _FaultFoundError(Exception):
-    def __init__(self, findings: tuple[Finding, ...]) -> None:
-        super().__init__()
-        self.findings = findings
+    """Some part is refused, so nothing of the set is kept."""
 
 
 def verify_part(part: SignedPart, rules: TrustRules) -> Evidence | Fault:
@@ -86,64 +132,91 @@ def verify_part(part: SignedPart, rules: TrustRules) -> Evidence | Fault:
     return verify_detached(part.data, signature, authorities=authorities, at=rules.at, policy=rules.policy, use=use)
 
 
-def validate_set(
-    contents: tuple[Path | bytes, ...],
-    verified: tuple[str | None, ...],
-    purpose: str,
-    limits: Limits,
-    declarations: Path,
-    day: date,
-) -> ValidatedSet | tuple[Finding, ...]:
+def validate_set(contents: Sequence[Content], rules: ContentRules, declarations: Path) -> ValidatedSet | RefusedSet:
     """Validate every part and write its declarations one after the other to ``declarations``.
 
+    A part that is refused is no reason not to look at the others: what is wrong is told at once.
+
     Args:
-        contents: for each part the file, or the bytes that its verification vouches for.
-        verified: for each part the SHA-256 in hex of what was verified; None where nothing was signed.
-        purpose: the purpose code in the set's name, known to the catalogue.
-        limits: what one part may hold.
-        declarations: where to write; nothing is left there if there are findings.
-        day: of receipt, which decides what versions of a schema count.
+        contents: the parts, in their order.
+        rules: what they are judged by.
+        declarations: where to write; nothing is left there if the set is refused.
 
     Raises:
         NotWhatWasVerifiedError: the file changed after its signature was verified.
+        TypesUnusable: the types of message can't be read now.
     """
-    kinds = [kind for kind in _catalogue().of_purpose(purpose) if kind.versions]
-    if not kinds:
-        raise LookupError("the purpose is not in the catalogue")
-    parts: list[Validated] = []
-    places: list[Declaration] = []
+    examination = _Examination(rules, several=len(contents) > 1)
     try:
         with writing(declarations) as writer:
-            for number, (content, digest) in enumerate(zip(contents, verified, strict=True)):
-                with _opened(content) as file:
-                    parts.append(_validate_part(file, digest, _Rules(kinds, limits, day), writer))
-                spans = writer.spans[len(places) :]
-                places.extend(Declaration(number, offset, length) for offset, length in spans)
-    except _FaultFoundError as fault:
-        return fault.findings
-    return ValidatedSet(tuple(parts), tuple(places))
+            for number, content in enumerate(contents):
+                examination.examine(number, content, writer)
+            examination.conclude()
+    except _FaultFoundError:
+        return RefusedSet(tuple(examination.findings), examination.anomalies)
+    return ValidatedSet(tuple(examination.parts), tuple(examination.places), examination.anomalies)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rules:
-    kinds: Sequence[MessageType]
-    limits: Limits
-    day: date
+class _Examination:
+    """One set while its parts are validated one after the other."""
 
+    def __init__(self, rules: ContentRules, *, several: bool) -> None:
+        self._kinds = catalogue.current(rules.types).of_purpose(rules.purpose)
+        if not self._kinds:
+            raise TypesUnusable("a purpose has left the catalogue since its name was checked")
+        self._rules = rules
+        self._several = several
+        self._reports: list[Report] = []
+        self._told = 0
+        self._untold = 0
+        self.findings: list[Finding] = []
+        self.parts: list[Validated] = []
+        self.places: list[Declaration] = []
 
-def _validate_part(file: BinaryIO, digest: str | None, rules: _Rules, writer: DeclarationWriter) -> Validated:
-    result = validate(file, rules.kinds, rules.limits, writer.append, rules.day)
-    if not isinstance(result, Validated):
-        raise _FaultFoundError(result.findings)
-    if digest is not None and result.sha256 != digest:
-        raise NotWhatWasVerifiedError
-    return result
+    @property
+    def anomalies(self) -> Anomalies:
+        return Anomalies(tuple(self._reports), self._untold)
+
+    def examine(self, number: int, content: Content, writer: DeclarationWriter) -> None:
+        """Validate the part with this number, counted from 0, unless more is known to be wrong than is told."""
+        if self.findings and self._told >= MAX_ANOMALIES:
+            return
+        with _opened(content.data) as file:
+            result = validate(file, self._kinds, self._rules.limits, writer.append, self._rules.day)
+            self._report(content.name, result, file)
+        if isinstance(result, Refused):
+            where = f"part {number + 1}: " if self._several else ""
+            self.findings += [replace(finding, detail=where + finding.detail) for finding in result.findings]
+            return
+        if content.verified is not None and result.sha256 != content.verified:
+            raise NotWhatWasVerifiedError
+        if content.unsigned and self._needs_signature(result):
+            self.findings.append(Finding(Code.FS_COUNT, "a message of this type has to be signed"))
+        # What is only warned of is in the report.
+        self.parts.append(replace(result, anomalies=()))
+        spans = writer.spans[len(self.places) :]
+        self.places.extend(Declaration(number, offset, length) for offset, length in spans)
+
+    def _needs_signature(self, part: Validated) -> bool:
+        return any(kind.signature_required for kind in self._kinds if kind.root == part.root)
+
+    def conclude(self) -> None:
+        """Raise if any part was refused."""
+        if self.findings:
+            raise _FaultFoundError
+
+    def _report(self, name: str, result: Validated | Refused, file: BinaryIO) -> None:
+        told = result.anomalies[: MAX_ANOMALIES - self._told]
+        self._told += len(told)
+        total = result.total if isinstance(result, Refused) else result.warnings
+        self._untold += total - len(told)
+        if told:
+            file.seek(0)
+            places: dict[int, list[tuple[int, ...]]] = {}
+            for anomaly in told:
+                places.setdefault(anomaly.form, []).append(anomaly.place.position)
+            self._reports.append(Report(name, told, originals(file, places)))
 
 
 def _opened(content: Path | bytes) -> BinaryIO:
     return io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
-
-
-@lru_cache(maxsize=1)
-def _catalogue() -> catalogue.Catalogue:
-    return catalogue.load()

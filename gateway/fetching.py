@@ -24,7 +24,7 @@ from cryptography.x509 import ocsp as x509_ocsp
 from config.errors import ConfigurationError
 from gateway.download import Failed, Question
 from gateway.places import Place, places_of, registered
-from gateway.refetch import Standing, after_answer, after_failure, when_asked
+from gateway.refetch import Standing, after_answer, after_failure, by_the_clock, when_asked
 from signing.trust import authorities, ocsp
 from spool.journal import Journal
 
@@ -138,7 +138,8 @@ class Fetcher:
         places = await asyncio.to_thread(lambda: places_of(authorities.current(self._folder), about))
         at = _now()
         asked, self._asked = self._asked, set()
-        self._standings = {place: self._standings.get(place, Standing(at)) for place in places}
+        known = {place: self._standings.get(place, Standing(at)) for place in places}
+        self._standings = {place: by_the_clock(standing, at, self._period) for place, standing in known.items()}
         for place, standing in self._standings.items():
             if place.authority in asked and (place.certificate is None or place.certificate in self._wanted):
                 self._standings[place] = when_asked(standing, at)

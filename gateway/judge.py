@@ -14,12 +14,22 @@ import structlog
 from config.errors import ConfigurationError, TemporaryError
 from config.settings import Settings, Trust
 from gateway import parties, registrations, repeats
-from gateway.examination import SignedPart, TrustRules, ValidatedSet, validate_set, verify_part
+from gateway.examination import (
+    Anomalies,
+    Content,
+    ContentRules,
+    SignedPart,
+    TrustRules,
+    ValidatedSet,
+    validate_set,
+    verify_part,
+)
 from gateway.parties import Sender, SignatureProfile
 from gateway.repeats import Repeat
 from gateway.senders import NameRules, check_sender
 from gateway.verdict import Check, UnfinishedJudgementError, decide
 from gateway.workers import Workers
+from schemas import catalogue
 from schemas.catalogue import Catalogue, MessageType
 from schemas.codes import Code, Finding
 from schemas.filename import Environment, FileName, parse
@@ -45,10 +55,12 @@ class Case:
     namesake: Submission | None
     folder: Path
     declarations: Path
+    types: Catalogue
     repeat: Repeat | None = None
     evidence: list[Evidence | None] = field(default_factory=list)
     fault: Fault | None = None
     validated: ValidatedSet | None = None
+    anomalies: Anomalies = field(default_factory=Anomalies)
 
     @property
     def received_at(self) -> datetime:
@@ -93,14 +105,11 @@ class HolderKeyUnusableError(TemporaryError):
 class Judge:
     """Judges submissions with the settings and the register as they are at the moment of judging."""
 
-    def __init__(
-        self, settings: Settings, journal: Journal, custody: Custody, workers: Workers, catalogue: Catalogue
-    ) -> None:
+    def __init__(self, settings: Settings, journal: Journal, custody: Custody, workers: Workers) -> None:
         self._settings = settings
         self._journal = journal
         self._custody = custody
         self._workers = workers
-        self._catalogue = catalogue
         self._checks: dict[Check, Callable[[Case], Awaitable[tuple[Finding, ...]]]] = {
             Check.SENDER: self._sender,
             Check.SET: self._set,
@@ -110,7 +119,11 @@ class Judge:
         }
 
     def open_case(self, ticket: str) -> Case | None:
-        """The case of ``ticket``, or None if it has a verdict already.  Blocks on the journal."""
+        """The case of ``ticket``, or None if it has a verdict already.  Blocks on journal and disk.
+
+        Raises:
+            TypesUnusable: the site's own types of message can't be read now.
+        """
         with self._journal.read() as connection:
             submission = submissions.load(connection, ticket)
             if submission is None or submission.state not in submissions.OPEN_STATES:
@@ -120,7 +133,9 @@ class Judge:
         if sender is None:
             raise LookupError("the sender of a submission is not registered")
         folder = self._custody.folder(ticket, submission.received_at)
-        return Case(submission, sender, namesake, folder, self._settings.spool.path / "declarations" / ticket)
+        declarations = self._settings.spool.path / "declarations" / ticket
+        types = catalogue.current(self._settings.schemas.folder)
+        return Case(submission, sender, namesake, folder, declarations, types)
 
     async def judge(self, case: Case) -> Verdict:
         """Run the checks until one finds something, and decide.
@@ -142,7 +157,7 @@ class Judge:
     async def _sender(self, case: Case) -> tuple[Finding, ...]:
         intake = self._settings.intake
         rules = NameRules(self._day_of(case), intake.max_age_days, intake.max_parts)
-        return check_sender(case.submission, case.sender, rules, self._catalogue)
+        return check_sender(case.submission, case.sender, rules, case.types)
 
     def _day_of(self, case: Case) -> date:
         """The day of receipt where the network is."""
@@ -155,7 +170,8 @@ class Judge:
             repeated = repeats.check_repeats(case.submission, case.namesake)
             if repeated:
                 return () if isinstance(repeated, Repeat) else repeated
-        return set_findings(names, signature_files(case.sender, case.submission.directory))
+        kinds = case.types.of_purpose(case.name.purpose)
+        return set_findings(names, signature_files(case.sender, case.submission.directory, kinds))
 
     async def _repeats(self, case: Case) -> tuple[Finding, ...]:
         result = repeats.check_repeats(case.submission, case.namesake)
@@ -170,7 +186,7 @@ class Judge:
         rules = TrustRules(
             trust.authorities,
             case.received_at,
-            sender_policy(signature_policy(trust), case.sender, type_formats(self._catalogue.of_purpose(name.purpose))),
+            sender_policy(signature_policy(trust), case.sender, type_formats(case.types.of_purpose(name.purpose))),
             environment=str(name.environment),
             purpose=name.purpose,
         )
@@ -209,30 +225,33 @@ class Judge:
         if case.sender.signature is SignatureProfile.ENVELOPED:
             return SignedPart(data, None)
         signature = case.folder / f"FS.{file.name.removeprefix('FI.')}"
-        # Without FS only simulation gets this far: the check of the set refused every other.
+        # Without FS only simulation, and types that may need none, get this far: the check of the set refused others.
         return SignedPart(data, signature) if signature.exists() else None
 
     async def _validation(self, case: Case) -> tuple[Finding, ...]:
-        contents: list[Path | bytes] = []
-        verified: list[str | None] = []
-        for file, evidence in zip(case.parts, case.evidence, strict=True):
-            enveloped = evidence.content if evidence is not None else None
-            contents.append(case.folder / file.name if enveloped is None else enveloped)
-            verified.append(None if enveloped is not None or evidence is None else evidence.sha256)
         limits = Limits(max_bytes=self._settings.intake.max_file_bytes, max_forms=self._settings.judging.max_forms)
-        result = await self._workers.run(
-            validate_set,
-            tuple(contents),
-            tuple(verified),
-            case.name.purpose,
-            limits,
-            case.declarations,
-            self._day_of(case),
-        )
+        rules = ContentRules(case.name.purpose, limits, self._day_of(case), self._settings.schemas.folder)
+        result = await self._workers.run(validate_set, _contents(case), rules, case.declarations)
+        case.anomalies = result.anomalies
         if not isinstance(result, ValidatedSet):
-            return result
+            return result.findings
         case.validated = result
         return ()
+
+
+def _contents(case: Case) -> tuple[Content, ...]:
+    """What of each part is to be validated; of several, each goes by its own name, for lines are counted in each."""
+    contents = []
+    signs = signature_files(case.sender, case.submission.directory) is SignatureFiles.REQUIRED
+    for file, evidence in zip(case.parts, case.evidence, strict=True):
+        name = file.name if len(case.parts) > 1 else case.submission.name
+        if evidence is None:
+            contents.append(Content(name, case.folder / file.name, None, unsigned=signs))
+        elif evidence.content is None:
+            contents.append(Content(name, case.folder / file.name, evidence.sha256))
+        else:
+            contents.append(Content(name, evidence.content, None))
+    return tuple(contents)
 
 
 def signature_policy(trust: Trust) -> Policy:
@@ -266,8 +285,13 @@ def type_formats(types: Iterable[MessageType]) -> frozenset[Format]:
     return frozenset(Format(word) for words in named for word in words) if all(named) else frozenset()
 
 
-def signature_files(sender: Sender, inbox: str) -> SignatureFiles:
-    """Whether a set of ``sender`` in ``inbox`` has FS files: only if it signs so; optional in simulation."""
+def signature_files(sender: Sender, inbox: str, kinds: Iterable[MessageType] = ()) -> SignatureFiles:
+    """Whether a set of ``sender`` in ``inbox`` has FS files: only if it signs so.
+
+    They are optional in simulation, and where ``kinds``, the types of the set's purpose, are known and one of them
+    needs no signature: which type it is stands in the content, which is not read before.
+    """
     if sender.signature is not SignatureProfile.DETACHED:
         return SignatureFiles.NONE
-    return SignatureFiles.OPTIONAL if inbox == Environment.SIMULATION.inbox else SignatureFiles.REQUIRED
+    unsigned = inbox == Environment.SIMULATION.inbox or not all(kind.signature_required for kind in kinds)
+    return SignatureFiles.OPTIONAL if unsigned else SignatureFiles.REQUIRED

@@ -1,4 +1,4 @@
-"""One JSON line an event, to stderr; the libraries' own loggers in the same form, and capped.
+"""One JSON line an event, to stderr; the libraries' own loggers in the same form, capped, and without tracebacks.
 
 Values are codes, counts, tickets, sender numbers and checked file names.  JSON keeps a line a line, whatever a client
 puts into a name.
@@ -6,7 +6,7 @@ puts into a name.
 
 import logging
 import sys
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -23,6 +23,16 @@ _CAPPED: Final = {
 }
 
 
+def cap_libraries() -> None:
+    """Let the libraries say less than they would.
+
+    Asked for in every process that judges signatures, also where nothing else of logging is configured: Python writes
+    what has no handler to stderr, from warnings on.
+    """
+    for name, least in _CAPPED.items():
+        logging.getLogger(name).setLevel(least)
+
+
 def configure_logging(level: str) -> None:
     """Send every event of ``level`` (debug, info, warning, error) and above to stderr."""
     shared: list[structlog.typing.Processor] = [
@@ -33,7 +43,7 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[_without_traceback, *shared],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(sort_keys=False),
@@ -43,11 +53,19 @@ def configure_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for name, least in _CAPPED.items():
-        logging.getLogger(name).setLevel(least)
+    cap_libraries()
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def _without_traceback(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Of an exception only its kind: its words may quote a document, and a traceback is more than a line."""
+    kind, *_rest = event.pop("exc_info", None) or (None,)
+    event.pop("stack_info", None)
+    if kind is not None:
+        event["fault"] = kind.__name__
+    return event

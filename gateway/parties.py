@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy.engine import Connection
 
 from gateway.registrations import ALWAYS, Period, Registration
+from schemas.wording import Language
 from signing.evidence import Format
 from signing.policy import Leniency
 from spool.journal import now
@@ -37,7 +38,7 @@ class Sender:
     """A sender; ``purposes`` holds purpose codes, or ``*`` for every one.
 
     ``formats`` are those it is held to, empty for all that the site accepts; ``leniencies`` what is tolerated of it
-    besides what the site tolerates of everybody.
+    besides what the site tolerates of everybody; ``language`` is that of the words in its answers.
     """
 
     number: str
@@ -49,6 +50,7 @@ class Sender:
     certificates: tuple[Registration, ...] = ()
     formats: frozenset[Format] = frozenset()
     leniencies: frozenset[Leniency] = frozenset()
+    language: Language = Language.FR
 
     def may_send(self, purpose: str) -> bool:
         """Whether files of ``purpose`` are among this sender's rights."""
@@ -113,6 +115,7 @@ def add_sender(connection: Connection, sender: Sender) -> None:
         "state": "active" if sender.active else "blocked",
         "formats": sorted(sender.formats),
         "leniencies": sorted(sender.leniencies),
+        "language": sender.language,
     }
     known = connection.execute(sa.update(senders).where(senders.c.number == sender.number).values(**values)).rowcount
     if not known:
@@ -243,6 +246,7 @@ _SENDER_COLUMNS = (
     senders.c.state,
     senders.c.formats,
     senders.c.leniencies,
+    senders.c.language,
 )
 _REGISTRATION_COLUMNS = (
     certificates.c.fingerprint,
@@ -253,7 +257,7 @@ _REGISTRATION_COLUMNS = (
 
 
 def _sender(connection: Connection, row: sa.Row[*tuple[Any, ...]]) -> Sender:
-    number, signature, environments, purposes, state, formats, leniencies = row
+    number, signature, environments, purposes, state, formats, leniencies, language = row
     users = connection.execute(
         sa.select(technical_users.c.username)
         .where(technical_users.c.sender == number)
@@ -272,4 +276,5 @@ def _sender(connection: Connection, row: sa.Row[*tuple[Any, ...]]) -> Sender:
         ),
         formats=frozenset(map(Format, formats)),
         leniencies=frozenset(map(Leniency, leniencies)),
+        language=Language(language),
     )

@@ -4,21 +4,22 @@
     sender, set, repeats       gateway.judge        may it be sent, is it whole, did it come before
     signature, validation      gateway.judge        in limited workers
     verdict                    gateway.verdict      accepted, rejected, or the same as before
-    answer                     gateway.answer       one signed acknowledgement, placed in OUT
+    answer                     gateway.answer       one signed acknowledgement, placed in OUT; a notification beside it
     forward                    gateway.forward      one message for each declaration
     archive                    spool.effects        with the last effect done, the submission is closed
 
-Everything between custody and verdict may be done again: it has no effect but its result.  The verdict, the answer's
+Everything between custody and verdict may be done again: it has no effect but its result.  The verdict, the answers'
 bytes and every promised effect are one transaction.  What comes after it is harmless twice.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from gateway import answer, forward
-from gateway.answer import SignedAcknowledgement
+from gateway.answer import COMPRESS_ABOVE_BYTES, Desk, SignedAnswer, Told
 from gateway.evidence import evidence_facts
 from gateway.forward import RoutingQueue
 from gateway.judge import Judge, Verdict
@@ -42,6 +43,7 @@ class Pipeline:
     queue: RoutingQueue
     declarations: Path
     stamping: Stamping | None = None
+    compress_above: int = COMPRESS_ABOVE_BYTES
 
     async def settle(self, ticket: str) -> Verdict | None:
         """Judge one submission and record what follows; None if it has a verdict already.
@@ -56,8 +58,10 @@ class Pipeline:
         if case.repeat is not None:
             await asyncio.to_thread(self._give_again, ticket, case.repeat.ticket)
             return verdict
-        signed = await asyncio.to_thread(answer.compose, case.submission, verdict.findings, self.keys, self.zone)
-        stamped = await answer.stamp(signed, self.stamping)
+        told = Told(case.submission, verdict.findings, case.anomalies, case.sender.language)
+        desk = Desk(self.keys, self.zone, self.journal, self.compress_above)
+        signed = await asyncio.to_thread(answer.compose, told, desk)
+        stamped = [await answer.stamp(each, self.stamping) for each in signed]
         await asyncio.to_thread(self._record, verdict, stamped)
         return verdict
 
@@ -69,21 +73,21 @@ class Pipeline:
         """Send every declaration that is promised; answers how many."""
         return await forward.forward_all(self.journal, self.queue, self.declarations)
 
-    def _record(self, verdict: Verdict, acknowledgement: SignedAcknowledgement) -> None:
+    def _record(self, verdict: Verdict, signed: Sequence[SignedAnswer]) -> None:
         case, submission = verdict.case, verdict.case.submission
         with self.journal.write() as connection:
             if not submissions.settle(connection, submission.ticket, _ruling(verdict)):
                 return
-            answer.promise(connection, acknowledgement)
+            answer.promise(connection, signed)
             if verdict.state is State.ACCEPTED:
                 forward.promise(connection, submission, case.name, case.parts, case.declared)
 
     def _give_again(self, ticket: str, first: str) -> None:
         with self.journal.read() as connection:
-            given = answers.load(connection, first)
-            placed = given.stem not in answers.unsettled_stems(connection)
-        if placed:
-            self.outbox.forget_removal(given.mailbox, given.stem)
+            unsettled = answers.unsettled_stems(connection)
+            placed = [name for name in answers.names(connection, first) if name.stem not in unsettled]
+        for name in placed:
+            self.outbox.forget_removal(name.mailbox, name.stem)
         with self.journal.write() as connection:
             if submissions.settle(connection, ticket, Ruling(State.REPEATED, facts={"repeats": first})):
                 answer.promise_again(connection, ticket, first)

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from cryptography import x509
 
 from gateway.download import host_of
+from signing.trust import revocation_files
 from signing.trust.authority import Authority
 from spool.journal import Journal, now
 from spool.tables import certificates, senders
@@ -78,8 +79,8 @@ def places_of(entries: Iterable[Authority], about: Collection[bytes]) -> list[Pl
 def is_issued_by(certificate: bytes, issuer: bytes) -> bool:
     """Whether the issuer's name and key are those behind the certificate, both DER."""
     try:
-        above = x509.load_der_x509_certificate(issuer)
-        x509.load_der_x509_certificate(certificate).verify_directly_issued_by(above)
-    except Exception:  # a broken certificate, a wrong name, key type or signature each have an error of their own
+        return revocation_files.is_issued_by(
+            x509.load_der_x509_certificate(certificate), x509.load_der_x509_certificate(issuer)
+        )
+    except ValueError:  # a broken certificate
         return False
-    return True

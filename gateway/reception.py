@@ -79,10 +79,16 @@ class Reception:
                 if rule is None or not is_complete(names, rule):
                     (folder / _UPLOADED_BY).write_text(username, encoding="utf-8")
                     return None
-                return self._custody.take(folder, Origin("sftp", mailbox, username))
+                return self._take(folder, Origin("sftp", mailbox, username))
             except (OSError, TemporaryError) as fault:
                 self._take_back(mailbox, name)
                 raise CustodyFailedError("custody could not be taken") from fault
+
+    def _take(self, folder: Path, origin: Origin) -> str:
+        size = sum((folder / name).stat().st_size for name in _names(folder))
+        ticket = self._custody.take(folder, origin)
+        self._intake.left(origin.mailbox, folder, size)
+        return ticket
 
     def _take_back(self, mailbox: Mailbox, name: str) -> None:
         try:
@@ -119,7 +125,7 @@ class Reception:
             names = _names(folder)
             if not names or not self._is_due(mailbox, folder, names, rule):
                 return False
-            ticket = self._custody.take(folder, Origin("sftp", mailbox, _uploader(folder)))
+            ticket = self._take(folder, Origin("sftp", mailbox, _uploader(folder)))
         log.info("custody.taken", ticket=ticket, sender=mailbox.sender, directory=mailbox.directory)
         return True
 

@@ -3,7 +3,7 @@
 As a rule once in a period, a little earlier or later so that gateways don't all come at the same moment; earlier when
 what was fetched runs out before; sooner and sooner less often while it fails. A submission that waits makes a place due
 at once, and keeps it due every few seconds while its server is away. Data that came but didn't help are asked for more
-and more rarely: the answer is elsewhere.
+and more rarely: the answer is elsewhere. A clock that was put back makes due what was planned by the old one.
 """
 
 from dataclasses import dataclass, replace
@@ -16,6 +16,7 @@ _WHILE_UNASKED: Final = timedelta(minutes=15)
 _FRUITLESS: Final = timedelta(minutes=5)
 _SOONEST: Final = timedelta(minutes=1)
 _FORGOTTEN: Final = timedelta(minutes=15)
+_SETTING_THE_CLOCK: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,12 @@ class Standing:
     failures: int = 0
     fruitless: int = 0
     asked: bool = False
+
+
+def by_the_clock(standing: Standing, at: datetime, period: timedelta) -> Standing:
+    """The same, unless a moment in it shows that the clock has been put back since: then it is due at once."""
+    was_tried_later = standing.tried is not None and standing.tried > at + _SETTING_THE_CLOCK
+    return Standing(at) if was_tried_later or standing.due > at + 2 * period else standing
 
 
 def when_asked(standing: Standing, at: datetime) -> Standing:

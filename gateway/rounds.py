@@ -1,10 +1,11 @@
-"""The rounds that keep work moving while the daemon runs: judge, answer, forward, sweep, fetch, watch.
+"""The rounds that keep work moving while the daemon runs: judge, answer, forward, sweep, retire, fetch, watch.
 
 Each looks in the journal or the spool for what is due, does it, and sleeps until a bell rings or something becomes due.
 A round never ends by itself: trouble is logged, and the work stays where it is for the next turn.
 """
 
 import asyncio
+import time
 import traceback
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
@@ -20,9 +21,10 @@ from gateway.pipeline import Pipeline
 from gateway.reception import Reception
 from gateway.watch import Watch
 from signing.evidence import TrustUnavailable
-from spool import answers, submissions
+from spool import answers, retention, submissions
 from spool.journal import Journal, now
 from spool.outbox import Outbox
+from spool.retention import Retention
 from spool.submissions import State, Submission
 
 log = structlog.get_logger()
@@ -31,6 +33,8 @@ _SECOND: Final = 1_000_000
 # What the command line changes (a release, say) rings no bell here.
 _IDLE: Final = 5.0
 _WATCH: Final = 60.0
+_RETIRE: Final = 3600.0
+_DAY: Final = 86_400.0
 
 
 class Bell:
@@ -74,6 +78,7 @@ class Rounds:
         self.sweeping = Bell()
         self.fetching = Bell()
         self.watching = Bell()
+        self.retiring = Bell()
 
     async def judge(self) -> None:
         """Judge what is due, several submissions at a time."""
@@ -141,6 +146,18 @@ class Rounds:
 
         while True:
             await self.sweeping.wait(await self._guarded("sweep", turn, pause))
+
+    async def retire(self, outbox: Outbox) -> None:
+        """Take away answers whose time is up."""
+        rules = self._settings.answers
+        ages = Retention(rules.fetched_days * _DAY, rules.unfetched_days * _DAY)
+
+        async def turn() -> float:
+            await asyncio.to_thread(retention.expire, self._pipeline.journal, outbox, ages, time.time())
+            return _RETIRE
+
+        while True:
+            await self.retiring.wait(await self._guarded("retire", turn, _RETIRE))
 
     async def _guarded(self, name: str, turn: Callable[[], Awaitable[float]], idle: float) -> float:
         retry = self._settings.judging.retry_seconds

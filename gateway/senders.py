@@ -1,7 +1,7 @@
 """May this sender send a file of this name here?  (annex 30: 103, 108, 111, 117-119, 126, 154, 257)  Pure.
 
-The grammar of the name is :mod:`schemas.filename`'s; here its words are held against the login, the directory and the
-sender's rights.
+The grammar of the name is :mod:`schemas.filename`'s; here its words are held against the login, the directory, the
+sender's rights and the catalogue. A purpose whose structure isn't known passes: that is for the validation to say.
 """
 
 from dataclasses import dataclass
@@ -45,6 +45,11 @@ def check_sender(submission: Submission, sender: Sender, rules: NameRules, catal
         findings += (Finding(_WRONG_DIRECTORY[name.environment], detail),)
     if not sender.active or name.environment not in sender.environments:
         findings += (Finding(Code.SENDER_NOT_AUTHORISED, "this sender may not send in this environment"),)
-    if not sender.may_send(name.purpose) or catalogue.find(name.purpose) is None:
+    if not sender.may_send(name.purpose) or not _travels(name, catalogue):
         findings += (Finding(Code.PURPOSE_NOT_ALLOWED, "this sender may not send files of this purpose"),)
     return findings
+
+
+def _travels(name: FileName, catalogue: Catalogue) -> bool:
+    """Whether anybody may send files of this purpose in this environment, with a schema known or without."""
+    return any(name.environment in kind.environments for kind in catalogue.of_purpose(name.purpose))

@@ -43,6 +43,7 @@ def make_site(folder: Path) -> Path:
     if isinstance(settings.signing.key, Path):
         create_signing_key(settings.signing.key, settings.signing.certificate, "Batch gateway")
     settings.trust.authorities.mkdir(parents=True, exist_ok=True)
+    settings.schemas.folder.mkdir(parents=True, exist_ok=True)
     settings.spool.path.mkdir(mode=0o750, parents=True, exist_ok=True)
     open_journal(settings.journal.path, create=True).close()
     return path
@@ -71,7 +72,7 @@ def check_site(path: Path) -> Settings:
         lambda: url and connection_parameters(url.get_secret_value()),
         lambda: own_keys.open_keys(settings.signing),
         lambda: authorities.load(settings.trust.authorities),
-        catalogue.load,
+        lambda: catalogue.check(catalogue.load(*own_types(settings))),
         lambda: open_journal(settings.journal.path).close(),
     )
     for check in checks:
@@ -86,6 +87,26 @@ def check_site(path: Path) -> Settings:
     if faults:
         raise ConfigurationError(faults)
     return settings
+
+
+def own_types(settings: Settings) -> tuple[Path, ...]:
+    """The folder of the site's own types of message, if there is one."""
+    folder = settings.schemas.folder
+    return (folder,) if folder.is_dir() else ()
+
+
+def open_types(settings: Settings) -> None:
+    """See to it that the folder of the site's own types is there, and that every type can be used.
+
+    Raises:
+        ConfigurationError: with every fault of every type.
+    """
+    folder = settings.schemas.folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise ConfigurationError([f"schemas.folder: {fault}"]) from fault
+    catalogue.check(catalogue.load(folder))
 
 
 def remarks(settings: Settings) -> tuple[str, ...]:

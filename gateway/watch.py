@@ -89,7 +89,8 @@ class Watch:
         """Tell what is to be told at the moment ``at``."""
         authorities = current(self._settings.trust.authorities)
         self._look_at_lists(authorities, at)
-        if self._looked is None or at - self._looked >= _DAY:
+        # Once a day, and when the clock was put back.
+        if self._looked is None or not timedelta(0) <= at - self._looked < _DAY:
             expiries = [*own_expiries(self._settings.signing, at), *authority_expiries(authorities)]
             with self._journal.read() as connection:
                 expiries.extend(registered_expiries(connection, at))
@@ -104,7 +105,7 @@ class Watch:
     def _look_at_lists(self, authorities: Authorities, at: datetime) -> None:
         if authorities is not self._seen:
             # Reading a large list takes a while, and ``current`` gives the same object until something has changed.
-            ends = ((entry.name, entry.next_update) for entry in authorities)
+            ends = ((entry.name, entry.fresh_until) for entry in authorities)
             self._ends = [Expiry(name, end) for name, end in ends if end is not None]
             self._seen = authorities
         stale = {end for end in self._ends if end.not_after <= at}

@@ -18,6 +18,7 @@ import structlog
 from pebble import ProcessExpired, ProcessPool
 
 from config.errors import ConfigurationError, TemporaryError
+from gateway.logs import cap_libraries
 
 log = structlog.get_logger()
 
@@ -125,5 +126,6 @@ def _become_limited(memory: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    cap_libraries()
     # A daemon that is killed takes its workers along; without this they would live on, orphaned.
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

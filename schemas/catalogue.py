@@ -17,7 +17,7 @@ from schemas.message_type import Direction, MessageType
 from schemas.rules import RULES
 from schemas.xsd import State
 
-__all__ = ["Catalogue", "Direction", "MessageType", "TypesUnusable", "check", "current", "faults_of", "load"]
+__all__ = ["Catalogue", "Direction", "MessageType", "TypesUnusable", "check", "current", "faults_of", "load", "own"]
 
 _BESIDE_THIS_FILE = Path(__file__).resolve().parent
 _WITHOUT_SCHEMA = _BESIDE_THIS_FILE / "without_schema" / "types.toml"
@@ -65,6 +65,17 @@ def load(*folders: Path) -> Catalogue:
     with_schema = {purpose for purpose, _ in types}
     without = [kind for kind in type_file.read_without_schema(_WITHOUT_SCHEMA) if kind.purpose not in with_schema]
     return Catalogue([*types.values(), *without])
+
+
+def own(folder: Path) -> tuple[MessageType, ...]:
+    """The types of a site's own folder alone, in no certain order.
+
+    Raises `ConfigurationError` with all faults of all types.
+    """
+    types, faults = _read_folder(folder.resolve())
+    if faults:
+        raise ConfigurationError(faults)
+    return tuple(types.values())
 
 
 def current(*folders: Path) -> Catalogue:

@@ -40,6 +40,7 @@ _SIGNS: Final = {
     "XsdFractionDigitsFacet": "decimals ≤ ",
 }
 _MOST_NAMED: Final = 40
+_SHORT: Final = 64  # characters of a value whose verdict is remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,9 @@ class Component:
 
     def broken(self, value: str) -> BrokenFacet | None:
         """Which rule of its type a value breaks, the first one where there are several."""
-        return None if self.model else _broken(self.declared, value)
+        if self.model is not None:
+            return None
+        return (_broken_once if len(value) <= _SHORT else _broken)(self.declared, value)
 
 
 @cache
@@ -76,7 +79,12 @@ def root(schema: Path, name: str) -> Component:
 
 def _component(declared: XsdElement) -> Component:
     content = _content(declared)
-    return Component(declared, None if content is None else Model.of(_particle(content)))
+    return Component(declared, None if content is None else _model(content))
+
+
+@cache
+def _model(content: XsdGroup) -> Model:
+    return Model.of(_particle(content))
 
 
 @lru_cache(maxsize=4096)
@@ -102,7 +110,11 @@ def _particle(part: XsdElement | XsdAnyElement | XsdGroup) -> Particle:
     return One("*" if isinstance(part, XsdAnyElement) else part.local_name or "*", occurs)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
+def _broken_once(declared: XsdElement, value: str) -> BrokenFacet | None:
+    return _broken(declared, value)
+
+
 def _broken(declared: XsdElement, value: str) -> BrokenFacet | None:
     try:
         return next(_faults(declared, value), None)

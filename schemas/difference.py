@@ -45,6 +45,8 @@ def _changed(before: Demands, after: Demands) -> Iterator[str]:
         yield f"{_often(after)}; was {_often(before)}"
     if before.base != after.base:
         yield f"{after.base or 'a block'}; was {before.base or 'a block'}"
+    if not (before.base and after.base) and before.base != after.base:
+        return
     for name in sorted({*before.facets, *after.facets}):
         yield from _facet(name, before.facets.get(name, ()), after.facets.get(name, ()))
     if before.content != after.content and _names(before.content) == _names(after.content):
@@ -77,7 +79,9 @@ def _said(values: tuple[str, ...]) -> str:
 def _often(demanded: Demands) -> str:
     if demanded.most is None:
         return f"{demanded.least} or more times"
-    return f"{demanded.least} to {demanded.most} times" if demanded.most != demanded.least else _times(demanded.least)
+    if demanded.least == demanded.most:
+        return _times(demanded.most)
+    return f"{demanded.least} to {demanded.most} times" if demanded.least else f"at most {_times(demanded.most)}"
 
 
 def _times(number: int) -> str:

@@ -24,6 +24,7 @@ from stdnum.be import ssn
 from stdnum.exceptions import InvalidComponent, ValidationError
 
 _WHITE_SPACE = " \t\r\n"
+_ELEVEN_DIGITS = re.compile("[0-9]{11}").fullmatch
 _CHECK_DIGITS = "the check digits don't fit the digits before them"
 _NO_ESTABLISHMENT = frozenset({"9999999917", "9999999920"})
 
@@ -59,11 +60,13 @@ def check(kind: Kind, value: str) -> str:
 
     ``value`` is the text of the element as it stands in the document; white space around it doesn't count.
     """
+    if kind is Kind.INSS and _ELEVEN_DIGITS(value) and _is_common(value):
+        return ""
     number = value.strip(_WHITE_SPACE)
     form = _FORMS[kind]
     if form.zero_is_none and number == "0":
         return ""
-    if re.fullmatch(form.pattern, number) is None:
+    if _PATTERNS[kind].fullmatch(number) is None:
         return form.sentence
     return form.judge(number.zfill(form.digits))
 
@@ -175,3 +178,5 @@ _FORMS: Mapping[Kind, _Form] = {
     ),
     Kind.QUARTER: _Form(5, "[0-9]{4}[1-4]", "it must be a year and a digit from 1 to 4", _quarter),
 }
+
+_PATTERNS = {kind: re.compile(form.pattern) for kind, form in _FORMS.items()}

@@ -4,20 +4,21 @@ Identifiers by their check digits, the rules of its type, the employers it names
 from the same few elements of the form. Source: annex 30 (172), glossary (00024-004 and the like).
 """
 
-import re
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from schemas import identifiers
-from schemas.anomaly import Broken
+from schemas.anomaly import Broken, Severity
 from schemas.fields import Field, fields_of
 from schemas.identifiers import Kind
-from schemas.message_type import MessageType
-from schemas.rules import RULES, Memory
-from schemas.splitting import Form, Splitter
+from schemas.message_type import Direction, MessageType
+from schemas.rules import OF_EVERY_TYPE, RULES, Memory
+from schemas.splitting import Form
 
 MAX_BROKEN: Final = 10_000
 """As many faults of one form are kept; a form that has more is refused all the same."""
@@ -28,6 +29,7 @@ _EMPLOYER_NUMBERS: Final = {
     "NOSSLPARegistrationNbr": Kind.PPL,
     "CompanyID": Kind.ENTERPRISE,
 }
+_REMEMBERED: Final = 4096  # numbers that were checked; those of employers and places come again and again
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,8 @@ class Employer:
     number: str
 
 
-@dataclass(frozen=True, slots=True)
-class Inspected:
-    """What was found in one form."""
+class Inspected(NamedTuple):
+    """What was found in one form; ``declarations`` counts what the type wants counted."""
 
     identification: str | None
     broken: tuple[tuple[Field, Broken], ...]
@@ -48,50 +49,68 @@ class Inspected:
     reference: str | None
     declarations: int
 
+    @property
+    def blocks(self) -> bool:
+        """Whether something broken refuses the form."""
+        return any(broken.severity is Severity.BLOCKING for _, broken in self.broken)
+
 
 class Inspection:
     """Looks at the valid forms of one file, one after the other."""
 
-    def __init__(self, kind: MessageType, day: date) -> None:
-        self._kind = kind
+    def __init__(self, kind: MessageType, encoding: str, day: date) -> None:
+        self._encoding = encoding
+        self._prefixed = kind.namespace is not None
         self._day = day
-        self._rules = [(RULES[name], Memory()) for name in kind.rules]
+        remembering = lru_cache(maxsize=_REMEMBERED)(identifiers.check)
+        self._identifiers = [
+            (name, Kind(number), identifiers.check if number == Kind.INSS else remembering)
+            for name, number in kind.identifiers.items()
+        ]
+        rules = (*OF_EVERY_TYPE, *kind.rules) if kind.direction.covers(Direction.IN) else kind.rules
+        self._rules = [(RULES[name], Memory()) for name in rules]
         self._employer_blocks = frozenset(path.rpartition("/")[2] for path in kind.employer)
-        self._references = frozenset(path.rpartition("/")[2] for path in kind.reference)
-        counted = (kind.limits.declarations or "").rpartition("/")[2]
-        self._counted = re.compile(rf"<{re.escape(counted)}[ \\t\\r\\n/>]".encode()) if counted else None
-        asked = {"Identification", *kind.identifiers} | self._employer_blocks | self._references
+        self._of_employers = self._employer_blocks.union(_EMPLOYER_NUMBERS)
+        self._references = [path.rpartition("/")[2] for path in kind.reference]
+        self._counted = (kind.limits.declarations or "").rpartition("/")[2]
+        asked = {"Identification", self._counted, *kind.identifiers, *self._references} | self._employer_blocks
         if self._employer_blocks:
             asked |= set(_EMPLOYER_NUMBERS)
-        self._names = frozenset(asked.union(*(rule.names for rule, _ in self._rules)))
+        self._names = frozenset(asked.union(*(rule.names for rule, _ in self._rules)) - {""})
 
-    def inspect(self, form: Form, splitter: Splitter, encoding: str) -> Inspected:
+    def inspect(self, form: Form) -> Inspected:
         """Look at the next form of the file."""
-        fields = fields_of(form, self._names, splitter, encoding)
+        fields = fields_of(form, self._names, self._encoding, prefixed=self._prefixed)
+        named: dict[str, list[str]] = defaultdict(list)
+        for name, value in fields:
+            named[name].append(value)
+        references = (named[name][0].strip() for name in self._references if name in named)
         return Inspected(
-            identification=next((field.value for field in fields if field.name == "Identification"), None),
-            broken=tuple(islice(self._broken(fields), MAX_BROKEN)),
-            employers=tuple(dict.fromkeys(self._employers(fields))),
-            reference=next((field.value for field in fields if field.name in self._references), None),
-            declarations=len(self._counted.findall(form.content)) if self._counted else 0,
+            identification=named["Identification"][0].strip() if "Identification" in named else None,
+            broken=tuple(islice(self._broken(named), MAX_BROKEN)),
+            employers=tuple(dict.fromkeys(self._employers(fields))) if self._employer_blocks else (),
+            reference=next(references, None),
+            declarations=len(named.get(self._counted, ())),
         )
 
-    def _broken(self, fields: Sequence[Field]) -> Iterator[tuple[Field, Broken]]:
-        for field in fields:
-            kind = self._kind.identifiers.get(field.name)
-            if kind is not None and identifiers.check(Kind(kind), field.value):
-                yield field, Broken(f"identifier.{kind}", "004", field.name, field.value)
+    def _broken(self, named: Mapping[str, Sequence[str]]) -> Iterator[tuple[Field, Broken]]:
+        for name, kind, fault_of in self._identifiers:
+            if name not in named:
+                continue
+            for at, value in enumerate(named[name]):
+                if fault_of(kind, value):
+                    yield Field(name, at), Broken(f"identifier.{kind}", "004", name, value.strip())
         for rule, memory in self._rules:
-            yield from rule.check(fields, memory, self._day)
+            yield from rule.check(named, memory, self._day)
 
-    def _employers(self, fields: Sequence[Field]) -> Iterator[Employer]:
+    def _employers(self, fields: Sequence[tuple[str, str]]) -> Iterator[Employer]:
         """The first number of each kind behind the start of each block that names an employer."""
         wanted: set[str] = set()
-        for field in fields:
-            if field.name in self._employer_blocks:
+        for name, value in [field for field in fields if field[0] in self._of_employers]:
+            if name in self._employer_blocks:
                 wanted = set(_EMPLOYER_NUMBERS)
-            elif field.name in wanted:
-                wanted.discard(field.name)
-                number = field.value.lstrip("0")
+            elif name in wanted:
+                wanted.discard(name)
+                number = value.strip().lstrip("0")
                 if number:
-                    yield Employer(_EMPLOYER_NUMBERS[field.name], number)
+                    yield Employer(_EMPLOYER_NUMBERS[name], number)

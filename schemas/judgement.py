@@ -7,7 +7,7 @@ Source: annex 30, codes 102, 255. What the fault is in words of a sender is foun
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from lxml import etree
 
@@ -17,6 +17,9 @@ from schemas.strict import STRICT, malformed
 
 if TYPE_CHECKING:
     from lxml.etree._saxparser import ParserTarget
+
+
+_PIECE_BYTES: Final = 65536
 
 
 class _Nothing:
@@ -65,6 +68,10 @@ class Judgement:
 
 
 def is_valid(document: bytes, schema: Path, encoding: str) -> bool:
-    """Whether a whole document is well-formed and valid."""
+    """Whether a whole document is well-formed and valid; it is read up to the first fault only."""
     judgement = Judgement(schema, encoding)
-    return judgement.feed(document) is None and judgement.close() is None and not judgement.rule_broken
+    view = memoryview(document)
+    for start in range(0, len(view), _PIECE_BYTES):
+        if judgement.feed(bytes(view[start : start + _PIECE_BYTES])) is not None or judgement.rule_broken:
+            return False
+    return judgement.close() is None and not judgement.rule_broken

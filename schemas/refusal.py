@@ -6,43 +6,42 @@ faults of another. Places are counted out in a last reading.
 Source: annex 30, codes 102, 158, 205, 255, 312; structures A.3 for what a notification tells.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import islice
 from typing import BinaryIO, Final
 from xml.parsers import expat
 
-from schemas.anomaly import Anomaly, Broken, Place
+from schemas.anomaly import Anomaly, Broken, Severity
 from schemas.choice import Chosen
 from schemas.codes import Code, Finding
-from schemas.forms import is_of_type
+from schemas.forms import is_of_type, misplaced, too_many
 from schemas.inspection import Inspection
 from schemas.judgement import Judgement, is_valid
-from schemas.locate import Fault, Reading, faults_of, placed
-from schemas.splitting import Form, Splitter
+from schemas.lines import placed
+from schemas.locate import SEPARATOR, Fault, Mark, Reading, faults_of
+from schemas.splitting import Form, Splitter, pieces_of
 from schemas.xsd import element_names
 
 MAX_ANOMALIES: Final = 1000
 """As many anomalies are told in full; of the others, how many there are."""
 
 MOST_COUNTED: Final = 10_000
-"""As many anomalies are looked for."""
+"""As many anomalies that refuse a file are looked for."""
 
 # What is told of a form as a whole.
 _OF_FORMS: Final = {
     Code.NOT_A_FORM: "the root holds a block that is not a Form of its schema",
     Code.FORM_TYPE_MISMATCH: "a form is of another type",
 }
-_PIECE_BYTES: Final = 65536
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A file that is refused: why as a whole, and what is wrong at which place.
 
-    ``total`` counts the anomalies, also those that are not told any more; looking for them ends at `MOST_COUNTED`. No
-    anomalies: the file was refused before anybody looked into its forms.
+    ``total`` counts the anomalies, warnings among them, also those that are not told any more; looking for them ends
+    with `MOST_COUNTED`. No anomalies: the file was refused before anybody looked into its forms.
     """
 
     findings: tuple[Finding, ...]
@@ -50,26 +49,36 @@ class Refused:
     total: int = 0
 
 
-def explain(content: BinaryIO, chosen: Chosen, encoding: str, day: date) -> Refused:
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The most bytes and forms of one document."""
+
+    max_bytes: int
+    max_forms: int
+
+
+def explain(content: BinaryIO, chosen: Chosen, encoding: str, bounds: Bounds, day: date) -> Refused:
     """Look for all that is wrong with the forms of a document from where ``content`` stands.
 
     Args:
         content: the document, which need not be well-formed to its end
         chosen: its type and schema
         encoding: as it declares it
+        bounds: what it may have
         day: of receipt
     """
     start = content.tell()
-    forms = _Forms(content, chosen, encoding, day)
-    faults = list(islice(forms.faults(), MOST_COUNTED))
+    forms = _Forms(chosen, encoding, bounds, day)
+    finding = forms.read(content)
     content.seek(start)
-    if forms.finding is not None:
-        return place_syntax(content, forms.finding, encoding, forms.read)
-    anomalies = tuple(placed(content, faults[:MAX_ANOMALIES], encoding))
-    return Refused(tuple(_findings(faults, chosen)), anomalies, len(faults))
+    if finding is not None:
+        return place_syntax(content, finding, encoding, forms.size)
+    told = (forms.blocking + forms.warnings)[:MAX_ANOMALIES]
+    anomalies = tuple(placed(content, told, encoding))
+    return Refused(tuple(_findings(forms.blocking, chosen)), anomalies, len(forms.blocking) + forms.warned)
 
 
-def _findings(faults: list[Fault], chosen: Chosen) -> Iterator[Finding]:
+def _findings(faults: Sequence[Fault], chosen: Chosen) -> Iterator[Finding]:
     """What the acknowledgement says: a code for each kind of fault, and where the first of them is."""
     for code, detail in _OF_FORMS.items():
         if concerned := [fault for fault in faults if fault.broken.code == code]:
@@ -87,42 +96,66 @@ def _findings(faults: list[Fault], chosen: Chosen) -> Iterator[Finding]:
 
 
 class _Forms:
-    """The forms of a document, and the finding that ended their reading, if one did."""
+    """Reads the forms of a document and keeps what is wrong with them."""
 
-    def __init__(self, content: BinaryIO, chosen: Chosen, encoding: str, day: date) -> None:
-        self._content = content
-        self._chosen = chosen
-        self._reading = Reading(encoding, chosen.schema, chosen.kind.root, chosen.kind.namespace)
-        self._splitter = Splitter()
-        self._inspection = Inspection(chosen.kind, day)
-        self.finding: Finding | None = None
-        self.read = 0
+    def __init__(self, chosen: Chosen, encoding: str, bounds: Bounds, day: date) -> None:
+        kind = chosen.kind
+        self._kind = kind
+        self._bounds = bounds
+        self._reading = Reading(encoding, chosen.schema, kind.root, kind.namespace)
+        self._splitter = Splitter(prefixed=kind.namespace is not None)
+        self._inspection = Inspection(kind, encoding, day)
+        self.blocking: list[Fault] = []
+        self.warnings: list[Fault] = []
+        self.warned = 0
+        self.size = 0
 
-    def faults(self) -> Iterator[Fault]:
-        """Every fault of every form, those of a form in the order of their places."""
+    def read(self, content: BinaryIO) -> Finding | None:
+        """Read to the end, or until enough is found; a finding that makes all others needless, if there is one."""
         wellformed = Judgement(None, self._reading.encoding)
-        while piece := self._content.read(_PIECE_BYTES):
-            self.read += len(piece)
-            self.finding = wellformed.feed(piece)
-            if self.finding is not None:
-                return
-            for form in self._splitter.feed(piece):
-                if isinstance(form, Finding):
-                    self.finding = form
-                    return
-                yield from self._faults_of(form)
-        self.finding = wellformed.close() or self._splitter.close() or self._empty()
+        for piece in pieces_of(content):
+            self.size += len(piece)
+            if self.size > self._bounds.max_bytes:
+                return Finding(Code.FILE_TOO_LARGE, f"more than {self._bounds.max_bytes} bytes")
+            finding = wellformed.feed(piece) or self._take(piece)
+            if finding is not None:
+                return finding
+            if len(self.blocking) >= MOST_COUNTED:
+                return None
+        return wellformed.close() or self._splitter.close() or self._empty()
 
     def _empty(self) -> Finding | None:
         return None if self._splitter.forms else Finding(Code.NO_DECLARATION, "the root element holds no form")
 
-    def _faults_of(self, form: Form) -> list[Fault]:
+    def _take(self, piece: bytes) -> Finding | None:
+        for form in self._splitter.feed(piece):
+            finding = form if isinstance(form, Finding) else self._look_at(form)
+            if finding is not None or len(self.blocking) >= MOST_COUNTED:
+                return finding
+        return None
+
+    def _look_at(self, form: Form) -> Finding | None:
+        finding = too_many(form, self._kind, self._bounds.max_forms)
+        if finding is not None:
+            return finding
         reading = self._reading
         if not is_valid(self._splitter.alone(form.content), reading.schema, reading.encoding):
-            faults = faults_of(form, self._splitter, reading, (), is_valid=False)
-            return faults if is_of_type(form, self._chosen.kind) else _of_another_type(faults)
-        broken = self._inspection.inspect(form, self._splitter, reading.encoding).broken
-        return faults_of(form, self._splitter, reading, broken, is_valid=True) if broken else []
+            faults = faults_of(form, self._splitter, reading)
+            self._keep(faults if is_of_type(form, self._kind) else _of_another_type(faults))
+            return None
+        inspected = self._inspection.inspect(form)
+        if inspected.broken and (inspected.blocks or len(self.warnings) < MAX_ANOMALIES):
+            self._keep(faults_of(form, self._splitter, reading, inspected.broken))
+        else:
+            self.warned += len(inspected.broken)
+        return misplaced(form, inspected, self._kind, self._splitter, reading.encoding)
+
+    def _keep(self, faults: Sequence[Fault]) -> None:
+        self.blocking += [fault for fault in faults if fault.broken.severity is Severity.BLOCKING]
+        warnings = [fault for fault in faults if fault.broken.severity is Severity.WARNING]
+        self.warned += len(warnings)
+        self.warnings += warnings[: max(0, MAX_ANOMALIES - len(self.warnings))]
+        del self.blocking[MOST_COUNTED:]
 
 
 def _of_another_type(faults: list[Fault]) -> list[Fault]:
@@ -144,15 +177,25 @@ def place_syntax(content: BinaryIO, finding: Finding, encoding: str, read: int) 
     """
     if finding.code is not Code.XML_SYNTAX:
         return Refused((finding,))
-    parser = expat.ParserCreate(encoding)
-    left = read
+    start = content.tell()
+    offset = _broken_at(content, encoding, read)
+    if offset is None:
+        return Refused((finding,))
+    content.seek(start)
+    fault = Fault(Mark(offset, "", ()), Broken("syntax", Code.XML_SYNTAX, ""), 0)
+    return Refused((finding,), tuple(placed(content, [fault], encoding)), 1)
+
+
+def _broken_at(content: BinaryIO, encoding: str, read: int) -> int | None:
+    """The offset at which another parser finds a document not well-formed, if it does."""
+    parser = expat.ParserCreate(encoding, SEPARATOR)
     try:
-        while piece := content.read(min(_PIECE_BYTES, left)):
-            parser.Parse(piece, False)
-            left -= len(piece)
-        if not content.read(1):
-            parser.Parse(b"", True)
-    except expat.ExpatError as error:
-        place = Place(error.lineno, error.offset + 1, parser.ErrorByteIndex, "", ())
-        return Refused((finding,), (Anomaly(Broken("syntax", Code.XML_SYNTAX, ""), 0, place),), 1)
-    return Refused((finding,))
+        for piece in pieces_of(content):
+            parser.Parse(piece[:read], False)
+            read -= len(piece)
+            if read < 0 or (not read and content.read(1)):
+                return None
+        parser.Parse(b"", True)
+    except expat.ExpatError:
+        return parser.ErrorByteIndex
+    return None

@@ -6,8 +6,10 @@ and only for operators. Read are the file and what lies beside it; what reaches 
 Source: XML Schema 1.0, parts 1 and 2.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -101,13 +103,21 @@ def _of_xmlschema(path: Path) -> Iterator[str]:
 
 
 def _open(path: Path) -> XMLSchema10:
-    return XMLSchema10(
-        _parsed(path),  # type: ignore[arg-type]  # an element of lxml, which knows its line, will do
-        base_url=f"{path.parent.as_uri()}/",
-        allow="sandbox",
-        defuse="always",
-        validation="lax",
-    )
+    return _opened(path, xsd.state(path))
+
+
+@lru_cache(maxsize=4)
+def _opened(path: Path, _state: xsd.State) -> XMLSchema10:
+    with warnings.catch_warnings():
+        # An import that names no place is allowed, and is nothing to tell; the files that are named are all there.
+        warnings.simplefilter("ignore")
+        return XMLSchema10(
+            _parsed(path),  # type: ignore[arg-type]  # an element of lxml, which knows its line, will do
+            base_url=f"{path.parent.as_uri()}/",
+            allow="sandbox",
+            defuse="always",
+            validation="lax",
+        )
 
 
 def _parsed(path: Path) -> etree._Element:

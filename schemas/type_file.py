@@ -2,7 +2,8 @@
 
 A type is a folder with a ``type.toml``, a schema ``<Root>_<version>.xsd`` for each version, and samples. One
 ``type.toml`` is judged here by itself, and whether its schemas are there; whether the two fit is found by
-`schemas.catalogue.check`. Types whose structure isn't public are tables of one file: `read_without_schema`.
+`schemas.catalogue.check`. Types whose structure isn't public are tables of one file: `read_without_schema`. A type that
+an operator adds is written by `write`.
 
 Unknown keys are faults. Left out, as may be: ``namespace``, ``environments`` (all), ``signature_formats`` (any),
 ``employer``, ``reference``, ``rules``, ``limits`` and each limit, ``identifiers``. All of one, with invented numbers::
@@ -39,7 +40,10 @@ Unknown keys are faults. Left out, as may be: ``namespace``, ``environments`` (a
     CompanyID = "enterprise"
 """
 
+import json
 import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -112,6 +116,43 @@ def read_without_schema(file: Path) -> tuple[MessageType, ...]:
     if faults:
         raise ConfigurationError(faults)
     return tuple(types)
+
+
+def write(kind: MessageType) -> str:
+    """The text of a ``type.toml`` that says what is known of a type; its schemas have to be put beside it.
+
+    What is left to its default isn't written.
+    """
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in _top(kind) if value]
+    versions = {version: f"{{ starts = {kind.starts[version].isoformat()} }}" for version in sorted(kind.versions)}
+    lines += _written("title", {language: _string(title) for language, title in kind.titles.items()})
+    lines += _written("versions", versions)
+    limits = {key: limit for key, limit in asdict(kind.limits).items() if limit is not None}
+    lines += _written("limits", {key: _string(limit) for key, limit in limits.items()})
+    lines += _written("identifiers", {name: _string(held) for name, held in sorted(kind.identifiers.items())})
+    return "\n".join([*lines, ""])
+
+
+def _top(kind: MessageType) -> Iterator[tuple[str, object]]:
+    yield "purpose", kind.purpose
+    yield "root", kind.root
+    yield "namespace", kind.namespace
+    yield "form_codes", sorted(kind.form_codes)
+    yield "direction", kind.direction
+    yield "environments", [] if len(kind.environments) == len("RTS") else sorted(kind.environments)
+    yield "signature", "required" if kind.signature_required else "optional"
+    yield "signature_formats", sorted(kind.signature_formats)
+    yield "employer", kind.employer
+    yield "reference", kind.reference
+    yield "rules", kind.rules
+
+
+def _written(table: str, values: Mapping[str, str]) -> Iterable[str]:
+    return ["", f"[{table}]", *(f"{key} = {value}" for key, value in values.items())] if values else []
+
+
+def _string(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 class _Table(BaseModel):

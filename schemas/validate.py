@@ -17,19 +17,20 @@ from itertools import chain
 from typing import BinaryIO
 
 from schemas import refusal
+from schemas.anomaly import Anomaly
 from schemas.choice import Chosen, choose
 from schemas.codes import Code, Finding
-from schemas.forms import bounds_broken, misplaced, without_comments
-from schemas.inspection import Employer, Inspection
+from schemas.forms import misplaced, too_many
+from schemas.inspection import Employer, Inspected, Inspection
 from schemas.judgement import Judgement
+from schemas.lines import placed
+from schemas.locate import Fault, Reading, faults_of
 from schemas.message_type import MessageType
-from schemas.prolog import HEAD_BYTES, read_opening
-from schemas.refusal import Refused
-from schemas.splitting import Form, Splitter
+from schemas.prolog import read_opening
+from schemas.refusal import MAX_ANOMALIES, Bounds, Refused
+from schemas.splitting import Form, Splitter, pieces_of
 
 __all__ = ["Limits", "Refused", "Validated", "validate"]
-
-_PIECE_BYTES = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class Validated:
     """A valid document.
 
     The root and the schema version it names, how many forms it holds, the SHA-256 (hex) of the bytes read, every
-    employer that a form names, and the references that the sender gave its forms.
+    employer that a form names, and the references that the sender gave its forms. ``anomalies`` only warn; there are
+    ``warnings`` of them, of which the first `MAX_ANOMALIES` are told.
     """
 
     root: str
@@ -54,6 +56,8 @@ class Validated:
     sha256: str
     employers: frozenset[Employer] = frozenset()
     references: tuple[str, ...] = ()
+    anomalies: tuple[Anomaly, ...] = ()
+    warnings: int = 0
 
 
 class _SomethingWrongError(Exception):
@@ -79,7 +83,7 @@ def validate(
     Raises only what ``content`` or ``declared`` raise.
     """
     start = content.tell()
-    pieces = _pieces(content)
+    pieces = pieces_of(content)
     head = next(pieces)
     opening = read_opening(head)
     if isinstance(opening, Finding):
@@ -87,43 +91,47 @@ def validate(
     chosen = choose(opening, kinds, day)
     if isinstance(chosen, tuple):
         return Refused(chosen)
-    reading = _Reading(chosen, opening.encoding, limits, declared, day)
+    max_bytes = min(limits.max_bytes, chosen.kind.limits.max_bytes or limits.max_bytes)
+    bounds = Bounds(max_bytes, limits.max_forms)
+    pass_ = _Pass(chosen, opening.encoding, bounds, declared, day)
     try:
-        finding = reading.read(chain([head], pieces))
+        finding = pass_.read(chain([head], pieces))
     except _SomethingWrongError:
         content.seek(start)
-        return refusal.explain(content, chosen, opening.encoding, day)
+        return refusal.explain(content, chosen, opening.encoding, bounds, day)
+    content.seek(start)
     if finding is not None:
-        content.seek(start)
-        return refusal.place_syntax(content, finding, opening.encoding, reading.size)
-    return reading.validated()
+        return refusal.place_syntax(content, finding, opening.encoding, pass_.size)
+    return pass_.validated(content)
 
 
-class _Reading:
+class _Pass:
     """One pass over a document; it ends at the first thing that is wrong."""
 
     def __init__(
-        self, chosen: Chosen, encoding: str, limits: Limits, declared: Callable[[bytes], None], day: date
+        self, chosen: Chosen, encoding: str, bounds: Bounds, declared: Callable[[bytes], None], day: date
     ) -> None:
+        kind = chosen.kind
         self._chosen = chosen
         self._encoding = encoding
-        self._max_bytes = min(limits.max_bytes, chosen.kind.limits.max_bytes or limits.max_bytes)
-        self._max_forms = limits.max_forms
+        self._bounds = bounds
         self._declared = declared
         self._judgement = Judgement(chosen.schema, encoding)
-        self._splitter = Splitter()
-        self._inspection = Inspection(chosen.kind, day)
+        self._splitter = Splitter(prefixed=kind.namespace is not None)
+        self._inspection = Inspection(kind, encoding, day)
         self._digest = hashlib.sha256()
         self._employers: set[Employer] = set()
         self._references: list[str] = []
+        self._warnings: list[Fault] = []
+        self._warned = 0
         self.size = 0
 
     def read(self, pieces: Iterator[bytes]) -> Finding | None:
         """Read to the end; the finding that refuses the file as a whole, if there is one."""
         for piece in pieces:
             self.size += len(piece)
-            if self.size > self._max_bytes:
-                return Finding(Code.FILE_TOO_LARGE, f"more than {self._max_bytes} bytes")
+            if self.size > self._bounds.max_bytes:
+                return Finding(Code.FILE_TOO_LARGE, f"more than {self._bounds.max_bytes} bytes")
             self._digest.update(piece)
             finding = self._judgement.feed(piece)
             self._check_schema()
@@ -134,8 +142,8 @@ class _Reading:
         self._check_schema()
         return finding or self._splitter.close() or self._empty()
 
-    def validated(self) -> Validated:
-        """What was read, when nothing was wrong."""
+    def validated(self, content: BinaryIO) -> Validated:
+        """What was read, when nothing was wrong; ``content`` is read again to place warnings, if there are any."""
         return Validated(
             root=self._chosen.kind.root,
             schema_version=self._chosen.version,
@@ -143,6 +151,8 @@ class _Reading:
             sha256=self._digest.hexdigest(),
             employers=frozenset(self._employers),
             references=tuple(self._references),
+            anomalies=tuple(placed(content, self._warnings[:MAX_ANOMALIES], self._encoding)),
+            warnings=self._warned,
         )
 
     def _check_schema(self) -> None:
@@ -160,37 +170,30 @@ class _Reading:
         return None
 
     def _hand_out(self, form: Form) -> Finding | None:
-        inspected = self._inspection.inspect(form, self._splitter, self._encoding)
-        finding = bounds_broken(form, inspected, self._chosen.kind, self._max_forms)
-        finding = finding or misplaced(form, inspected, self._chosen.kind, self._splitter, self._encoding)
+        kind = self._chosen.kind
+        inspected = self._inspection.inspect(form)
+        finding = too_many(form, kind, self._bounds.max_forms)
+        finding = finding or misplaced(form, inspected, kind, self._splitter, self._encoding)
         if finding is not None:
             return finding
         if inspected.broken:
-            raise _SomethingWrongError
+            self._warn(form, inspected)
         self._employers.update(inspected.employers)
         if inspected.reference is not None:
             self._references.append(inspected.reference)
         self._declared(self._document(form))
         return None
 
+    def _warn(self, form: Form, inspected: Inspected) -> None:
+        if inspected.blocks:
+            raise _SomethingWrongError
+        self._warned += len(inspected.broken)
+        if len(self._warnings) < MAX_ANOMALIES:
+            reading = Reading(self._encoding, self._chosen.schema, self._chosen.kind.root, self._chosen.kind.namespace)
+            self._warnings += faults_of(form, self._splitter, reading, inspected.broken)
+
     def _document(self, form: Form) -> bytes:
-        document = self._splitter.alone(form.content)
-        if not form.plain:
-            return without_comments(document, self._encoding)
+        document = self._splitter.alone(form.written_plainly())
         if self._encoding == "ISO-8859-1":
             document = document.decode("latin-1").encode()
         return b'<?xml version="1.0" encoding="UTF-8"?>\n' + document
-
-
-def _pieces(content: BinaryIO) -> Iterator[bytes]:
-    """The head, then pieces of `_PIECE_BYTES`, also from a stream that gives fewer bytes at a time."""
-    yield _read(content, HEAD_BYTES)
-    while piece := _read(content, _PIECE_BYTES):
-        yield piece
-
-
-def _read(content: BinaryIO, size: int) -> bytes:
-    read = bytearray()
-    while len(read) < size and (more := content.read(size - len(read))):
-        read += more
-    return bytes(read)

@@ -19,7 +19,8 @@ from schemas.strict import STRICT
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 XSD = "{http://www.w3.org/2001/XMLSchema}"
 _ELEMENT = f"{XSD}element"
-_BESIDE = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_-]*(\.[0-9A-Za-z_-]+)*")
+_BESIDE = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.-]*\.xsd")
+_BASE = "{http://www.w3.org/XML/1998/namespace}base"
 _KEPT = 512
 
 State = tuple[tuple[str, int, int, int], ...]
@@ -71,17 +72,17 @@ def outside_references(path: Path) -> tuple[str, ...]:
     return tuple(sorted({place for document in documents(path) for place in _outside(document)}))
 
 
+def files(path: Path) -> tuple[Path, ...]:
+    """The file and the files beside it that it includes, each once; raises as `documents`."""
+    return tuple(file for file, _ in _read(path))
+
+
 def documents(path: Path) -> Iterator[etree._Element]:
-    """The file and the files beside it that it includes, each once.
+    """The same files, read.
 
     Raises `SchemaUnusable` when one of them isn't there or is no XML.
     """
-    queue = [path]
-    for file in queue:
-        document = _document(file)
-        yield document
-        beside = (file.with_name(place) for place in _places(document) if _BESIDE.fullmatch(place))
-        queue.extend(file for file in dict.fromkeys(beside) if file not in queue)
+    return (document for _, document in _read(path))
 
 
 @lru_cache(maxsize=_KEPT)
@@ -100,6 +101,15 @@ def _element_names(path: Path, _state: State) -> frozenset[str]:
     return frozenset(name for document in documents(path) for name in _names(document.iter(_ELEMENT)))
 
 
+def _read(path: Path) -> Iterator[tuple[Path, etree._Element]]:
+    queue = [path]
+    for file in queue:
+        document = _document(file)
+        yield file, document
+        beside = (file.with_name(place) for place in _places(document) if _BESIDE.fullmatch(place))
+        queue.extend(file for file in dict.fromkeys(beside) if file not in queue)
+
+
 def _places(document: etree._Element) -> Iterator[str]:
     for reference in document.iterchildren(f"{XSD}include", f"{XSD}import", f"{XSD}redefine"):
         place = reference.get("schemaLocation")
@@ -109,6 +119,8 @@ def _places(document: etree._Element) -> Iterator[str]:
 
 def _outside(document: etree._Element) -> Iterator[str]:
     yield from (place for place in _places(document) if not _BESIDE.fullmatch(place))
+    # libxml2 reckons the place of a reference from there.
+    yield from (element.get(_BASE, "") for element in document.iter() if _BASE in element.attrib)
     if document.getroottree().docinfo.doctype:
         yield "a document type"
 

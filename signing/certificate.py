@@ -2,7 +2,8 @@
 
 Size, encoding, no authority of its own, and a key from our list: RSA of 2048 bits or more, NIST curves from P-256 on,
 Ed25519. The libraries that check paths accept an RSA-1024 leaf, so the key is judged here; RSA from 1024 bits on is
-tolerated by name (``signing.policy``).
+tolerated by name (``signing.policy``). Ed25519 has a few points of small order (RFC 8032, 5.1): for such a key anybody
+can write a signature that holds for any content, so they are refused.
 Dates, issuer, usage and revocation belong to ``signing.trust.path``.
 """
 
@@ -23,6 +24,10 @@ MAX_CERTIFICATES = 9  # the signer's and at most eight of its authorities
 _MIN_RSA_BITS = 2048
 _MIN_TOLERATED_RSA_BITS = 1024
 _MAX_RSA_BITS = 8192  # larger keys only serve to keep the verifier busy
+_ED25519_FIELD = 2**255 - 19
+# The y of the eight points whose order divides eight; of order eight are the last two.
+_OF_ORDER_EIGHT = int("05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826", 16)
+_SMALL_ORDER = frozenset({0, 1, _ED25519_FIELD - 1, _OF_ORDER_EIGHT, _ED25519_FIELD - _OF_ORDER_EIGHT})
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
 
@@ -76,10 +81,17 @@ def weakness_of(key: PublicKeyTypes, min_rsa_bits: int = _MIN_RSA_BITS) -> str:
             return f"An RSA key of {key.key_size} bits is not accepted; it needs {min_rsa_bits} to {_MAX_RSA_BITS}."
         case ec.EllipticCurvePublicKey() if isinstance(key.curve, _CURVES):
             return ""
+        case ed25519.Ed25519PublicKey() if _is_of_small_order(key):
+            return "The key is a point of small order, with which anybody can sign."
         case ed25519.Ed25519PublicKey():
             return ""
         case _:
             return "The key is none of RSA, P-256, P-384, P-521 and Ed25519."
+
+
+def _is_of_small_order(key: ed25519.Ed25519PublicKey) -> bool:
+    y = int.from_bytes(key.public_bytes_raw(), "little") & ((1 << 255) - 1)
+    return y % _ED25519_FIELD in _SMALL_ORDER
 
 
 def _read(der: bytes) -> tuple[x509.Certificate, bool]:

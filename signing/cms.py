@@ -56,15 +56,17 @@ def examine(data: Path, der: bytes, policy: Policy) -> Proven | Fault:
     if not parts.holds(DATA):
         return Fault(Reason.SIGNATURE, "The signature does not match the certificate that came with it.")
     found = digests.of_file(data, {"sha256", parts.digest})
+    signed, sha256 = found[parts.digest], found["sha256"]
     leniencies = [Leniency.SHA1] if parts.digest == algorithms.SHA1 else []
-    if not parts.covers(found[parts.digest]):
-        if not policy.allows(Leniency.TEXT_MODE) or not parts.covers(digests.of_canonical_text(data, parts.digest)):
-            return Fault(Reason.TAMPERED, "The file is not the one that was signed.")
+    if not parts.covers(signed) and policy.allows(Leniency.TEXT_MODE):
+        signed, sha256 = digests.of_canonical_text(data, parts.digest)
         leniencies.append(Leniency.TEXT_MODE)
+    if not parts.covers(signed):
+        return Fault(Reason.TAMPERED, "The file is not the one that was signed.")
     return Proven(
         format=Format.CMS,
         certificate=parts.certificate.dump(),
-        sha256=found["sha256"].hex(),
+        sha256=sha256.hex(),
         leniencies=tuple(leniency.value for leniency in leniencies),
         signed_at=signature.signed_at,
         stamps=signature.stamps,

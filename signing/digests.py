@@ -27,8 +27,10 @@ def of_file(path: Path, algorithms: Collection[str]) -> Mapping[str, bytes]:
     return {name: digest.digest() for name, digest in digests.items()}
 
 
-def of_canonical_text(path: Path, algorithm: str) -> bytes:
-    """The digest that the file has after each LF without a CR before it became CRLF.
+def of_canonical_text(path: Path, algorithm: str) -> tuple[bytes, bytes]:
+    """The digest that the file has after each LF without a CR before it became CRLF, and the SHA-256 of it as it lies.
+
+    Both are of one reading, so that it is the same bytes that they are about.
 
     Args:
         algorithm: a name that ``hashlib`` knows
@@ -36,15 +38,16 @@ def of_canonical_text(path: Path, algorithm: str) -> bytes:
     Raises:
         OSError: if the file can't be read
     """
-    digest = hashlib.new(algorithm)
+    digest, as_it_lies = hashlib.new(algorithm), hashlib.sha256()
     held = b""
     for piece in _pieces(path):
+        as_it_lies.update(piece)
         text = held + piece
         held = b"\r" if text.endswith(b"\r") else b""
         whole = text[: len(text) - len(held)]
         digest.update(whole.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
     digest.update(held)
-    return digest.digest()
+    return digest.digest(), as_it_lies.digest()
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

@@ -67,6 +67,14 @@ def free_bytes(path: Path) -> int:
     return facts.f_bavail * facts.f_frsize
 
 
+def size_of(path: Path) -> int:
+    """How many bytes the file at ``path`` has; 0 if there is none."""
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 @contextmanager
 def held_alone(folder: Path) -> Iterator[None]:
     """Hold ``folder`` for the time of the block, so that no second gateway works on it.

@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -138,6 +139,8 @@ senders: Final = Table(
     Column("formats", JSON, nullable=False, server_default="[]"),
     Column("leniencies", JSON, nullable=False, server_default="[]"),
     Column("language", String(2), nullable=False, server_default="fr"),
+    Column("sources", JSON, nullable=False, server_default="[]"),
+    Column("login_leniencies", JSON, nullable=False, server_default="[]"),
 )
 
 technical_users: Final = Table(
@@ -146,6 +149,8 @@ technical_users: Final = Table(
     Column("username", String(64), primary_key=True),
     Column("sender", String(6), ForeignKey("senders.number"), nullable=False, index=True),
     Column("created_at", BigInteger, nullable=False),
+    Column("state", String(8), nullable=False, server_default="active"),
+    Column("authentication", String(8), nullable=False, server_default="key"),
 )
 
 ssh_keys: Final = Table(
@@ -154,6 +159,8 @@ ssh_keys: Final = Table(
     Column("username", String(64), ForeignKey("technical_users.username"), primary_key=True),
     Column("fingerprint", String(64), primary_key=True),
     Column("line", String(2048), nullable=False),
+    Column("valid_from", BigInteger),
+    Column("valid_to", BigInteger),
 )
 
 certificates: Final = Table(
@@ -169,4 +176,29 @@ certificates: Final = Table(
     Column("not_after", BigInteger, nullable=False),
     Column("holder", String(64)),
     Column("issuer", String(1024)),
+)
+
+passwords: Final = Table(
+    "passwords",
+    metadata,
+    Column("number", _Serial, primary_key=True),
+    Column("username", String(64), ForeignKey("technical_users.username"), nullable=False),
+    # A hash (argon2id), with its parameters and its salt.
+    Column("hash", String(255), nullable=False),
+    Column("set_at", BigInteger, nullable=False),
+    Column("must_change", Boolean, nullable=False),
+    Column("usable_until", BigInteger),
+    Index(None, "username", "number"),
+)
+
+# Of everybody at a source (no name), of a user name wherever it is tried from (no source), or of a name at a source.
+failed_logins: Final = Table(
+    "failed_logins",
+    metadata,
+    Column("username", String(64), primary_key=True),
+    Column("source", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("failed_at", BigInteger, nullable=False),
+    Column("locked_until", BigInteger, nullable=False, index=True),
+    Column("succeeded_at", BigInteger, nullable=False),
 )

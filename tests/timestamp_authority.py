@@ -59,13 +59,8 @@ class TimestampServer:
 
     async def reply_to(self, query: bytes, digests: str = "sha256") -> web.Response:
         """``openssl ts -reply``."""
-        settings = self._folder / "tsa.cnf"
+        settings = timestamps.write_settings(self._folder / "tsa.cnf", digests)
         (self._folder / "query").write_bytes(query)
-        settings.write_text(
-            "[tsa]\ndefault_tsa = here\n[here]\nsigner_digest = sha256\n"
-            f"default_policy = {timestamps.POLICY}\ndigests = {digests}\ness_cert_id_alg = sha256\n"
-            f"serial = {self._folder}/serial\n"
-        )
         files = ("-queryfile", self._folder / "query", "-config", settings, "-chain", self._pki.issuing)
         identity = ("-signer", self.credential.certificate, "-inkey", self.credential.key)
         process = await asyncio.create_subprocess_exec(

@@ -24,18 +24,14 @@ from tests.signers import openssl
 STAMPED = b"the value of an invented signature"
 POLICY = "1.2.3.4.1"
 
-_CONFIGURATION = f"""
-[tsa]
-default_tsa = here
-[here]
-serial = serial
-signer_cert = {{certificate}}
-signer_key = {{key}}
-signer_digest = sha256
-default_policy = {POLICY}
-digests = sha1, sha256, sha384, sha512
-ess_cert_id_alg = sha256
-"""
+
+def write_settings(path: Path, digests: str = "sha1, sha256, sha384, sha512") -> Path:
+    """The settings of ``openssl ts -reply``, with a file of its own for the numbers of tokens; answers their path."""
+    path.write_text(
+        "[tsa]\ndefault_tsa = here\n[here]\nsigner_digest = sha256\ness_cert_id_alg = sha256\n"
+        f"default_policy = {POLICY}\ndigests = {digests}\nserial = {path.with_suffix('.serial')}\n"
+    )
+    return path
 
 
 def tst_info(stamped: bytes = STAMPED, digest: str = "sha256", **fields: Any) -> bytes:
@@ -127,14 +123,12 @@ def issue(
 
 def openssl_token(folder: Path, signer: Credential, stamped: bytes, *options: str) -> bytes:
     """A token by ``openssl ts``, which answers for the present."""
-    (folder / "ts.cnf").write_text(_CONFIGURATION.format(certificate=signer.certificate, key=signer.key))
-    (folder / "serial").write_text("01\n")
+    settings = write_settings(folder / "ts.cnf")
     (folder / "stamped-by-openssl").write_bytes(stamped)
     query = openssl("ts", "-query", "-data", folder / "stamped-by-openssl", "-cert", *(options or ("-sha256",)))
     (folder / "query").write_bytes(query)
-    reply = ("ts", "-reply", "-queryfile", "query", "-config", "ts.cnf", "-token_out")
-    command = ["openssl", *reply]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=30).stdout
+    files = ("-queryfile", folder / "query", "-config", settings, "-token_out")
+    return openssl("ts", "-reply", *files, "-signer", signer.certificate, "-inkey", signer.key)
 
 
 def with_stamps(signature: bytes, *tokens: bytes) -> bytes:

@@ -2,7 +2,10 @@
 
 =================  ==================================================================
 ``server``         opens the door and closes it without losing an upload
+``guest``          how long a connection is kept
+``admission``      how many connections there may be
 ``login``          who may come in
+``proof``          what has been proved, and whether it still holds
 ``session``        the requests of a client, one channel each
 ``tree``           what a client sees and may do: six directories
 ``handles``        open files

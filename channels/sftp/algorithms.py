@@ -8,13 +8,14 @@ signature algorithms and never checks the size of a key: both are checked here.
 import binascii
 import copy
 from base64 import b64decode
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Final
 
 import asyncssh
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from channels.ports import SSH_RSA
 from config.errors import ConfigurationError
 
 KEY_EXCHANGES: Final = (
@@ -47,6 +48,7 @@ SIGNATURES: Final = (
     "rsa-sha2-256",
 )
 RSA_BITS: Final = 2048
+ADVISED_RSA_BITS: Final = 3072
 
 _RSA: Final = "ssh-rsa"
 _RSA_SIGNATURES: Final = (b"rsa-sha2-512", b"rsa-sha2-256")
@@ -85,12 +87,21 @@ def read_public_key(line: str) -> asyncssh.SSHKey:
     return key
 
 
+def advice(key: asyncssh.SSHKey) -> str:
+    """What to tell somebody who registers ``key``, or an empty string."""
+    public = key.convert_to_public().pyca_key
+    if isinstance(public, RSAPublicKey) and public.key_size < ADVISED_RSA_BITS:
+        return f"an RSA key should have {ADVISED_RSA_BITS} bits or more; ed25519 is better still"
+    return ""
+
+
 def is_registered(key: asyncssh.SSHKey, lines: Iterable[str]) -> bool:
     """Whether ``key`` is one of the OpenSSH ``lines``; a line that cannot be read is no key."""
-    return any(_blob(line) == key.public_data for line in lines)
+    return any(key_blob(line) == key.public_data for line in lines)
 
 
-def _blob(line: str) -> bytes | None:
+def key_blob(line: str) -> bytes | None:
+    """The key in an OpenSSH ``line`` as it goes over the wire, or None."""
     words = line.split()
     if len(words) < 2:
         return None
@@ -100,10 +111,14 @@ def _blob(line: str) -> bytes | None:
         return None
 
 
-def is_strong_signature(signature: bytes) -> bool:
-    """Whether a signature (RFC 4253, 6.6: its algorithm comes first) is of an algorithm we accept."""
+def is_strong_signature(signature: bytes, leniencies: Collection[str] = ()) -> bool:
+    """Whether a signature (RFC 4253, 6.6: its algorithm comes first) is of an algorithm we accept.
+
+    With the leniency ``ssh-rsa`` that is one too: RSA with SHA-1, all that some old clients know (RFC 8332, 1).
+    """
     length = int.from_bytes(signature[:4], "big")
-    return signature[4 : 4 + length] in _SIGNATURES
+    algorithm = signature[4 : 4 + length]
+    return algorithm in _SIGNATURES or (SSH_RSA in leniencies and algorithm == _RSA.encode())
 
 
 def load_host_keys(paths: Iterable[Path]) -> list[asyncssh.SSHKeyPair]:

@@ -61,17 +61,26 @@ class Incoming:
 class Outgoing:
     """The handle of a download."""
 
-    def __init__(self, place: Place, descriptor: int) -> None:
+    def __init__(self, place: Place, descriptor: int, modified: float | None = None) -> None:
         self.place = place
         self.descriptor = descriptor
         facts = os.fstat(descriptor)
-        self.entry = Entry(place.name, facts.st_size, facts.st_mtime)
+        self.entry = Entry(place.name, facts.st_size, facts.st_mtime if modified is None else modified)
         self.reached = 0
+        self._first = facts.st_size
+        self._given = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it was read to its end, from its beginning or from where an earlier download was cut."""
+        return self.reached >= self.entry.size and self._given >= self.entry.size - self._first
 
     def read(self, offset: int, size: int) -> bytes:
         """At most ``size`` bytes from ``offset``; none at the end."""
         if offset >= self.entry.size:
             return b""
         data = os.pread(self.descriptor, min(size, MAX_READ), offset)
+        self._first = min(self._first, offset)
+        self._given += len(data)
         self.reached = max(self.reached, offset + len(data))
         return data

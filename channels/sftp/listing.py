@@ -11,41 +11,41 @@ from typing import Final
 
 import asyncssh
 
-from channels.sftp.place import DIRECTORIES
+from channels.sftp.place import DIRECTORIES, STATUS, Place
 from spool.mailbox import Entry
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_FILE: Final = stat.S_IFREG | 0o600
-_DIRECTORY: Final = stat.S_IFDIR | 0o700
 
 
-def directory_attributes(since: float) -> asyncssh.SFTPAttrs:
-    """The attributes of any directory; ``since`` is in seconds since the epoch."""
+def directory_attributes(place: Place, since: float) -> asyncssh.SFTPAttrs:
+    """The attributes of a directory; ``since`` is in seconds since the epoch."""
+    mode = stat.S_IFDIR | (0o500 if place.directory == STATUS else 0o700)
     moment = int(since)
-    return asyncssh.SFTPAttrs(size=0, permissions=_DIRECTORY, atime=moment, mtime=moment)
+    return asyncssh.SFTPAttrs(size=0, permissions=mode, atime=moment, mtime=moment)
 
 
-def file_attributes(entry: Entry) -> asyncssh.SFTPAttrs:
-    """The attributes of a file."""
+def file_attributes(entry: Entry, place: Place) -> asyncssh.SFTPAttrs:
+    """The attributes of a file in the directory of ``place``."""
+    mode = stat.S_IFREG | (0o400 if place.directory == STATUS else 0o600)
     moment = int(entry.modified)
-    return asyncssh.SFTPAttrs(size=entry.size, permissions=_FILE, atime=moment, mtime=moment)
+    return asyncssh.SFTPAttrs(size=entry.size, permissions=mode, atime=moment, mtime=moment)
 
 
 def root_names(since: float) -> list[asyncssh.SFTPName]:
     """What the root holds."""
-    attributes = directory_attributes(since)
-    return [_named(name, 0, since, _DIRECTORY, attributes) for name in DIRECTORIES]
+    return [_named(name, since, directory_attributes(Place(name), since)) for name in DIRECTORIES]
 
 
-def file_names(entries: Iterable[Entry]) -> Iterator[asyncssh.SFTPName]:
+def file_names(entries: Iterable[Entry], place: Place) -> Iterator[asyncssh.SFTPName]:
     """What a directory holds, made as it is asked for: a client may keep many listings open and read none of them."""
-    return (_named(entry.name, entry.size, entry.modified, _FILE, file_attributes(entry)) for entry in entries)
+    return (_named(entry.name, entry.modified, file_attributes(entry, place)) for entry in entries)
 
 
-def _named(name: str, size: int, modified: float, mode: int, attributes: asyncssh.SFTPAttrs) -> asyncssh.SFTPName:
+def _named(name: str, modified: float, attributes: asyncssh.SFTPAttrs) -> asyncssh.SFTPName:
     moment = time.gmtime(modified)
     date = f"{_MONTHS[moment.tm_mon - 1]} {moment.tm_mday:2d}  {moment.tm_year}"
-    longname = f"{stat.filemode(mode)}    1 sender   sender   {size:8d} {date} {name}"
+    mode = stat.filemode(attributes.permissions or 0)
+    longname = f"{mode}    1 sender   sender   {attributes.size or 0:8d} {date} {name}"
     return asyncssh.SFTPName(name.encode(), longname.encode(), attributes)
 
 

@@ -1,7 +1,7 @@
 """What does a path of a client mean?
 
-A path is only ever compared with the six names below and taken apart; it never reaches the operating system.
-There is a root, six directories in it and files in those, no link and nothing deeper, so that ``..`` can be resolved
+A path is only ever compared with the seven names below and taken apart; it never reaches the operating system.
+There is a root, seven directories in it and files in those, no link and nothing deeper, so that ``..`` can be resolved
 by looking at the path alone (draft-ietf-secsh-filexfer-02, 6.2).
 """
 
@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.filename import is_safe
-from spool.mailbox import INBOXES, OUTBOXES, MailboxRefusal, Trouble
+from spool.mailbox import INBOXES, OUTBOXES, MailboxRefusal, Trouble, bad_name
 
-DIRECTORIES: Final = INBOXES + OUTBOXES
+STATUS: Final = "STATUS"
+DIRECTORIES: Final = (*INBOXES, *OUTBOXES, STATUS)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The root (no ``directory``), one of the six directories (no ``name``) or a file in one."""
+    """The root (no ``directory``), one of the directories (no ``name``) or a file in one."""
 
     directory: str = ""
     name: str = ""
@@ -36,7 +37,8 @@ def locate(path: bytes) -> Place:
     try:
         parts = _resolved(path.decode("ascii"))
     except UnicodeDecodeError:
-        raise _bad_name() from None
+        name = path.rpartition(b"/")[2].decode(errors="replace")
+        raise MailboxRefusal(Trouble.DENIED, bad_name(name)) from None
     if not parts:
         return Place()
     if parts[0] not in DIRECTORIES:
@@ -44,7 +46,7 @@ def locate(path: bytes) -> Place:
     if len(parts) > 2:
         raise MailboxRefusal(Trouble.MISSING, "no such file; there are no directories below " + parts[0])
     if len(parts) == 2 and not is_safe(parts[1]):
-        raise _bad_name()
+        raise MailboxRefusal(Trouble.DENIED, bad_name(parts[1]))
     return Place(*parts)
 
 
@@ -56,9 +58,3 @@ def _resolved(path: str) -> list[str]:
         elif part not in ("", "."):
             parts.append(part)
     return parts
-
-
-def _bad_name() -> MailboxRefusal:
-    return MailboxRefusal(
-        Trouble.DENIED, "a file name has at most 100 letters, digits, dots, hyphens and underscores (129)"
-    )

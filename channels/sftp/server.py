@@ -6,30 +6,34 @@ everybody is sent away and what was still open is treated as cut.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
 import asyncssh
 import structlog
 
-from channels.ports import Account, Accounts, Reception
+from channels.ports import Account, Accounts
+from channels.sftp.admission import Admission, Drops
 from channels.sftp.algorithms import CIPHERS, KEY_EXCHANGES, MACS, SIGNATURES, load_host_keys
+from channels.sftp.guest import Guest
 from channels.sftp.login import Login
+from channels.sftp.premises import Premises
+from channels.sftp.refusal import log_trouble
 from channels.sftp.session import SftpSession
 from channels.sftp.settings import DoorSettings
-from channels.sftp.tree import Premises, Tree
+from channels.sftp.tree import Tree
 from channels.sftp.visit import Visit
 from config.errors import TemporaryError
-from spool.intake import Intake
-from spool.outbox import Outbox
 
-__all__ = ["Door", "DoorSettings", "DoorUnavailable", "open_door"]
+__all__ = ["Door", "DoorSettings", "DoorUnavailable", "Premises", "open_door"]
 
 _log = structlog.get_logger()
 
 _KEEPALIVES: Final = 3
 _GOODBYE: Final = 5.0
+_BACKLOG: Final = 4096
 
 
 class DoorUnavailable(TemporaryError):  # noqa: N818 - says what is missing, as the others do
@@ -44,7 +48,10 @@ class Door:
         self.accounts = accounts
         self.port = settings.port
         self._behind = behind
-        self._present: dict[Login, Visit] = {}
+        self._present: dict[Guest, Visit] = {}
+        self._admission = Admission(lambda: secrets.randbelow(100))
+        self._drops = Drops()
+        self._acceptor: asyncssh.SSHAcceptor | None = None
         self._closing = False
         self._stirred = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -56,17 +63,45 @@ class Door:
 
     # --- for the connections
 
-    def enter(self, login: Login, source: str) -> Visit | None:
-        """Count a new connection, or None if there are too many or the door closes."""
-        if self._closing or len(self._present) >= self.settings.max_connections:
-            return None
-        visit = self._present[login] = Visit(self.settings, source, self._stirred, self._tasks)
+    def enter(self, guest: Guest, source: str) -> Visit | str:
+        """Count a new connection, or say why it may not be."""
+        reason = self._refusal(guest, source)
+        if reason:
+            count = self._drops.count(reason, asyncio.get_running_loop().time())
+            if count:
+                _log.warning("sftp.connection.refused", reason=reason, source=source, count=count)
+            return reason
+        visit = self._present[guest] = Visit(self.settings, source, self._stirred, self._tasks)
         return visit
 
-    def leave(self, login: Login) -> None:
+    def _refusal(self, guest: Guest, source: str) -> str:
+        if self._closing:
+            return "the gateway stops"
+        if self.accounts.is_locked("", source):
+            return "too many failed log-ins from this address"
+        return self._admission.begin(guest, source, self.settings.admission)
+
+    def come_in(self, guest: Guest, username: str) -> str:
+        """Count one that has logged in, or say why it may not stay."""
+        return self._admission.come_in(guest, username, self.settings.admission)
+
+    def leave(self, guest: Guest) -> None:
         """The connection is gone."""
-        self._present.pop(login, None)
+        self._admission.leave(guest)
+        visit = self._present.pop(guest, None)
         self._stirred.set()
+        if visit is None or not isinstance(guest, Login):
+            return
+        for username in guest.suspects:
+            task = asyncio.get_running_loop().create_task(self._report(username, visit.source))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _report(self, username: str, source: str) -> None:
+        try:
+            await self.accounts.failed(username, source)
+        except Exception as error:  # it is not known then, and the door stays open
+            log_trouble("sftp.login.unrecorded", error)
 
     def open_session(self, visit: Visit, account: Account) -> SftpSession:
         """A session for somebody who has logged in."""
@@ -74,15 +109,51 @@ class Door:
 
     # --- for the daemon
 
+    def attach(self, acceptor: asyncssh.SSHAcceptor) -> None:
+        """The door listens."""
+        self._acceptor = acceptor
+        self.port = acceptor.get_port()
+
+    def reload(self, settings: DoorSettings) -> None:
+        """Take over host keys and limits for connections to come; address, port and who is connected stay.
+
+        Raises:
+            ConfigurationError: a host key cannot be used; nothing was taken over.
+        """
+        host_keys = load_host_keys(settings.host_keys)
+        if self._acceptor is not None:
+            self._acceptor.update(server_host_keys=host_keys)
+        self.settings = settings
+        _log.info("sftp.reloaded", host_keys=len(host_keys))
+
+    async def recheck(self) -> None:
+        """Ask again and again whether who is in may stay."""
+        while True:
+            await asyncio.sleep(self.settings.recheck_interval)
+            try:
+                await self._recheck()
+            except Exception as error:  # asked again in a moment; nobody is sent away for our own trouble
+                log_trouble("sftp.recheck.failed", error)
+
+    async def _recheck(self) -> None:
+        usernames = {visit.account.username for visit in self._present.values() if visit.account is not None}
+        accounts = await self.accounts.standing(usernames)
+        for guest, visit in list(self._present.items()):
+            # Whoever has come in meanwhile was not asked about.
+            if isinstance(guest, Login) and visit.account is not None and visit.account.username in usernames:
+                guest.recheck(accounts.get(visit.account.username))
+
     async def close(self) -> None:
         """Let open files end, then send everybody away and wait for what their connections leave to do."""
         self._closing = True
         for visit in self._present.values():
             visit.leaving = True
-        if not await self._settled(self.settings.drain_timeout):
+        if not await self._settled(self.settings.drain_timeout, self._is_busy):
             _log.warning("sftp.stop.cut", connections=sum(visit.busy for visit in self._present.values()))
         for login in list(self._present):
             login.dismiss("the gateway stops")
+        # What a connection leaves to do begins when it is gone.
+        await self._settled(_GOODBYE, lambda: bool(self._present))
         if self._tasks:
             _, unfinished = await asyncio.wait(self._tasks, timeout=_GOODBYE)
             for task in unfinished:
@@ -90,10 +161,13 @@ class Door:
             if unfinished:
                 _log.error("sftp.stop.unfinished", requests=len(unfinished))
 
-    async def _settled(self, timeout_s: float) -> bool:
+    def _is_busy(self) -> bool:
+        return any(visit.busy for visit in self._present.values())
+
+    async def _settled(self, timeout_s: float, unsettled: Callable[[], bool]) -> bool:
         try:
             async with asyncio.timeout(timeout_s):
-                while any(visit.busy for visit in self._present.values()):
+                while unsettled():
                     self._stirred.clear()
                     await self._stirred.wait()
         except TimeoutError:
@@ -102,9 +176,7 @@ class Door:
 
 
 @asynccontextmanager
-async def open_door(
-    settings: DoorSettings, accounts: Accounts, reception: Reception, intake: Intake, outbox: Outbox
-) -> AsyncIterator[Door]:
+async def open_door(settings: DoorSettings, accounts: Accounts, behind: Premises) -> AsyncIterator[Door]:
     """Listen until the block is left, then close as the module says.
 
     Raises:
@@ -114,13 +186,15 @@ async def open_door(
     # asyncssh logs names and paths as the client sends them, line breaks included.
     asyncssh.set_log_level(logging.CRITICAL)
     host_keys = load_host_keys(settings.host_keys)
-    door = Door(settings, accounts, Premises(reception, intake, outbox))
+    door = Door(settings, accounts, behind)
     acceptor = await _listen(settings, door, host_keys)
-    door.port = acceptor.get_port()
+    door.attach(acceptor)
+    rechecking = asyncio.create_task(door.recheck())
     _log.info("sftp.open", port=door.port)
     try:
         yield door
     finally:
+        rechecking.cancel()
         acceptor.close()
         await door.close()
         # From Python 3.12 this waits for the last connection, so it must come last.
@@ -133,6 +207,8 @@ async def _listen(settings: DoorSettings, door: Door, host_keys: list[asyncssh.S
         return await asyncssh.listen(
             settings.host,
             settings.port,
+            # With the usual 100 a flood would fill the kernel's queue, and everybody else would wait for seconds.
+            backlog=_BACKLOG,
             config=None,
             server_factory=lambda: Login(door),
             server_host_keys=host_keys,
@@ -144,11 +220,11 @@ async def _listen(settings: DoorSettings, door: Door, host_keys: list[asyncssh.S
             compression_algs=("none",),
             x509_trusted_certs=None,
             public_key_auth=True,
-            password_auth=False,
+            password_auth=True,
             kbdint_auth=False,
             host_based_auth=False,
             gss_host=None,
-            login_timeout=settings.login_timeout,
+            login_timeout=0,  # ends without a word; ``guest`` has its own
             keepalive_interval=settings.keepalive_interval,
             keepalive_count_max=_KEEPALIVES,
             allow_pty=False,

@@ -1,7 +1,7 @@
 """How does one channel of a connection take requests?
 
 Here is what asyncssh (2.24) doesn't let be set from outside, so its private classes are extended; a contract test
-watches them.  Only the requests of SFTP version 3 (draft-ietf-secsh-filexfer-02) and three of OpenSSH's extensions are
+watches them.  Only the requests of SFTP version 3 (draft-ietf-secsh-filexfer-02) and five of OpenSSH's extensions are
 answered.  An upload is finished when the client's own close request is being answered and at no other time: asyncssh
 closes files in the same way when a connection is cut.
 """
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import asyncssh
 from asyncssh.channel import SSHChannel, SSHServerChannel
-from asyncssh.constants import FXP_BLOCK, FXP_CLOSE, FXP_LINK, FXP_OPEN, FXP_OPENDIR, FXP_UNBLOCK
+from asyncssh.constants import FXP_BLOCK, FXP_CLOSE, FXP_LINK, FXP_OPEN, FXP_OPENDIR, FXP_READ, FXP_UNBLOCK, FXP_WRITE
 from asyncssh.packet import PacketDecodeError, SSHPacket
 from asyncssh.sftp import SFTPLimits, SFTPServerHandler
 from asyncssh.stream import SSHReader, SSHServerStreamSession, SSHWriter
@@ -22,10 +22,20 @@ from channels.sftp.listing import Names
 from channels.sftp.refusal import told
 from channels.sftp.tree import Tree
 from channels.sftp.visit import Visit
+from spool.mailbox import MailboxRefusal, Trouble
 
 MAX_PACKET: Final = 256 * 1024
 _VERSION: Final = 3
-_EXTENSIONS: Final = (b"posix-rename@openssh.com", b"fsync@openssh.com", b"limits@openssh.com")
+_READ: Final = bytes([FXP_READ])
+_WRITE: Final = bytes([FXP_WRITE])
+_PIECE: Final = 4096
+_EXTENSIONS: Final = {
+    b"posix-rename@openssh.com": b"1",
+    b"fsync@openssh.com": b"1",
+    b"limits@openssh.com": b"1",
+    b"statvfs@openssh.com": b"2",
+    b"fstatvfs@openssh.com": b"2",
+}
 
 _LATER_VERSIONS: Final = (FXP_LINK, FXP_BLOCK, FXP_UNBLOCK)
 
@@ -42,6 +52,8 @@ def _guarded(answer: Answerer) -> Answerer:
         except PacketDecodeError:
             raise
         except Exception as error:  # the last place before asyncssh would send the text of it to the client
+            if isinstance(error, MailboxRefusal) and error.trouble is Trouble.FULL:
+                requests.tree.share.tell(error.words)
             raise told(error) from None
 
     return guarded
@@ -56,11 +68,11 @@ def _answerable(theirs: Table, ours: Table) -> Table:
 class Requests(SFTPServerHandler):
     """The requests of one channel, answered one after another."""
 
-    _extensions = [(name, b"1") for name in _EXTENSIONS]  # noqa: RUF012 - as asyncssh declares it
+    _extensions = list(_EXTENSIONS.items())  # noqa: RUF012 - as asyncssh declares it
 
     def __init__(self, tree: Tree, reader: "SSHReader[bytes]", writer: "SSHWriter[bytes]", visit: Visit) -> None:
         super().__init__(tree, reader, writer, _VERSION)
-        self._tree = tree
+        self.tree = tree
         self._visit = visit
 
     @property
@@ -79,7 +91,7 @@ class Requests(SFTPServerHandler):
         try:
             await self.run()
         finally:
-            await self._tree.release()
+            await self.tree.release()
             self._visit.end(self)
 
     async def recv_packet(self) -> SSHPacket:
@@ -92,9 +104,11 @@ class Requests(SFTPServerHandler):
         length = int.from_bytes(await self._reader.readexactly(4), "big")
         if length > MAX_PACKET:
             raise asyncssh.SFTPBadMessage("a request is too long")
-        packet = SSHPacket(await self._reader.readexactly(length))
+        payload = await self._reader.readexactly(length)
         self._visit.work(self)
-        return packet
+        if not _is_bulk(payload):
+            await self.tree.share.pace()
+        return SSHPacket(payload)
 
     async def _process_open(self, packet: SSHPacket) -> bytes:
         with self._visit.one_more_handle():
@@ -104,17 +118,17 @@ class Requests(SFTPServerHandler):
         path = packet.get_string()
         packet.check_end()
         with self._visit.one_more_handle():
-            names = Names(await self._tree.names(path))
+            names = Names(await self.tree.names(path))
             handle = self._get_next_handle()
             self._dir_handles[handle] = names
             return handle
 
     async def _process_close(self, packet: SSHPacket) -> None:
-        self._tree.close_asked = True
+        self.tree.close_asked = True
         try:
             await super()._process_close(packet)
         finally:
-            self._tree.close_asked = False
+            self.tree.close_asked = False
 
     async def _process_limits(self, packet: SSHPacket) -> SFTPLimits:
         packet.check_end()
@@ -178,6 +192,13 @@ class SftpSession(SSHServerStreamSession[bytes]):
 
     def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
         """Ignored."""
+
+
+def _is_bulk(payload: bytes) -> bool:
+    """Whether a request moves a good piece of a file; its own bytes bound how often it can come."""
+    if payload[:1] == _WRITE:
+        return len(payload) >= _PIECE
+    return payload[:1] == _READ and int.from_bytes(payload[-4:], "big") >= _PIECE
 
 
 def _refuse(_packet: SSHPacket) -> bool:

@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
-import asyncssh
-
 from channels.ports import Account
 from channels.sftp.place import Place
 from channels.sftp.settings import DoorSettings
-from spool.mailbox import Entry
+from channels.sftp.share import ShareLimits
+from spool.mailbox import Entry, MailboxRefusal, Trouble
 
 _REMEMBERED: Final = 1000
 
@@ -59,6 +58,11 @@ class Visit:
         self._rested = time.monotonic()
 
     @property
+    def share_limits(self) -> ShareLimits:
+        """What the sender may have over all its connections."""
+        return self._settings.share
+
+    @property
     def max_handles(self) -> int:
         """How many files and directories may be open at once."""
         return self._settings.max_handles
@@ -81,10 +85,10 @@ class Visit:
         """Room for a handle while it is being opened.
 
         Raises:
-            SFTPError: this connection has too many.
+            MailboxRefusal: this connection has too many.
         """
         if self._opening + sum(channel.open_handles for channel in self._channels) >= self.max_handles:
-            raise asyncssh.SFTPError(asyncssh.FX_FAILURE, "too many open files; close one first")
+            raise MailboxRefusal(Trouble.FULL, "too many open files; close one first")
         self._opening += 1
         try:
             yield

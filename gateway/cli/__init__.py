@@ -3,13 +3,39 @@
 Exit status: 0 done, 1 refused or temporarily impossible, 2 wrong usage or configuration.
 """
 
+from collections.abc import Mapping
+from typing import Final
+
 import click
 
 from config.errors import ConfigurationError, TemporaryError
-from gateway.cli import authorities, queue, senders, signing, site, submissions
+from gateway.cli.lazy import LazyGroup
+
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "init": ("gateway.cli.site:init", "Make a site: settings, keys, folders, journal."),
+    "serve": ("gateway.cli.site:serve", "Run the gateway until SIGTERM or Ctrl-C."),
+    "check-config": ("gateway.cli.site:check_config", "Say what `serve` would refuse to start with."),
+    "sender": ("gateway.cli.senders:sender", "Register, list, block and unblock senders, and their certificates."),
+    "user": ("gateway.cli.users:user", "Register, list, block and unblock technical users, their keys and passwords."),
+    "defender": ("gateway.cli.defender:defender", "List and lift locks after failed log-ins."),
+    "authority": ("gateway.cli.authorities:authority", "Add, compare, list and remove accepted authorities."),
+    "schemas": ("gateway.cli.schemas:schemas", "List, check, add, compare and remove types of message."),
+    "signing": ("gateway.cli.signing:signing", "Show the gateway's own keys."),
+    "check": ("gateway.cli.check:check", "Judge files as a gateway would, off line."),
+    "submissions": ("gateway.cli.submissions:submissions", "List submissions, newest first."),
+    "show": ("gateway.cli.submissions:show", "Show the timeline of a ticket."),
+    "answer": ("gateway.cli.answers:answer", "Give an answer again."),
+    "release": ("gateway.cli.submissions:release", "Have a held submission judged again."),
+    "queue": ("gateway.cli.queue:queue", "List and take what is on the embedded queue."),
+}
+"""Where each command is, and what it is for."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="batch-gateway")
 def gateway() -> None:
     """Take in, judge, acknowledge and forward batch declarations.
@@ -26,25 +52,10 @@ def gateway() -> None:
     """  # noqa: D301 - click wants the character itself, which keeps the lines as they are
 
 
-for command in (
-    site.init,
-    site.serve,
-    site.check_config,
-    senders.sender,
-    authorities.authority,
-    signing.signing,
-    submissions.show,
-    submissions.submissions,
-    submissions.release,
-    queue.queue,
-):
-    gateway.add_command(command)
-
-
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line; answers the exit status."""
     try:
-        gateway.main(arguments, standalone_mode=False)
+        status = gateway.main(arguments, standalone_mode=False)
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except click.ClickException as fault:
@@ -59,4 +70,4 @@ def run(arguments: list[str] | None = None) -> int:
     except (TemporaryError, OSError) as fault:
         click.echo(f"gateway: {fault}", err=True)
         return 1
-    return 0
+    return status if isinstance(status, int) else 0

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
+from cryptography import x509
 
 from config.errors import ConfigurationError
+from gateway.cli.certificates import MOMENT
 from gateway.cli.changes import diff
 from gateway.cli.output import RefusedError, print_json, print_rows, with_config, with_json
 from gateway.site import open_site, settings_file
@@ -21,7 +22,6 @@ from spool.submissions import note
 F = TypeVar("F", bound=Callable[..., Any])
 
 _file = click.Path(path_type=Path, exists=True, dir_okay=False)
-_moment = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z"])
 _TERMS = (
     (
         "environments",
@@ -42,8 +42,10 @@ def _with_terms(function: F) -> F:
     for key, word, kind, text in reversed(_TERMS):
         function = click.option(word, key, type=kind, multiple=True, help=text)(function)
     single = (
-        click.option("--accepted-from", type=_moment, help="Accept from then on; a bare date is UTC."),
-        click.option("--accepted-to", type=_moment, help="Accept before this moment; a bare date is UTC."),
+        click.option("--accepted-from", type=MOMENT, metavar="WHEN", help="Accept from then on; a bare date is UTC."),
+        click.option(
+            "--accepted-to", type=MOMENT, metavar="WHEN", help="Accept before this moment; a bare date is UTC."
+        ),
         click.option(
             "--revocation-max-age-hours", type=float, help="Treat older revocation lists and OCSP answers as unknown."
         ),
@@ -62,7 +64,7 @@ def authority() -> None:
 authority.add_command(diff)
 
 
-@authority.command()
+@authority.command(short_help="Accept an authority.")
 @click.argument("name")
 @click.option("--certificate", type=_file, required=True, help="The CA that issues the senders' certificates.")
 @click.option("--chain", "chain", type=_file, multiple=True, help="The CAs above it, up to the root.")
@@ -82,6 +84,7 @@ def add(
     """Accept certificates issued by the CA in --certificate, under NAME.
 
     Without fresh revocation lists or OCSP answers for the whole chain no signature can be judged: submissions wait.
+    WHEN is a day, such as 2026-12-01, or a moment with its zone, such as 2026-12-01T08:00:00+01:00.
     """
     settings, journal = open_site(settings_file(config))
     folder = settings.trust.authorities
@@ -92,27 +95,30 @@ def add(
     click.echo(f"Authority {name}: {added.subject}, {len(crls)} revocation lists.")
 
 
-@authority.command()
+@authority.command(short_help="Replace all revocation lists of an authority.")
 @click.argument("name")
 @click.argument("crls", type=_file, nargs=-1, required=True)
 @with_config
 def crl(name: str, crls: tuple[Path, ...], config: Path | None) -> None:
-    """Replace the revocation lists of authority NAME by the files CRLS."""
+    """Replace all revocation lists of authority NAME by the files CRLS; to add or renew some, use `revocation`."""
     settings, journal = open_site(settings_file(config))
     _try(lambda: authorities.replace_crls(settings.trust.authorities, name, crls))
     _audit(journal, "authority.crls_replaced", name=name, crls=len(crls))
     click.echo(f"Authority {name}: {len(crls)} revocation lists.")
 
 
-@authority.command()
+@authority.command(short_help="Add or renew revocation lists and OCSP answers.")
 @click.argument("name")
 @click.argument("files", type=_file, nargs=-1, required=True)
 @with_config
 def revocation(name: str, files: tuple[Path, ...], config: Path | None) -> None:
-    """Put revocation lists or OCSP responses, the FILES, beside those of authority NAME, in the place of older ones."""
+    """Put revocation lists or OCSP answers, the FILES, beside those of authority NAME, in the place of older ones."""
     settings, journal = open_site(settings_file(config))
     for file in files:
-        digest = _try(partial(authorities.store_revocation, settings.trust.authorities, name, file.read_bytes()))
+        try:
+            digest = authorities.store_revocation(settings.trust.authorities, name, file.read_bytes())
+        except ConfigurationError as fault:
+            raise RefusedError("\n".join(f"{file}: {line}" for line in fault.faults)) from fault
         _audit(journal, "authority.revocation_stored", name=name, sha256=digest)
         click.echo(f"Authority {name}: {file} is {digest}.")
 
@@ -124,10 +130,12 @@ def list_authorities(config: Path | None, *, as_json: bool) -> None:
     """List every accepted authority."""
     settings, _ = open_site(settings_file(config))
     rows = [_facts(entry) for entry in authorities.load(settings.trust.authorities)]
-    print_rows(rows, ("name", "subject", "valid_until", "crls", "crls_fresh_until", "ocsp"), as_json=as_json)
+    print_rows(
+        rows, ("name", "subject", "valid_until", "crls", "crls_fresh_until", "without_list", "ocsp"), as_json=as_json
+    )
 
 
-@authority.command()
+@authority.command(short_help="Show an authority: its chain, its lists, its terms.")
 @click.argument("name")
 @with_json
 @with_config
@@ -145,7 +153,7 @@ def show(name: str, config: Path | None, *, as_json: bool) -> None:
     print_rows([{"what": key, "value": value} for key, value in rows.items()], ("what", "value"), as_json=False)
 
 
-@authority.command()
+@authority.command(short_help="Accept an authority no more.")
 @click.argument("name")
 @with_config
 def remove(name: str, config: Path | None) -> None:
@@ -189,5 +197,12 @@ def _facts(entry: Authority) -> dict[str, Any]:
         "valid_until": entry.not_after.isoformat(),
         "crls": len(entry.crls),
         "ocsp": len(entry.responses),
-        "crls_fresh_until": entry.next_update.isoformat() if entry.next_update else None,
+        "crls_fresh_until": entry.fresh_until.isoformat() if entry.fresh_until else None,
+        "without_list": _without_list(entry),
     }
+
+
+def _without_list(entry: Authority) -> list[str]:
+    """Those of the line that have issued none of its lists: what they issue needs OCSP answers, or waits."""
+    issuers = {x509.load_der_x509_crl(crl).issuer.rfc4514_string() for crl in entry.crls}
+    return [subject for subject in (entry.subject, *entry.chain_subjects) if subject not in issuers]

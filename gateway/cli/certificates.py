@@ -14,14 +14,17 @@ from config.errors import ConfigurationError
 from config.settings import Settings
 from gateway import parties
 from gateway.cli.output import RefusedError, print_rows, when, with_config, with_json
+from gateway.logs import cap_libraries
 from gateway.parties import RegisteredCertificate, UnknownCertificateError, microseconds
 from gateway.registrations import Period, holder_key_file
 from gateway.site import open_site, settings_file
 from signing.holder import create_key, holder_of, read_key
+from signing.trust import authorities
+from signing.trust.change import AcceptedBy, difference
 from spool.journal import now
 
 _DAY: Final = 86_400_000_000
-_moment = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z"])
+MOMENT: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z"])
 
 
 class SenderNumber(click.ParamType[str]):
@@ -36,16 +39,25 @@ class SenderNumber(click.ParamType[str]):
         return str(value)
 
 
-@click.group()
+@click.group(short_help="Register, list and end a sender's certificates.")
 def certificate() -> None:
-    """Register, list and end the certificates a sender signs with; each counts at the moment of receipt."""
+    """Register, list and end the certificates a sender signs with; each counts at the moment of receipt.
+
+    WHEN is a day, such as 2026-12-01, or a moment with its zone, such as 2026-12-01T08:00:00+01:00.
+    """
 
 
-@certificate.command()
+@certificate.command(short_help="Register a certificate, or give it other dates.")
 @click.argument("number", type=SenderNumber())
 @click.argument("file", type=click.File("rb"))
-@click.option("--from", "start", type=_moment, help="The sender's from then on; a bare date is UTC.  [default: always]")
-@click.option("--to", "end", type=_moment, help="The sender's before this moment.  [default: always]")
+@click.option(
+    "--from",
+    "start",
+    type=MOMENT,
+    metavar="WHEN",
+    help="The sender's from then on; a bare date is UTC.  [default: always]",
+)
+@click.option("--to", "end", type=MOMENT, metavar="WHEN", help="The sender's before this moment.  [default: always]")
 @click.option("--holder", is_flag=True, help="Register its holder: renewed certificates of the same issuer count too.")
 @with_config
 def add(
@@ -54,7 +66,8 @@ def add(
     """Register the certificate in FILE (PEM, DER) for sender NUMBER, or give a registered one other dates.
 
     With --holder, as for an identity card, every certificate counts that the same issuer gives the same serial number
-    in its subject. Of that number only a keyed hash is kept.
+    in its subject. Of that number only a keyed hash is kept. A certificate whose signatures would be refused as things
+    are is registered all the same, with a remark.
     """
     shown = read_certificate(file.read(), file.name)
     period = Period(_microseconds(start), _microseconds(end))
@@ -62,14 +75,15 @@ def add(
         raise click.UsageError("--to must be later than --from")
     settings, journal = open_site(settings_file(config))
     with journal.write() as connection:
-        if parties.find_sender(connection, number) is None:
-            raise RefusedError(f"there is no sender {number}")
+        _ask_for(connection, number)
         mark = _mark(connection, shown, settings) if holder else None
         fingerprint = parties.add_certificate(connection, number, shown, period, mark)
     click.echo(f"Sender {number}: certificate {fingerprint}{' and its holder' if holder else ''}.")
+    if remark := _remark(shown, settings):
+        click.echo(f"gateway: {remark}", err=True)
 
 
-@certificate.command("list")
+@certificate.command("list", short_help="List a sender's certificates.")
 @click.argument("number", type=SenderNumber())
 @with_json
 @with_config
@@ -77,30 +91,37 @@ def list_certificates(number: str, config: Path | None, *, as_json: bool) -> Non
     """List the certificates registered for sender NUMBER, also those that have ended."""
     _, journal = open_site(settings_file(config))
     with journal.read() as connection:
+        _ask_for(connection, number)
         rows = [_facts(registered, now()) for registered in parties.registered_certificates(connection, number)]
     columns = ("certificate", "holder", "issuer", "from", "to", "not_after", "days_left")
     print_rows(rows, columns, as_json=as_json)
 
 
-@certificate.command()
+@certificate.command(short_help="End a registration.")
 @click.argument("number", type=SenderNumber())
 @click.argument("fingerprint")
-@click.option("--at", type=_moment, help="When it ends; a bare date is UTC.  [default: now]")
+@click.option("--at", type=MOMENT, metavar="WHEN", help="When it ends; a bare date is UTC.  [default: now]")
 @with_config
 def end(number: str, fingerprint: str, at: datetime | None, config: Path | None) -> None:
     """End a registration of sender NUMBER; FINGERPRINT may be its first eight digits or more.
 
-    What was received before the end is judged as before.
+    It is the SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` writes it too. What was received before
+    the end is judged as before.
     """
-    if not re.fullmatch(r"[0-9a-f]{8,64}", fingerprint):
+    digits = fingerprint.replace(":", "").lower()
+    if not re.fullmatch(r"[0-9a-f]{8,64}", digits):
         raise click.UsageError("a fingerprint has 8 to 64 digits of 0-9 and a-f")
-    moment = _microseconds(at) or now()
+    present = now()
+    moment = _microseconds(at) or present
     _, journal = open_site(settings_file(config))
     with journal.write() as connection:
+        _ask_for(connection, number)
+        if at is None and (ended := _ended(connection, number, digits, present)):
+            raise RefusedError(f"it ended at {when(ended)}; --at gives it another end")
         try:
-            found = parties.end_certificate(connection, number, fingerprint, moment)
+            found = parties.end_certificate(connection, number, digits, moment)
         except UnknownCertificateError:
-            raise RefusedError(f"sender {number} has not exactly one certificate {fingerprint}") from None
+            raise RefusedError(f"sender {number} has not exactly one certificate {digits}") from None
     click.echo(f"Sender {number}: certificate {found} ends at {when(moment)}.")
 
 
@@ -116,6 +137,30 @@ def read_certificate(data: bytes, name: str) -> x509.Certificate:
         return x509.load_der_x509_certificate(data)
     except ValueError as fault:
         raise click.UsageError(f"{name}: not a certificate") from fault
+
+
+def _ask_for(connection: Connection, number: str) -> None:
+    if parties.find_sender(connection, number) is None:
+        raise RefusedError(f"there is no sender {number}")
+
+
+def _ended(connection: Connection, number: str, digits: str, at: int) -> int | None:
+    """When the only registration that is meant ended, if it has: to end it once more would lengthen it."""
+    known = [item.registration for item in parties.registered_certificates(connection, number)]
+    ends = [item.period.end for item in known if item.fingerprint.startswith(digits)]
+    return ends[0] if len(ends) == 1 and ends[0] is not None and ends[0] <= at else None
+
+
+def _remark(shown: x509.Certificate, settings: Settings) -> str:
+    """What an operator must hear of a certificate just registered; empty if it would be accepted."""
+    cap_libraries()
+    try:
+        accepted = authorities.load(settings.trust.authorities)
+    except ConfigurationError as fault:
+        return "; ".join(fault.faults)
+    der = shown.public_bytes(Encoding.DER)
+    [found] = difference(accepted, accepted, {parties.fingerprint_of(der): der}, datetime.now(UTC))
+    return "" if isinstance(found.after, AcceptedBy) else f"as things are it would not be accepted: {found.after}"
 
 
 def _mark(connection: Connection, shown: x509.Certificate, settings: Settings) -> str:

@@ -13,6 +13,7 @@ from gateway.cli.certificates import SenderNumber, certificate, read_certificate
 from gateway.cli.output import RefusedError, print_rows, with_config, with_json
 from gateway.parties import Sender, SignatureProfile
 from gateway.site import open_site, settings_file
+from schemas.wording import Language
 from signing.evidence import Format
 from signing.policy import Leniency
 
@@ -54,6 +55,11 @@ sender.add_command(certificate)
 )
 @click.option("--environments", help="Letters of the environments it may send in.  [default: RTS]")
 @click.option("--purpose", "purposes", multiple=True, help="A purpose code it may send, such as DIMN.  [default: all]")
+@click.option(
+    "--language",
+    type=click.Choice([language.value for language in Language]),
+    help="The language of what its answers say.  [default: fr]",
+)
 @with_config
 def add(  # noqa: PLR0913, PLR0917 - a command line has as many options as it has
     number: str,
@@ -65,6 +71,7 @@ def add(  # noqa: PLR0913, PLR0917 - a command line has as many options as it ha
     purposes: tuple[str, ...],
     formats: tuple[str, ...],
     leniencies: tuple[str, ...],
+    language: str | None,
     config: Path | None,
 ) -> None:
     """Register sender NUMBER, or give a known one another user, key, certificate or other rights.
@@ -90,6 +97,7 @@ def add(  # noqa: PLR0913, PLR0917 - a command line has as many options as it ha
             purposes=purposes or entry.purposes,
             formats=frozenset(map(Format, _chosen(formats))) if formats else entry.formats,
             leniencies=frozenset(map(Leniency, _chosen(leniencies))) if leniencies else entry.leniencies,
+            language=Language(language) if language else entry.language,
         )
         parties.add_sender(connection, changed)
         try:
@@ -119,10 +127,11 @@ def list_senders(config: Path | None, *, as_json: bool) -> None:
                 "certificates": sorted(registered.fingerprint for registered in item.certificates),
                 "formats": sorted(item.formats),
                 "tolerated": sorted(item.leniencies),
+                "language": item.language.value,
             }
             for item in parties.all_senders(connection)
         ]
-    columns = ("number", "state", "users", "signature", "environments", "purposes", "formats", "tolerated")
+    columns = ("number", "state", "users", "signature", "environments", "purposes", "formats", "tolerated", "language")
     print_rows(rows, columns, as_json=as_json)
 
 

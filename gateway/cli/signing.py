@@ -16,7 +16,7 @@ def signing() -> None:
     """Show the keys and certificates that sign the gateway's answers."""
 
 
-@signing.command()
+@signing.command(short_help="Show the present key and the next.")
 @with_json
 @with_config
 def show(config: Path | None, *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ import click
 from config.settings import Settings, read_settings
 from gateway.cli.output import with_config
 from gateway.logs import configure_logging
-from gateway.site import check_site, make_site, remarks, settings_file
+from gateway.site import check_site, make_site, open_types, remarks, settings_file
 from spool.files import held_alone
 
 
@@ -26,19 +26,24 @@ def init(folder: Path) -> None:
 @click.command(short_help="Run the gateway until SIGTERM or Ctrl-C.")
 @with_config
 def serve(config: Path | None) -> None:
-    """Run the gateway until SIGTERM or Ctrl-C; logs go to stderr, one JSON line an event."""
-    settings = read_settings(settings_file(config))
+    """Run the gateway until SIGTERM or Ctrl-C; logs go to stderr, one JSON line an event.
+
+    On SIGHUP it reads its host keys and the limits in [sftp] and [accounts] anew; nobody is sent away.
+    """
+    path = settings_file(config)
+    settings = read_settings(path)
     configure_logging(settings.logging.level)
+    open_types(settings)
     # Held until the last thread has ended, which is after the last coroutine has.
     with held_alone(settings.spool.path):
-        asyncio.run(_serve(settings))
+        asyncio.run(_serve(settings, path))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, path: Path) -> None:
     from gateway.daemon import serve as serve_until_stopped  # noqa: PLC0415 - what it imports takes a second to load
 
     try:
-        await serve_until_stopped(settings)
+        await serve_until_stopped(settings, lambda: read_settings(path))
     except ExceptionGroup as group:
         raise _first(group) from group
 

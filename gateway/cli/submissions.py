@@ -25,9 +25,9 @@ def show(ticket: str, config: Path | None, *, as_json: bool) -> None:
         if submission is None:
             raise RefusedError(f"there is no submission {ticket}")
         events = journal_of.timeline(connection, ticket)
-        answer = answers.find(connection, ticket)
+        given = answers.names(connection, ticket)
     facts = _facts(submission) | {
-        "answer": f"FO.{answer.stem}" if answer else None,
+        "answers": [answer.file_name for answer in given],
         "findings": [{"code": code, "detail": detail} for code, detail in submission.findings],
         "files": [{"name": file.name, "size": file.size, "sha256": file.sha256} for file in submission.files],
     }
@@ -42,9 +42,11 @@ def show(ticket: str, config: Path | None, *, as_json: bool) -> None:
 
 
 def _print_facts(facts: dict[str, Any]) -> None:
-    for key in ("ticket", "state", "sender", "user", "directory", "name", "received", "closed", "forms", "answer"):
+    for key in ("ticket", "state", "sender", "user", "directory", "name", "received", "closed", "forms"):
         if facts[key] is not None:
             click.echo(f"{key:10} {facts[key]}")
+    for name in facts["answers"]:
+        click.echo(f"{'answer':10} {name}")
     for finding in facts["findings"]:
         click.echo(f"{'finding':10} {finding['code']}: {finding['detail']}")
     click.echo("timeline")

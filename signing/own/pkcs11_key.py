@@ -4,14 +4,17 @@ A private key in a PKCS#11 token (an HSM, a smart card): the token is handed wha
 leaves it. RSA by CKM_SHA256_RSA_PKCS; curves by CKM_ECDSA over a digest made here, which every token knows.
 
 A token that goes away is trouble of our own. The library is started anew and the key looked up again, once at once and
-then at every next signature, so a token that comes back is used again without a restart. A PIN that was refused is not
-offered again: some tokens lock themselves at the third.
+then at every next signature, so a token that comes back is used again without a restart. Every other key that was
+looked up before is then looked up again too: the numbers that it goes by may be another key's by now. A PIN that was
+refused is not offered again: some tokens lock themselves at the third.
 """
 
 import hashlib
 import threading
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import pkcs11
@@ -24,6 +27,8 @@ from signing.own.pkcs11_uri import KeyUri
 
 # Starting a library anew ends every session of the process with it (PKCS #11, C_Finalize), whoever uses it just then.
 _ONE_AT_A_TIME: Final = threading.Lock()
+# How often each library was started anew.
+_RESTARTS: Final = Counter[Path]()
 
 _PIN_REFUSED: Final = (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange, pkcs11.PinLocked, pkcs11.PinExpired)
 _WORDS: Final = {
@@ -47,6 +52,7 @@ class Pkcs11Key:
     uri: KeyUri
     pin: str | None = field(repr=False)
     _key: SignMixin | None = None
+    _restarts: int = 0
     _pin_refused: bool = False
 
     def sign(self, content: bytes) -> bytes:
@@ -56,7 +62,7 @@ class Pkcs11Key:
             TokenUnavailable: the token is away or fails
         """
         with _ONE_AT_A_TIME:
-            if self._key is not None:
+            if self._key is not None and not self._is_from_before:
                 with suppress(PKCS11Error):
                     return _sign(self._key, content)
             try:
@@ -71,6 +77,7 @@ class Pkcs11Key:
         Raises:
             PKCS11Error: there is no such key, or no such token, or it refuses the PIN
         """
+        self._restarts = _RESTARTS[self.uri.module]
         token = self._token()
         try:
             session = token.open(user_pin=self.pin)
@@ -86,10 +93,23 @@ class Pkcs11Key:
         self._key = key
         return key
 
+    @property
+    def _is_from_before(self) -> bool:
+        """Whether the library was started anew since the key was looked up."""
+        return self._restarts != _RESTARTS[self.uri.module]
+
     def _reopened(self) -> SignMixin:
         self._key = None
         if self._pin_refused:
             raise PKCS11Error("the token refused the PIN, which is not offered again before a restart")
+        if self._is_from_before:
+            try:
+                return self.open()
+            except _PIN_REFUSED:
+                raise
+            except PKCS11Error:
+                pass  # it went away once more
+        _RESTARTS[self.uri.module] += 1
         pkcs11.lib(str(self.uri.module)).reinitialize()
         return self.open()
 

@@ -64,7 +64,7 @@ def parse_uri(uri: str) -> KeyUri:
 
 def name_of(uri: str) -> str:
     """What names the token and the key in ``uri``, good or bad; for messages, which never tell a PIN."""
-    return re.sub("pin-value=[^;]*", "pin-value=...", uri.partition("?")[0])
+    return re.sub("pin-value=.*", "pin-value=...", uri.partition("?")[0], flags=re.DOTALL | re.IGNORECASE)
 
 
 def _attributes(text: str, separator: str, known: frozenset[str], faults: list[str]) -> dict[str, bytes]:
@@ -74,7 +74,9 @@ def _attributes(text: str, separator: str, known: frozenset[str], faults: list[s
         if key == "pin-value":
             faults.append("a PIN does not belong in the settings; name a file or a credential by pin-source")
         elif key not in known or not equals:
-            faults.append(f"there is no attribute {key} here; known are {', '.join(sorted(known))}")
+            # What has no = may be the rest of a PIN with a separator in it.
+            named = f"attribute {key}" if equals else "such attribute"
+            faults.append(f"there is no {named} here; known are {', '.join(sorted(known))}")
         elif key in found:
             faults.append(f"{key} is there twice")
         elif not _VALUE.fullmatch(value):

@@ -38,6 +38,10 @@ _KINDS = {PublicKeyAlgorithmOID.RSAES_PKCS1_v1_5, PublicKeyAlgorithmOID.EC_PUBLI
 _PROBE = b"the key of this certificate?"
 
 
+class OtherKeySignedError(TemporaryError):
+    """What the key made is no signature by its certificate; nothing is sent, and it is tried again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """A signature that is not written down yet.
@@ -134,10 +138,13 @@ class Signer:
             at: the signing time that the signature tells
 
         Raises:
-            TemporaryError: the key can't be reached now
+            TemporaryError: the key can't be reached now, or signs with another than it should
         """
         attributes = _attributes(data, asn1.Certificate.load(self.certificate, strict=True), at)
-        return Signature(self.certificate, attributes, self.key.sign(attributes))
+        value = self.key.sign(attributes)
+        if not _is_signature_of(x509.load_der_x509_certificate(self.certificate), value, attributes):
+            raise OtherKeySignedError("the key of our own signature made one that its certificate does not verify")
+        return Signature(self.certificate, attributes, value)
 
 
 def read_certificate(path: Path) -> x509.Certificate:
@@ -173,15 +180,21 @@ def _belong_together(private: PrivateKey, certificate: x509.Certificate) -> bool
         value = private.sign(_PROBE)
     except TemporaryError as fault:
         raise ConfigurationError([str(fault)]) from fault
+    return _is_signature_of(certificate, value, _PROBE)
+
+
+def _is_signature_of(certificate: x509.Certificate, value: bytes, content: bytes) -> bool:
     public = certificate.public_key()
     try:
         if isinstance(public, rsa.RSAPublicKey):
-            public.verify(value, _PROBE, padding.PKCS1v15(), hashes.SHA256())
-        elif isinstance(public, ec.EllipticCurvePublicKey):
-            public.verify(value, _PROBE, ec.ECDSA(hashes.SHA256()))
+            public.verify(value, content, padding.PKCS1v15(), hashes.SHA256())
+            return True
+        if isinstance(public, ec.EllipticCurvePublicKey):
+            public.verify(value, content, ec.ECDSA(hashes.SHA256()))
+            return True
     except InvalidSignature:
-        return False
-    return True
+        pass
+    return False
 
 
 def _mechanism(certificate: asn1.Certificate) -> algos.SignedDigestAlgorithm:

@@ -9,16 +9,18 @@ A folder with one entry for each accepted authority::
                        ocsp/*.ors      OCSP responses about certificates that they issued, DER
                        authority.toml  the terms on which it is accepted (signing.trust.terms); absent if there are none
 
-The folder is data: ``current`` sees a change at the next verification, and another program may fill ``crls``
-and ``ocsp``. A change
-is checked in full before anything is written and becomes visible by one rename, so that neither a power cut nor a
-verification at that moment meets half of it. Nothing is fetched and no signer judged here.
+The folder is data: ``current`` sees a change at the next verification, and another program may fill ``crls`` and
+``ocsp``. A change is checked in full before anything is written and becomes visible by one rename, so that neither a
+power cut nor a verification at that moment meets half of it. Nothing is fetched and no signer judged here.
 """
 
 import errno
+import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -43,7 +45,15 @@ from signing.trust.authority import (
 from signing.trust.revocation_store import name_of, store
 from signing.trust.terms import Terms, write_terms
 
+_State = tuple[str, int, int, int, int]  # of a file: path, size, when it and its entry last changed, inode
+_LOOKS = 5  # at a folder that changes while it is read
+_DEPTH = 2  # folders of entries, and in them those of lists and responses
+
 __all__ = ["Authorities", "Authority", "add", "current", "load", "remove", "replace_crls", "store_revocation"]
+
+
+class _ChangedMeanwhileError(Exception):
+    """The folder isn't what it was when the reading began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +90,14 @@ def current(folder: Path) -> Authorities:
     Raises:
         TrustUnavailable: if the folder or a certificate in it can't be used
     """
-    try:
-        return _remembered(folder, _fingerprint(folder))
-    except OSError as error:
-        raise TrustUnavailable(str(folder), "the accepted authorities cannot be read") from error
+    for _ in range(_LOOKS):
+        try:
+            return _remembered(folder, _fingerprint(folder))
+        except _ChangedMeanwhileError:
+            continue
+        except OSError as error:
+            raise TrustUnavailable(str(folder), "the accepted authorities cannot be read") from error
+    raise TrustUnavailable(str(folder), "the accepted authorities change all the time")
 
 
 def add(  # noqa: PLR0913 -- one for each file of an entry
@@ -182,18 +196,38 @@ def store_revocation(folder: Path, name: str, content: bytes) -> str:
         raise ConfigurationError([f"{name}: {error}"]) from error
 
 
-@lru_cache(maxsize=4)
-def _remembered(folder: Path, _fingerprint: tuple[tuple[str, int, int, int], ...]) -> Authorities:
-    entries, faults, _ = _read(folder)
+@lru_cache(maxsize=1)  # what the folder was would keep its lists in memory
+def _remembered(folder: Path, seen: frozenset[_State]) -> Authorities:
+    entries, faults, list_faults = _read(folder)
+    if (faults or list_faults) and _fingerprint(folder) != seen:
+        raise _ChangedMeanwhileError
     if faults:
         raise TrustUnavailable(str(folder), "; ".join(faults))
     return Authorities(entries)
 
 
-def _fingerprint(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
-    present = sorted(path for path in folder.rglob("*") if not path.name.startswith("."))
-    states = ((path, path.stat()) for path in present)
-    return tuple((str(path), state.st_size, state.st_mtime_ns, state.st_ino) for path, state in states)
+def _fingerprint(folder: Path) -> frozenset[_State]:
+    """What tells whether anything has changed; links are followed, since what they lead to is read.
+
+    Raises:
+        OSError: if the folder can't be read
+    """
+    return frozenset(_states(os.fspath(folder), _DEPTH))
+
+
+def _states(folder: str, depth: int) -> Iterator[_State]:
+    with os.scandir(folder) as present:
+        for each in present:
+            if each.name.startswith("."):
+                continue
+            with suppress(FileNotFoundError):  # gone since it was listed
+                state = each.stat()
+                if not stat.S_ISDIR(state.st_mode):
+                    yield each.path, state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
+                else:
+                    yield each.path, 0, 0, 0, state.st_ino
+                    if depth:
+                        yield from _states(each.path, depth - 1)
 
 
 def _read(folder: Path) -> tuple[tuple[Authority, ...], list[str], list[str]]:

@@ -13,11 +13,18 @@ from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import SignatureAlgorithmOID
 
 from config.errors import ConfigurationError
 from signing.certificate import weakness_of
-from signing.trust.revocation_files import check_list, check_response, read_files
+from signing.trust.crl import newest, read_list
+from signing.trust.freshness import last_moment
+from signing.trust.revocation_files import check_list, check_response, is_issued_by, read_files
 from signing.trust.terms import Terms, read_terms
 
 AUTHORITY = "authority.pem"
@@ -71,10 +78,13 @@ class Authority:
         return x509.load_der_x509_certificate(self.certificate).not_valid_after_utc
 
     @property
-    def next_update(self) -> datetime | None:
-        """When the first of its revocation lists becomes stale, in UTC; None if none says so."""
-        dates = [x509.load_der_x509_crl(crl).next_update_utc for crl in self.crls]
-        return min((date for date in dates if date), default=None)
+    def fresh_until(self) -> datetime | None:
+        """The last moment at which all of its revocation lists count, by its terms too, in UTC; None without a list.
+
+        Of several lists of a kind the newest is meant. Deltas are left out: nobody waits for one that is stale.
+        """
+        lists = [each for each in newest(map(read_list, self.crls)) if not each.is_delta]
+        return min((last_moment(each.dates, self.terms.revocation_max_age) for each in lists), default=None)
 
 
 def check_name(name: str) -> None:
@@ -168,7 +178,7 @@ def _list_issuers(paths: Sequence[Path], line: Sequence[x509.Certificate]) -> li
     if len(found) > _MAX_CERTIFICATES:
         faults.append(f"{paths[0]}: there are more than {_MAX_CERTIFICATES} certificates")
     for path, each in found:
-        if not any(_issued(each, issuer) for issuer in line):
+        if not any(is_issued_by(each, issuer) for issuer in line):
             faults.append(f"{path}: no authority of this entry issued this certificate")
     if faults:
         raise ConfigurationError(faults)
@@ -219,17 +229,21 @@ def _too_large(certificate: x509.Certificate) -> str:
 def _line_to_root(first: x509.Certificate, above: Sequence[x509.Certificate]) -> list[x509.Certificate]:
     """The certificates from the issuing authority up to a self-signed root; empty if there is no such line."""
     line = [first]
-    while not _issued(line[-1], line[-1]):
-        issuer = next((other for other in above if other not in line and _issued(line[-1], other)), None)
+    while not _is_root(line[-1]):
+        issuer = next((other for other in above if other not in line and is_issued_by(line[-1], other)), None)
         if issuer is None or len(line) == _MAX_CERTIFICATES:
             return []
         line.append(issuer)
     return line
 
 
-def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+def _is_root(certificate: x509.Certificate) -> bool:
+    """Whether it signed itself, with SHA-1 if need be: many roots did, and it is the operator who vouches for them."""
+    key = certificate.public_key()
+    if certificate.signature_algorithm_oid != SignatureAlgorithmOID.RSA_WITH_SHA1 or not isinstance(key, RSAPublicKey):
+        return is_issued_by(certificate, certificate)
     try:
-        certificate.verify_directly_issued_by(issuer)
-    except Exception:  # a wrong name, key type or signature each have an error of their own
+        key.verify(certificate.signature, certificate.tbs_certificate_bytes, PKCS1v15(), SHA1())  # noqa: S303 -- see above
+    except InvalidSignature:
         return False
-    return True
+    return certificate.subject == certificate.issuer

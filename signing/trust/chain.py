@@ -75,6 +75,8 @@ def find_path(
         return _fault_of(error)
     except InvalidCertificateError:
         return Fault(Reason.KEY_USAGE, "The signer's certificate is not meant for signatures.")
+    except MemoryError:  # the worker's limit is our own trouble
+        raise
     except Exception:  # constraints it doesn't know make the library raise TypeError, NotImplementedError and more
         return Fault(Reason.NOT_ACCEPTED, "No valid path leads from the signer's certificate to an accepted authority.")
 

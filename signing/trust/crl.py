@@ -10,18 +10,20 @@ reasons are ``signing.trust.revocation``'s, which leaves them to a library.
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from asn1crypto import x509 as asn1
 from cryptography import x509
 
+from signing.deadline import uncounted
 from signing.trust.freshness import Dates
 
 T = TypeVar("T", bound=x509.ExtensionType)
+Read = TypeVar("Read")
 
 # What we understand though it be critical; the scope is read, the others change nothing about who is revoked.
 _UNDERSTOOD = (x509.IssuingDistributionPoint, x509.AuthorityKeyIdentifier, x509.CRLNumber)
@@ -103,7 +105,8 @@ class RevocationList:
         """Whether the issuer's key made the list; neither names nor key usage are looked at."""
         der = issuer.tbs_certificate_bytes
         if der not in self._signed_by:
-            self._signed_by[der] = _is_signature_valid(self.crl, issuer)
+            with uncounted():
+                self._signed_by[der] = _is_signature_valid(self.crl, issuer)
         return self._signed_by[der]
 
     def stands_for(self, certificate: x509.Certificate) -> bool:
@@ -126,27 +129,37 @@ class RevocationList:
 
     @cached_property
     def _lines(self) -> Mapping[int, int]:
-        return {entry.serial_number: position for position, entry in enumerate(self.crl)}
+        with uncounted():
+            return {entry.serial_number: position for position, entry in enumerate(self.crl)}
 
     @cached_property
     def _extensions(self) -> x509.Extensions | None:
         try:
             return self.crl.extensions
+        except MemoryError:  # the worker's limit is our own trouble, and nothing to be remembered
+            raise
         except Exception:  # extensions that break a rule each have an error of their own
             return None
 
 
-class _Memory:
-    """The lists read last, bounded by their bytes."""
+class Memory(Generic[Read]):
+    """The lists read last, bounded by the bytes of their DER; one is kept, however long it is.
 
-    def __init__(self, budget: int) -> None:
+    Args:
+        read: makes of the DER what is kept
+    """
+
+    def __init__(self, budget: int, read: Callable[[bytes], Read]) -> None:
         self._budget = budget
-        self._lists: OrderedDict[bytes, RevocationList] = OrderedDict()
+        self._read = read
+        self._lists: OrderedDict[bytes, Read] = OrderedDict()
 
-    def read(self, der: bytes) -> RevocationList:
+    def read(self, der: bytes) -> Read:
+        """What was made of a list now or before."""
         found = self._lists.get(der)
         if found is None:
-            found = RevocationList(der, x509.load_der_x509_crl(der), hashlib.sha256(der).hexdigest())
+            with uncounted():
+                found = self._read(der)
             self._lists[der] = found
             self._forget_the_oldest()
         else:
@@ -160,7 +173,11 @@ class _Memory:
             held -= len(oldest)
 
 
-_MEMORY = _Memory(_REMEMBERED_BYTES)
+def _read_list(der: bytes) -> RevocationList:
+    return RevocationList(der, x509.load_der_x509_crl(der), hashlib.sha256(der).hexdigest())
+
+
+_MEMORY = Memory(_REMEMBERED_BYTES, _read_list)
 
 
 def read_list(der: bytes) -> RevocationList:
@@ -170,6 +187,15 @@ def read_list(der: bytes) -> RevocationList:
         ValueError: if it can't be read
     """
     return _MEMORY.read(der)
+
+
+def newest(lists: Iterable[RevocationList]) -> list[RevocationList]:
+    """Of each kind the one that was made last."""
+    found: list[RevocationList] = []
+    for each in sorted(lists, key=lambda each: each.dates.this_update, reverse=True):
+        if not any(each.is_of_a_kind_with(newer) for newer in found):
+            found.append(each)
+    return found
 
 
 @lru_cache(maxsize=512)
@@ -196,7 +222,8 @@ def _points_of(certificate: x509.Certificate) -> list[x509.DistributionPoint]:
 def _fits(scope: x509.IssuingDistributionPoint | None, certificate: x509.Certificate) -> bool:
     """Whether a scope takes in a certificate and all reasons to revoke it (RFC 5280, 6.3.3 b and d)."""
     points = _points_of(certificate)
-    if any(point.crl_issuer for point in points):
+    issuer = x509.DirectoryName(certificate.issuer)
+    if any(name != issuer for point in points for name in point.crl_issuer or ()):
         return False
     if scope is None:
         return True
@@ -227,6 +254,8 @@ def _read(entry: x509.RevokedCertificate) -> Line | None:
 def _is_signature_valid(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
     try:
         return crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]  # other keys raise
+    except MemoryError:
+        raise
     except Exception:  # a wrong key type or algorithm each have an error of their own
         return False
 

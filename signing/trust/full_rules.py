@@ -27,7 +27,7 @@ from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
 from pyhanko_certvalidator.sig_validate import DEFAULT_SIGNATURE_VALIDATOR
 
 from signing.trust.chain import context_for, finish
-from signing.trust.crl import RevocationList, read_certificate
+from signing.trust.crl import Memory, RevocationList, newest, read_certificate
 from signing.trust.ocsp import read_response
 from signing.trust.standing import Finding, Good, Question, Revoked
 
@@ -37,6 +37,7 @@ _ANY_AGE = CertRevTrustPolicy(
     freshness=timedelta(days=36_500),
     freshness_req_type=FreshnessReqType.MAX_DIFF_REVOCATION_VALIDATION,
 )
+_PARSED_BYTES = 16 * 1024**2  # it takes some 25 times as much in memory
 _Verify = Callable[[asn1.Certificate, ValidationPath, ValidationContext], Coroutine[None, None, None]]
 
 
@@ -54,11 +55,14 @@ def in_responses(question: Question) -> Iterator[Finding]:
     """What each response says that names the certificate, if somebody signed it who may."""
     for der in question.sources.responses:
         response = read_response(der)
-        answer = response.about(question.certificate.serial_number)
-        if answer is None or not question.counts(answer.dates):
+        dates = [answer.dates for answer in response.about(question.certificate.serial_number)]
+        # Which of several is meant is found by the library, which doesn't look at dates.
+        if not dates or not all(map(question.counts, dates)):
             continue
-        made = answer.dates.this_update
-        context = _context(question, _signed_lists(question), [asn1_ocsp.OCSPResponse.load(der)])
+        made = min(each.this_update for each in dates)
+        # Lists tell about a responder to whom the authority delegated; its own word needs none.
+        lists = _signed_lists(question) if response.certificates else []
+        context = _context(question, lists, [asn1_ocsp.OCSPResponse.load(der)])
         yield from _ask(question, context, verify_ocsp_response, _Made(made, made, (response.digest,), are_whole=True))
 
 
@@ -96,6 +100,8 @@ def _outcome(question: Question, context: ValidationContext, verify: _Verify) ->
         finish(verify(question.certificate, question.path, context))
     except RevokedError as revoked:
         return revoked
+    except MemoryError:  # the worker's limit is our own trouble
+        raise
     except Exception:  # besides its own errors, what it doesn't support makes the library raise what it likes
         return None
     return True
@@ -106,7 +112,7 @@ def _context(
 ) -> ValidationContext:
     """What the library may know; the certificates above the one in question are known to be good."""
     others = _certificates(question.sources.list_issuers)
-    parsed = [_parsed_list(each.der) for each in lists]
+    parsed = [_PARSED.read(each.der) for each in lists]
     context = context_for(question.material, question.moment.at, _ANY_AGE, parsed, responses, others)
     context.timing_params = _timing(question.moment.at, point_in_time=False)
     above = list(question.path.iter_certs(include_root=True))[:-1]
@@ -126,16 +132,7 @@ def _signed_lists(question: Question) -> list[RevocationList]:
     known = [question.material.anchor, *question.material.below, *_certificates(question.sources.list_issuers)]
     names = _names_above(question.certificate, known)
     signed = [each for each in question.lists() if each.issuer in names and _is_signed_by_one(each, known)]
-    return _without_gaps(_newest(signed))
-
-
-def _newest(lists: Sequence[RevocationList]) -> list[RevocationList]:
-    """Of each kind the newest, since the library would add what an older one says."""
-    newest: list[RevocationList] = []
-    for each in sorted(lists, key=lambda each: each.dates.this_update, reverse=True):
-        if not any(each.is_of_a_kind_with(newer) for newer in newest):
-            newest.append(each)
-    return newest
+    return _without_gaps(newest(signed))  # the library would add what an older one says
 
 
 def _without_gaps(lists: Sequence[RevocationList]) -> list[RevocationList]:
@@ -182,7 +179,7 @@ def _is_signed_quickly(revocations: RevocationList, issuer: asn1.Certificate) ->
 
 
 def _is_signed_by(revocations: RevocationList, issuer: asn1.Certificate) -> bool:
-    parsed = _parsed_list(revocations.der)
+    parsed = _PARSED.read(revocations.der)
     signature, algorithm = parsed["signature"].native, parsed["signature_algorithm"]
     try:
         DEFAULT_SIGNATURE_VALIDATOR.validate_signature(
@@ -198,6 +195,11 @@ def _certificates(ders: tuple[bytes, ...]) -> tuple[asn1.Certificate, ...]:
     return tuple(asn1.Certificate.load(der, strict=True) for der in ders)
 
 
-@lru_cache(maxsize=8)
-def _parsed_list(der: bytes) -> asn1_crl.CertificateList:
-    return asn1_crl.CertificateList.load(der, strict=True)
+def _parse_list(der: bytes) -> asn1_crl.CertificateList:
+    parsed = asn1_crl.CertificateList.load(der, strict=True)
+    for line in parsed["tbs_cert_list"]["revoked_certificates"]:
+        line["user_certificate"].native  # noqa: B018 -- read once for good, since the library looks at every line
+    return parsed
+
+
+_PARSED = Memory(_PARSED_BYTES, _parse_list)

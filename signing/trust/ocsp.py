@@ -42,9 +42,9 @@ class Response:
     certificates: tuple[x509.Certificate, ...]
     parsed: ocsp.OCSPResponse
 
-    def about(self, serial: int) -> Answer | None:
-        """What is said about a serial number, whoever issued it."""
-        return next((answer for answer in self.answers if answer.serial == serial), None)
+    def about(self, serial: int) -> tuple[Answer, ...]:
+        """Everything that is said about a serial number, whoever issued it."""
+        return tuple(answer for answer in self.answers if answer.serial == serial)
 
 
 def request(certificate: bytes, issuer: bytes) -> bytes:

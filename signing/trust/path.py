@@ -7,11 +7,12 @@ must be met (``signing.trust.terms``). Paths are built from configured certifica
 message are not needed, since a configured chain always reaches its root.
 
 The same issuer may be accepted by several entries, on different terms or through different chains: one that is good is
-enough. What was found good is remembered (``signing.trust.decisions``).
+enough, but what one of them knows of revocations counts for all. What was found good is remembered
+(``signing.trust.decisions``).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -84,6 +85,7 @@ def judge(
     issuers = _issuers(certificate, authorities)
     if isinstance(issuers, Fault):
         return issuers
+    issuers = _told_by_each_other(issuers)
     moment = Moment(at, now or datetime.now(UTC), later_revocation_counts)
     good = _first_good(_Signer(certificate, question.use, moment), issuers)
     if isinstance(good, Fault):
@@ -115,11 +117,22 @@ def _issuers(certificate: bytes, authorities: Authorities) -> tuple[Authority, .
     try:
         leaf = asn1.Certificate.load(certificate, strict=True)
         issuers = tuple(authority for authority in authorities if _issued(authority, leaf))
+    except MemoryError:  # the worker's limit is our own trouble
+        raise
     except Exception:  # asn1crypto raises whatever hostile bytes lead it to
         return Fault(Reason.SYNTAX, "The signer's certificate cannot be read.")
     if not issuers:
         return Fault(Reason.NOT_ACCEPTED, "The signer's certificate was not issued by an accepted authority.")
     return issuers
+
+
+def _told_by_each_other(issuers: tuple[Authority, ...]) -> tuple[Authority, ...]:
+    """Entries of one issuer, each with what all of them know: whom a newer list of one revokes, no other accepts."""
+    if len(issuers) == 1:
+        return issuers
+    lists = dict.fromkeys(der for authority in issuers for der in authority.crls)
+    responses = dict.fromkeys(der for authority in issuers for der in authority.responses)
+    return tuple(replace(each, crls=tuple(lists), responses=tuple(responses)) for each in issuers)
 
 
 def _first_good(signer: _Signer, issuers: Sequence[Authority]) -> _Good | Fault:
@@ -145,10 +158,10 @@ def _unavailable(undecided: Undecided, authority: Authority) -> TrustUnavailable
 def _judge_by(authority: Authority, signer: _Signer) -> _Good | Fault | Undecided:
     """What one entry says of a signer; what is refused anyway doesn't wait for a revocation list."""
     leaf, at = signer.parsed, signer.moment.at
-    for fault in _misuse(leaf, authority.terms, signer.use):
-        return fault
     if refusal := authority.terms.refusal(at, signer.use):
         return Fault(Reason.POLICY, refusal)
+    for fault in _misuse(leaf, authority.terms, signer.use):
+        return fault
     material = _material(authority)
     path = _path(authority, signer, material)
     if isinstance(path, Fault):
@@ -181,6 +194,8 @@ def _issued(authority: Authority, leaf: asn1.Certificate) -> bool:
             issuer.public_key,
             leaf["signature_algorithm"],
         )
+    except MemoryError:  # the worker's limit is our own trouble
+        raise
     except Exception:  # a wrong key type, algorithm or signature each have an error of their own
         return False
     return True
@@ -193,6 +208,8 @@ def _misuse(leaf: asn1.Certificate, terms: Terms, use: Use) -> Iterator[Fault]:
         purposes = set(leaf.extended_key_usage_value.native) if leaf.extended_key_usage_value else None
         policies = {policy["policy_identifier"].dotted for policy in leaf.certificate_policies_value or ()}
         is_critical = "extended_key_usage" in leaf.critical_extensions
+    except MemoryError:  # the worker's limit is our own trouble
+        raise
     except Exception:  # asn1crypto reads extensions late
         yield Fault(Reason.SYNTAX, "The usage or policies of the signer's certificate cannot be read.")
         return

@@ -7,6 +7,7 @@ moment, and for whom, is ``signing.trust.revocation``'s question.
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from asn1crypto import ocsp as asn1_ocsp
@@ -58,6 +59,8 @@ def check_list(content: bytes, signers: Sequence[x509.Certificate]) -> bytes:
         digest = found.crl.signature_hash_algorithm
         is_signed = any(issuer.subject == found.crl.issuer and found.is_signed_by(issuer) for issuer in signers)
         found.issuer, found.dates, found.scope, found.number  # noqa: B018 -- they must be readable
+    except MemoryError:  # the worker's limit is our own trouble, and no fault of the list
+        raise
     except Exception as error:
         raise ValueError("this is no revocation list") from error
     _refuse_weak(digest, "list")
@@ -75,6 +78,11 @@ def check_response(content: bytes, line: Sequence[x509.Certificate]) -> bytes:
     Raises:
         ValueError: if it is none, or nobody signed it who may
     """
+    return _checked_response(content, tuple(line))
+
+
+@lru_cache(maxsize=4096)  # one new response makes the folder be read anew, with all that were there before
+def _checked_response(content: bytes, line: tuple[x509.Certificate, ...]) -> bytes:
     response = read_response(content)
     try:
         digest = response.parsed.signature_hash_algorithm
@@ -122,12 +130,15 @@ def _refuse_weak(digest: hashes.HashAlgorithm | None, what: str) -> None:
 def _is_responder(certificate: x509.Certificate, line: Sequence[x509.Certificate]) -> bool:
     try:
         purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-        return ExtendedKeyUsageOID.OCSP_SIGNING in purposes and any(_issued(certificate, issuer) for issuer in line)
+        return ExtendedKeyUsageOID.OCSP_SIGNING in purposes and any(
+            is_issued_by(certificate, issuer) for issuer in line
+        )
     except Exception:  # a broken certificate makes the parser raise more than its own errors
         return False
 
 
-def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether the issuer's name and key are those behind the certificate."""
     try:
         certificate.verify_directly_issued_by(issuer)
     except Exception:  # a wrong name, key type or signature each have an error of their own
@@ -144,6 +155,8 @@ def _answered(content: bytes, responder: x509.Certificate) -> bool:
             asn1.Certificate.load(responder.public_bytes(Encoding.DER)).public_key,
             basic["signature_algorithm"],
         )
+    except MemoryError:
+        raise
     except Exception:  # a wrong key type, algorithm or signature each have an error of their own
         return False
     return True

@@ -5,8 +5,9 @@ entry. It asks for what RFC 5280, 4 asks of certificates and its path algorithm 
 and fit basic constraints, names that are not empty, algorithms that agree. Revocation is not looked at.
 
 Waived: a missing key identifier, of subject or authority (4.2.1.1 and 4.2.1.2). They help to find a path among many;
-here the path is given, so they protect nothing, while authorities in the field leave them out. A path with that one
-finding is judged without the strict extras.
+here the path is given, so they protect nothing, while authorities in the field leave them out. OpenSSL asks for them
+last in each certificate, from the signer's upwards, and stops there: so the path is judged without the strict extras,
+and what is above that certificate once more with them. A root that is alone then is not asked, by OpenSSL's own choice.
 """
 
 from collections.abc import Sequence
@@ -33,27 +34,35 @@ def check(leaf: bytes, above: Sequence[bytes], at: datetime) -> Fault | None:
         at: the moment to judge at, with its time zone
     """
     try:
-        code = _verify(leaf, above, at, strict=True)
-        if code in _WAIVED:
-            code = _verify(leaf, above, at, strict=False)
+        return _FAULT if _objects((leaf, *above), at) else None
+    except MemoryError:  # the worker's limit is our own trouble
+        raise
     except Exception:  # what it can't read at all raises whatever the bindings raise
         return _FAULT
-    return _FAULT if code else None
 
 
-def _verify(leaf: bytes, above: Sequence[bytes], at: datetime, *, strict: bool) -> int:
-    """The code of OpenSSL's first objection; 0 for none."""
+def _objects(line: Sequence[bytes], at: datetime) -> bool:
+    """Whether there is anything wrong that isn't waived, from the first certificate of a line to its root."""
+    code, place = _verify(line, at, strict=True)
+    if code not in _WAIVED:
+        return code != 0
+    above = line[place + 1 :]
+    return _verify(line, at, strict=False)[0] != 0 or (bool(above) and _objects(above, at))
+
+
+def _verify(line: Sequence[bytes], at: datetime, *, strict: bool) -> tuple[int, int]:
+    """The code of OpenSSL's first objection and the place in the line that it is about; 0 for no objection."""
     store = crypto.X509Store()
-    store.add_cert(_authority(above[-1]))
+    store.add_cert(_authority(line[-1]))
     store.set_time(at.astimezone(UTC))
     if strict:
         store.set_flags(crypto.X509StoreFlags.X509_STRICT)
-    context = crypto.X509StoreContext(store, _load(leaf), [_authority(der) for der in above[:-1]])
+    context = crypto.X509StoreContext(store, _load(line[0]), [_authority(der) for der in line[1:-1]])
     try:
         context.verify_certificate()
     except crypto.X509StoreContextError as error:
-        return int(error.errors[0])
-    return 0
+        return int(error.errors[0]), int(error.errors[1])
+    return 0, 0
 
 
 @lru_cache(maxsize=256)

@@ -83,16 +83,16 @@ def test_a_new_list_is_compared_before_it_is_applied(site: Site, tmp_path: Path,
     same = typed(site, "authority", "diff", str(site.settings.trust.authorities), "--json")
     question = ("authority", "diff", str(tmp_path / "new"), "--certificate", str(card.certificate))
     changed, table = typed(site, *question, "--json"), typed(site, *question)
-    found = json.loads(changed.stdout)
+    found, live = json.loads(changed.stdout), {"environments": ["R"]}
     by_certificate = {row.pop("certificate"): row for row in found["certificates"]}
 
     assert (0, {"authorities": [], "certificates": [], "not_judged": 1}) == (same.exit_code, json.loads(same.stdout))
     assert (1, 1) == (changed.exit_code, table.exit_code)
     assert {"other": "added", "test": "removed"} == {row["authority"]: row["change"] for row in found["authorities"]}
     assert {
-        fingerprint(site.signer): {"senders": [SENDER], "before": "accepted by test", "after": "not-accepted"},
-        fingerprint(theirs): {"senders": [SENDER], "before": "not-accepted", "after": "accepted by other"},
-        fingerprint(card): {"senders": [], "before": "accepted by test", "after": "not-accepted"},
+        fingerprint(site.signer): {"senders": [SENDER], "before": "accepted by test", "after": "not-accepted"} | live,
+        fingerprint(theirs): {"senders": [SENDER], "before": "not-accepted", "after": "accepted by other"} | live,
+        fingerprint(card): {"senders": [], "before": "accepted by test", "after": "not-accepted"} | live,
     } == by_certificate
     assert all(word in table.stdout for word in (fingerprint(theirs), "accepted by other", "1 registrations by holder"))
     assert "2 authorities and 3 certificates would change" in table.stderr
@@ -100,18 +100,24 @@ def test_a_new_list_is_compared_before_it_is_applied(site: Site, tmp_path: Path,
 
 
 def test_other_terms_and_other_certificates_are_changes_too(site: Site, tmp_path: Path) -> None:
-    """An entry of the same name is not the same entry."""
+    """An entry of the same name is not the same entry; what it is accepted for is asked environment by environment."""
     same_name = Pki.create(tmp_path / "same", "Test")
     shutil.copytree(site.settings.trust.authorities, tmp_path / "terms")
-    (tmp_path / "terms/test/authority.toml").write_text('environments = ["T"]\n')
+    (tmp_path / "terms/test/authority.toml").write_text('environments = ["T", "S"]\n')
     same_name.install(tmp_path / "keys", "test")
     found = [
         json.loads(typed(site, "authority", "diff", str(tmp_path / name), "--json").stdout)
         for name in ("terms", "keys")
     ]
 
-    assert ["other terms", "other certificates"] == [item["authorities"][0]["change"] for item in found]
-    assert [0, 1] == [len(item["certificates"]) for item in found]
+    assert [
+        {"authority": "test", "change": "other terms", "terms": ["environments"]},
+        {"authority": "test", "change": "other certificates", "terms": []},
+    ] == [item["authorities"][0] for item in found]
+    assert [
+        [(["R"], "accepted by test", "not-accepted"), (["T", "S"], "not-accepted", "accepted by test")],
+        [(["R"], "accepted by test", "not-accepted")],
+    ] == [[(row["environments"], row["before"], row["after"]) for row in item["certificates"]] for item in found]
 
 
 def test_a_list_that_could_not_be_applied_is_refused(site: Site, tmp_path: Path) -> None:
@@ -128,7 +134,8 @@ def test_revocation_data_is_added_beside_what_is_there(site: Site, pki: Pki, tmp
     """A newer list takes the older one's place, on record; one of another authority is refused and changes nothing."""
     pki.write_crls()
     stored = typed(site, "authority", "revocation", "test", *map(str, pki.crls))
-    refused = typed(site, "authority", "revocation", "test", str(Pki.create(tmp_path / "other", "Other").crls[0]))
+    foreign = str(Pki.create(tmp_path / "other", "Other").crls[0])
+    refused = typed(site, "authority", "revocation", "test", foreign)
     [row] = json.loads(done(site, "authority", "list", "--json"))
     journal = open_journal(site.settings.journal.path)
     with journal.read() as connection:
@@ -137,5 +144,6 @@ def test_revocation_data_is_added_beside_what_is_there(site: Site, pki: Pki, tmp
     journal.close()
 
     assert (0, 1) == (stored.exit_code, refused.exit_code)
-    assert 2 == row["crls"]
+    assert foreign in refused.stderr
+    assert (2, []) == (row["crls"], row["without_list"])
     assert {hashlib.sha256(path.read_bytes()).hexdigest() for path in pki.crls} == digests

@@ -80,7 +80,7 @@ def test_what_is_wrong_is_answered_with_its_code(busy: tuple[Site, GatewayProces
     assert site.sftp(f"cd {refusal.inbox}", *(f"put {name}" for name in kept)).returncode == 0
     gateway.judged()
 
-    new = sorted(listing(site, f"OUT{refusal.inbox[2:]}") - before)
+    new = sorted(name for name in listing(site, f"OUT{refusal.inbox[2:]}") - before if name[3:7] == "ACRF")
     answer = fetch(site, new[0][3:], f"OUT{refusal.inbox[2:]}")
 
     assert 3 == len(new)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -212,6 +213,8 @@ def test_a_format_that_a_sender_may_not_use_is_refused(busy: Busy, pki: Pki) -> 
         (["add", "123456", "{signer}", "--from", "2026-01-02", "--to", "2026-01-02"], 2),
         (["add", "123456", "/dev/null"], 2),
         (["add", "123456", "{signer}", "--to", "tomorrow"], 2),
+        (["list", "999990"], 1),
+        (["end", "999990", "00000000"], 1),
         (["end", "123456", "00000000"], 1),
         (["end", "123456", "%"], 2),
     ],
@@ -224,3 +227,28 @@ def test_what_cannot_be_registered_is_said(busy: Busy, words: list[str], status:
     assert status == result.exit_code
     assert result.stderr
     assert isinstance(result.exception, SystemExit)
+
+
+def test_a_registration_is_ended_by_the_fingerprint_that_openssl_writes_and_only_once(site: Site) -> None:
+    """To end it again without a date would give the sender back what it signed in between."""
+    fingerprint = site.signer.read().fingerprint(hashes.SHA256()).hex(":").upper()
+    certificate(site, "end", SENDER, fingerprint, "--at", "2026-01-01")
+    again = typed(site, "sender", "certificate", "end", SENDER, fingerprint[:11])
+    [row] = json.loads(certificate(site, "list", SENDER, "--json"))
+
+    assert 1 == again.exit_code
+    assert "2026-01-01" in again.stderr
+    assert "2026-01-01T00:00:00.000Z" == row["to"]
+
+
+def test_a_certificate_that_would_not_be_accepted_is_remarked_on(site: Site, pki: Pki, tmp_path: Path) -> None:
+    """It is registered all the same: its authority may be accepted later."""
+    unknown = Pki.create(tmp_path, "Unknown").issue("Theirs")
+    accepted, refused = (
+        typed(site, "sender", "certificate", "add", SENDER, str(credential.certificate))
+        for credential in (pki.issue("Ours"), unknown)
+    )
+
+    assert (0, 0) == (accepted.exit_code, refused.exit_code)
+    assert ("", True) == (accepted.stderr, "not-accepted" in refused.stderr)
+    assert 3 == len(json.loads(certificate(site, "list", SENDER, "--json")))

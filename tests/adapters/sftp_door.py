@@ -1,7 +1,7 @@
 """A real door on a free loopback port, a real spool behind it, small doubles for who may come and what arrives."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +10,14 @@ from typing import Any
 import asyncssh
 import paramiko
 
-from channels.ports import Account, Accounts, Reception
-from channels.sftp.server import Door, DoorSettings, open_door
-from spool.intake import Intake, IntakeLimits
-from spool.mailbox import Mailbox
+from channels.ports import Account, Accounts, Answer, Attempt, Authentication, Reception, Verdict
+from channels.records import Records
+from channels.sftp.server import Door, DoorSettings, Premises, open_door
+from channels.sftp.share import Shares
+from spool.intake import Intake, IntakeLimits, Upload
+from spool.mailbox import Entry, Mailbox
 from spool.outbox import Outbox
+from spool.status import Document
 
 USER = "alpha"
 SENDER = "123456"
@@ -34,6 +37,9 @@ class Register:
     def __init__(self) -> None:
         self.accounts: dict[str, Account] = {}
         self.asked: list[str] = []
+        self.passwords: dict[str, str] = {}
+        self.failures: list[tuple[str, str]] = []
+        self.locked: set[tuple[str, str]] = set()
 
     def add(self, username: str, sender: str, *keys: asyncssh.SSHKey) -> None:
         """Let ``username`` in with ``keys``."""
@@ -44,6 +50,35 @@ class Register:
         """The account, if there is one."""
         self.asked.append(username)
         return self.accounts.get(username)
+
+    async def standing(self, usernames: Collection[str]) -> Mapping[str, Account]:
+        """Those that are there."""
+        return {username: self.accounts[username] for username in usernames if username in self.accounts}
+
+    async def check_password(self, attempt: Attempt) -> Verdict:
+        """Right if it is what was written down."""
+        self.asked.append(attempt.username)
+        account = self.accounts.get(attempt.username)
+        wanted = Authentication.BOTH if attempt.after_key else Authentication.PASSWORD
+        if account is None or account.authentication is not wanted:
+            return Verdict(Answer.WRONG)
+        good = self.passwords.get(attempt.username) == attempt.password
+        return Verdict(Answer.GOOD, account) if good else Verdict(Answer.WRONG)
+
+    async def change_password(self, attempt: Attempt, new: str) -> Verdict:
+        """Write the new one down if the old one is right."""
+        verdict = await self.check_password(attempt)
+        if verdict.answer is Answer.GOOD:
+            self.passwords[attempt.username] = new
+        return verdict
+
+    def is_locked(self, username: str, source: str) -> bool:
+        """Whether it was said to be."""
+        return (username, source) in self.locked
+
+    async def failed(self, username: str, source: str) -> None:
+        """Write it down."""
+        self.failures.append((username, source))
 
 
 class Ledger:
@@ -60,6 +95,53 @@ class Ledger:
     def names(self) -> list[str]:
         """The names alone, in order."""
         return [name for _, _, name in self.arrivals]
+
+
+class Shelf:
+    """Status documents of the usual sender in memory, and what it was told about answers."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, bytes] = {}
+        self.told: list[tuple[str, Mailbox, str]] = []
+
+    def entries(self, sender: str) -> list[Entry]:
+        """Those of the sender."""
+        found = self.documents if sender == SENDER else {}
+        return [Entry(name, len(data), 1_000_000.0) for name, data in sorted(found.items())]
+
+    def document(self, sender: str, name: str) -> Document | None:
+        """The one of the sender."""
+        data = self.documents.get(name) if sender == SENDER else None
+        return None if data is None else Document(data, 1_000_000.0)
+
+    def fetched(self, mailbox: Mailbox, name: str, since: float) -> None:
+        """Write it down."""
+        self.told.append(("fetched", mailbox, name))
+
+    def deleted(self, mailbox: Mailbox, name: str) -> None:
+        """Write it down."""
+        self.told.append(("deleted", mailbox, name))
+
+
+class WatchedIntake(Intake):
+    """An intake that says when an upload has begun and when one was cut."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, IntakeLimits(file_bytes=256 * 1024 * 1024, files=100, reserve=0))
+        self._loop = asyncio.get_running_loop()
+        self.begun = asyncio.Semaphore(0)
+        self.cut = asyncio.Semaphore(0)
+
+    def begin(self, mailbox: Mailbox, name: str, *, exclusive: bool = False, resume: bool = False) -> Upload:
+        """Begin, and say so."""
+        upload = super().begin(mailbox, name, exclusive=exclusive, resume=resume)
+        self._loop.call_soon_threadsafe(self.begun.release)
+        return upload
+
+    def set_aside(self, upload: Upload) -> None:
+        """Set aside, and say so."""
+        super().set_aside(upload)
+        self._loop.call_soon_threadsafe(self.cut.release)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +165,8 @@ class House:
     folder: Path
     key: asyncssh.SSHKey
     keyfile: Path
+    shelf: "Shelf"
+    shares: Shares
     programs: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     def inbox(self, directory: str = "IN", sender: str = SENDER) -> Mailbox:
@@ -96,6 +180,10 @@ class House:
     def left(self) -> list[str]:
         """Every file in the intake, uploads that are still open included."""
         return sorted(path.name for path in self.intake.root.rglob("*") if path.is_file())
+
+    def gathered(self) -> list[str]:
+        """The files that belong to a set; uploads that are open or were cut do not."""
+        return sorted(path.name for _, folder in self.intake.sets() for path in folder.iterdir())
 
     def answer(self, *names: str, data: bytes = b"answer", directory: str = "OUT", sender: str = SENDER) -> None:
         """Put answers into an outbox."""
@@ -118,6 +206,14 @@ class House:
         async with self.connect(username, **options) as connection, connection.start_sftp_client() as client:
             yield client
 
+    async def lets_in(self, username: str = USER, **options: Any) -> bool:
+        """Whether somebody who tries to come in can list the root."""
+        try:
+            async with self.client(username, **options) as client:
+                return "IN" in await client.listdir("/")
+        except (asyncssh.Error, OSError):
+            return False
+
     def options(self) -> list[str]:
         """What every OpenSSH program must be told."""
         return [
@@ -131,16 +227,18 @@ class House:
         arguments = ["sftp", *self.options(), "-b", "-", "-P", str(self.door.port), f"{USER}@127.0.0.1"]
         return await self.run(*arguments, typed="\n".join(commands) + "\n")
 
-    async def run(self, *arguments: str, typed: str = "") -> Program:
+    async def run(self, *arguments: str, typed: str = "", environment: Mapping[str, str] | None = None) -> Program:
         """Run a program to its end."""
-        process = await self.start(*arguments)
+        process = await self.start(*arguments, environment=environment)
         out, err = await process.communicate(typed.encode())
         return Program(process.returncode or 0, out.decode(), err.decode())
 
-    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+    async def start(self, *arguments: str, environment: Mapping[str, str] | None = None) -> asyncio.subprocess.Process:
         """Start a program."""
         pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(*arguments, stdin=pipe, stdout=pipe, stderr=pipe)
+        process = await asyncio.create_subprocess_exec(
+            *arguments, stdin=pipe, stdout=pipe, stderr=pipe, env=environment
+        )
         self.programs.append(process)
         return process
 
@@ -170,6 +268,7 @@ async def open_house(
     reception: Reception | None = None,
     accounts: Accounts | None = None,
     intake: Intake | None = None,
+    records: Records | None = None,
     host_keys: Sequence[Path] = (),
     **settings: Any,
 ) -> AsyncIterator[House]:
@@ -185,8 +284,10 @@ async def open_house(
     outbox = Outbox(folder / "answers")
     settings.setdefault("port", 0)
     door_settings = DoorSettings(host="127.0.0.1", host_keys=tuple(host_keys), **settings)
-    async with open_door(door_settings, accounts or register, reception or ledger, intake, outbox) as door:
-        house = House(door, register, ledger, intake, outbox, folder, key, folder / "user_key")
+    shelf = Shelf()
+    behind = Premises(reception or ledger, intake, outbox, records or shelf)
+    async with open_door(door_settings, accounts or register, behind) as door:
+        house = House(door, register, ledger, intake, outbox, folder, key, folder / "user_key", shelf, behind.shares)
         try:
             yield house
         finally:

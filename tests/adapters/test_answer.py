@@ -1,7 +1,7 @@
 """Signing, stamping and keeping answers, and placing them from a real journal to a real disk."""
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,12 +15,11 @@ from pydantic import HttpUrl
 from config.errors import TemporaryError
 from config.settings import Signing
 from gateway import answer
-from gateway.answer import NotPlacedError, SignedAcknowledgement, place_all
+from gateway.answer import Desk, NotPlacedError, SignedAnswer, Told, place_all
 from gateway.timestamping import open_stamping
 from signing.own.own_keys import open_keys
-from spool import answers, effects, submissions
-from spool.answers import StoredAnswer
-from spool.effects import Kind
+from spool import answers, submissions
+from spool.answers import AnswerName, StoredAnswer
 from spool.journal import Journal
 from spool.mailbox import Mailbox
 from spool.outbox import Outbox
@@ -40,14 +39,21 @@ async def clock(tmp_path: Path, pki: Pki) -> AsyncIterator[TimestampServer]:
 
 
 @pytest.fixture
-def signed(journal: Journal, pki: Pki) -> SignedAcknowledgement:
+def signed(journal: Journal, pki: Pki) -> SignedAnswer:
     """An answer to a recorded submission, signed and nothing more."""
-    own = pki.issue("Gateway")
     with journal.write() as connection:
         record(connection, "A", "111111")
         submission = submissions.load(connection, "A")
     assert submission is not None
-    return answer.compose(submission, (), open_keys(Signing(key=own.key, certificate=own.certificate)), BRUSSELS)
+    [signed] = answer.compose(Told(submission), desk(journal, pki))
+    return signed
+
+
+def desk(journal: Journal, pki: Pki, compress_above: int = 50_000_000) -> Desk:
+    """What answers are made with."""
+    own = pki.issue("Gateway")
+    keys = open_keys(Signing(key=own.key, certificate=own.certificate))
+    return Desk(keys, BRUSSELS, journal, compress_above)
 
 
 async def broken(_: web.Request) -> web.StreamResponse:
@@ -55,19 +61,19 @@ async def broken(_: web.Request) -> web.StreamResponse:
     return web.Response(status=500)
 
 
-async def stamp(signed: SignedAcknowledgement, clock: TimestampServer, *, required: bool) -> SignedAcknowledgement:
+async def stamp(signed: SignedAnswer, clock: TimestampServer, *, required: bool) -> SignedAnswer:
     """The answer as the pipeline has it stamped."""
     settings = Signing(timestamp_url=HttpUrl(clock.url), timestamp_required=required)
     async with open_stamping(settings) as stamping:
         return await answer.stamp(signed, stamping)
 
 
-def kept(journal: Journal, signed: SignedAcknowledgement) -> StoredAnswer:
+def kept(journal: Journal, signed: SignedAnswer) -> StoredAnswer:
     """The answer as the journal keeps it."""
     with journal.write() as connection:
-        answer.promise(connection, signed)
+        answer.promise(connection, [signed])
     with journal.read() as connection:
-        return answers.load(connection, signed.submission.ticket)
+        return answers.load(connection, signed.submission.ticket, 1)
 
 
 def stamps(text: bytes) -> int:
@@ -82,9 +88,7 @@ def notes(journal: Journal) -> list[str]:
         return list(connection.execute(sa.select(events.c.name)).scalars())
 
 
-async def test_an_answer_is_stamped_and_kept_so(
-    journal: Journal, signed: SignedAcknowledgement, clock: TimestampServer
-) -> None:
+async def test_an_answer_is_stamped_and_kept_so(journal: Journal, signed: SignedAnswer, clock: TimestampServer) -> None:
     """What is given again later has the same timestamp; the acknowledgement and what was signed stay as they were."""
     stamped = await stamp(signed, clock, required=True)
     stored = kept(journal, stamped)
@@ -96,7 +100,7 @@ async def test_an_answer_is_stamped_and_kept_so(
 
 
 async def test_an_answer_goes_out_without_a_timestamp_where_none_is_required(
-    journal: Journal, signed: SignedAcknowledgement, clock: TimestampServer
+    journal: Journal, signed: SignedAnswer, clock: TimestampServer
 ) -> None:
     """The log says so, and the history of the submission too."""
     clock.answer = broken
@@ -109,16 +113,14 @@ async def test_an_answer_goes_out_without_a_timestamp_where_none_is_required(
     assert ("A", "HTTP status 500") == (line["ticket"], line["reason"])
 
 
-async def test_an_answer_waits_for_a_timestamp_that_is_required(
-    signed: SignedAcknowledgement, clock: TimestampServer
-) -> None:
+async def test_an_answer_waits_for_a_timestamp_that_is_required(signed: SignedAnswer, clock: TimestampServer) -> None:
     """It is trouble of our own; the submission is held and judged again later."""
     clock.answer = broken
     with pytest.raises(TemporaryError):
         await stamp(signed, clock, required=True)
 
 
-async def test_without_an_authority_an_answer_is_not_stamped(journal: Journal, signed: SignedAcknowledgement) -> None:
+async def test_without_an_authority_an_answer_is_not_stamped(journal: Journal, signed: SignedAnswer) -> None:
     """That is as it should be, and no event."""
     assert await answer.stamp(signed, None) == signed
     assert 0 == stamps(kept(journal, signed).signature)
@@ -133,14 +135,16 @@ def record(connection: sa.Connection, ticket: str, sender: str) -> None:
     )
 
 
-def promise(journal: Journal, ticket: str, sender: str) -> None:
-    """A rejected submission whose answer is still to be placed."""
+def promise(journal: Journal, ticket: str, sender: str, purposes: Sequence[str] = ("ACRF",)) -> None:
+    """A rejected submission whose answers are still to be placed."""
     with journal.write() as connection:
         record(connection, ticket, sender)
         submissions.settle(connection, ticket, Ruling(State.REJECTED))
-        stem = answers.take_stem(connection, "20261121", "R")
-        answers.store(connection, StoredAnswer(ticket, Mailbox(sender, "OUT"), stem, b"<ACRF/>", b"sig"))
-        effects.plan(connection, ticket, Kind.ANSWER, [{"answer_of": ticket}])
+        for ordinal, purpose in enumerate(purposes, 1):
+            stem = answers.take_stem(connection, purpose, "20261121", "R")
+            name = AnswerName(ticket, ordinal, Mailbox(sender, "OUT"), "FO", stem)
+            answers.store(connection, StoredAnswer(name, b"<ACRF/>", b"sig"))
+        answer.promise_again(connection, ticket, ticket)
 
 
 def test_one_answer_that_cannot_be_placed_does_not_hold_up_the_others(journal: Journal, tmp_path: Path) -> None:

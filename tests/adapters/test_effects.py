@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from spool import answers, declarations, effects, routing_queue, submissions
-from spool.answers import StoredAnswer, sequence_text, take_stem
+from spool.answers import AnswerName, StoredAnswer, sequence_text, take_stem
 from spool.effects import Kind
 from spool.journal import Journal, JournalError
 from spool.mailbox import Mailbox
@@ -39,7 +39,7 @@ def test_answer_numbers_are_digits_first_and_then_letters() -> None:
 def test_each_day_and_environment_counts_for_itself(journal: Journal) -> None:
     """A stem is never given twice."""
     with journal.write() as connection:
-        stems = [take_stem(connection, day, letter) for day in ("20261121", "20261122") for letter in "RRT"]
+        stems = [take_stem(connection, "ACRF", day, letter) for day in ("20261121", "20261122") for letter in "RRT"]
 
     assert stems == [
         "ACRF.999999.20261121.00001.R",
@@ -54,10 +54,10 @@ def test_each_day_and_environment_counts_for_itself(journal: Journal) -> None:
 def test_a_rolled_back_verdict_gives_its_number_back(journal: Journal) -> None:
     """The number is taken in the verdict's transaction, so no gap is left and no number is used twice."""
     with pytest.raises(ZeroDivisionError), journal.write() as connection:
-        take_stem(connection, "20261121", "R")
+        take_stem(connection, "ACRF", "20261121", "R")
         _ = 1 // 0
     with journal.write() as connection:
-        assert "ACRF.999999.20261121.00001.R" == take_stem(connection, "20261121", "R")
+        assert "ACRF.999999.20261121.00001.R" == take_stem(connection, "ACRF", "20261121", "R")
 
 
 def test_a_submission_is_closed_with_its_last_effect(journal: Journal) -> None:
@@ -96,21 +96,48 @@ def test_an_effect_cannot_be_planned_twice(journal: Journal) -> None:
         effects.plan(connection, "A", Kind.ANSWER, [{}])
 
 
+def test_answers_of_every_purpose_share_one_sequence(journal: Journal) -> None:
+    """No number of a day and environment stands for two answers."""
+    with journal.write() as connection:
+        stems = [take_stem(connection, purpose, "20261121", "R") for purpose in ("ACRF", "NOTI", "ACRF")]
+
+    assert stems == ["ACRF.999999.20261121.00001.R", "NOTI.999999.20261121.00002.R", "ACRF.999999.20261121.00003.R"]
+
+
+def answer(ordinal: int, purpose: str) -> StoredAnswer:
+    """An answer of submission A."""
+    stem = f"{purpose}.999999.20261121.0000{ordinal}.R"
+    return StoredAnswer(AnswerName("A", ordinal, Mailbox("123456", "OUT"), "FO", stem), purpose.encode(), b"sig")
+
+
 def test_an_answer_is_kept_as_it_was_given(journal: Journal) -> None:
-    """Its bytes come back, and it is unsettled until its effect is done."""
-    answer = StoredAnswer("A", Mailbox("123456", "OUT"), "ACRF.999999.20261121.00001.R", b"<ACRF/>", b"sig")
+    """Its bytes come back, and it is unsettled until its own effect is done."""
+    acknowledgement, notification = answer(1, "ACRF"), answer(2, "NOTI")
     with journal.write() as connection:
         submissions.add(connection, submission("A"))
-        answers.store(connection, answer)
-        effects.plan(connection, "A", Kind.ANSWER, [{"answer_of": "A"}])
-        assert {answer.stem} == answers.unsettled_stems(connection)
+        for each in (notification, acknowledgement):
+            answers.store(connection, each)
+        effects.plan(connection, "A", Kind.ANSWER, [{"answer_of": "A", "ordinal": ordinal} for ordinal in (1, 2)])
+        assert {acknowledgement.name.stem, notification.name.stem} == answers.unsettled_stems(connection)
         effects.done(connection, effects.pending(connection, Kind.ANSWER, 1))
 
-        assert set() == answers.unsettled_stems(connection)
-        assert answer == answers.load(connection, "A")
-        assert answers.find(connection, "B") is None
+        assert {notification.name.stem} == answers.unsettled_stems(connection)
+        assert [acknowledgement.name, notification.name] == answers.names(connection, "A")
+        assert notification == answers.load(connection, "A", 2)
+        assert answers.names(connection, "B") == []
         with pytest.raises(LookupError):
-            answers.load(connection, "B")
+            answers.load(connection, "A", 3)
+
+
+def test_an_effect_of_the_time_of_one_answer_means_the_first(journal: Journal) -> None:
+    """What an earlier version planned and didn't carry out is still to do."""
+    with journal.write() as connection:
+        submissions.add(connection, submission("A"))
+        for each in (answer(1, "ACRF"), answer(2, "NOTI")):
+            answers.store(connection, each)
+        effects.plan(connection, "A", Kind.ANSWER, [{"answer_of": "A"}])
+
+        assert {"ACRF.999999.20261121.00001.R"} == answers.unsettled_stems(connection)
 
 
 def test_the_embedded_queue_has_each_message_once_and_gives_it_once(journal: Journal) -> None:

@@ -129,6 +129,19 @@ async def test_every_list_of_an_entry_is_fetched_and_stored(bench: Bench, own: P
     assert "hush" not in str(logged)
 
 
+async def test_a_clock_that_is_put_back_delays_nothing(bench: Bench, own: Pki) -> None:
+    """A gateway that started before its clock was set fetches by the right time all the same."""
+    bench.server.pages["/issuing.crl"] = own.crls[1]
+    bench.accept(own, crl_from=(bench.server.url("/issuing.crl"),))
+    bench.clock.present += timedelta(days=3000)
+    fetcher = await bench.fetcher()
+    await all_of(fetcher)
+    bench.clock.present -= timedelta(days=3000)
+    await all_of(fetcher)
+
+    assert ["/issuing.crl"] * 2 == bench.server.asked
+
+
 async def test_nothing_is_fetched_for_an_entry_that_names_no_place(bench: Bench, own: Pki, pki: Pki) -> None:
     """Addresses in certificates are not followed."""
     bench.accept(own, lists=own.crls)

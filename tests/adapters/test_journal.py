@@ -1,6 +1,7 @@
 """The journal on a real SQLite database."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from sqlalchemy.engine import Connection
 
 import spool
 from config.errors import ConfigurationError
+from spool import answers, submissions
 from spool.journal import Journal, JournalError, open_journal
-from spool.submissions import note
+from spool.submissions import State, Submission, note
 from spool.tables import certificates, events, metadata, senders, technical_users
 from tests.authority import Credential
 
@@ -97,6 +99,36 @@ def test_what_the_first_version_registered_is_still_there_after_the_upgrade(tmp_
         certificate.holder,
     )
     assert int(signer.read().not_valid_after_utc.timestamp()) * 1_000_000 == certificate.not_after
+
+
+def test_what_was_answered_before_there_were_several_answers_is_the_first(tmp_path: Path) -> None:
+    """An answer of an earlier version keeps its name and its bytes, up and down again; senders read French."""
+    path = tmp_path / "journal.sqlite3"
+    journal = open_journal(path, create=True)
+    with journal.write() as connection:
+        connection.execute(sa.insert(senders), _SENDER)
+        submissions.add(connection, Submission("A", 1, "sftp", "123456", "u", "IN", "n", "n", "c", State.RECEIVED, 0))
+        _migrate(connection, command.downgrade, "0002")
+        connection.exec_driver_sql("INSERT INTO answers VALUES ('A', '123456', 'OUT', 'stem', x'01', x'02')")
+    journal.close()
+
+    journal = open_journal(path, upgrade=True)
+    with journal.write() as connection:
+        [name] = answers.names(connection, "A")
+        stored = answers.load(connection, "A", 1)
+        language = connection.execute(sa.select(senders.c.language)).scalar()
+        answers.store(connection, replace(stored, name=replace(name, ordinal=2, stem="other")))
+        _migrate(connection, command.downgrade, "0002")
+        kept = connection.exec_driver_sql("SELECT * FROM answers").all()
+    journal.close()
+
+    assert ((1, "FO", "stem"), b"\1", b"\2", "fr") == (
+        (name.ordinal, name.prefix, name.stem),
+        stored.data,
+        stored.signature,
+        language,
+    )
+    assert [("A", "123456", "OUT", "stem", b"\1", b"\2")] == kept
 
 
 def test_every_step_back_can_be_taken(tmp_path: Path) -> None:

@@ -1,16 +1,28 @@
 """Answers on a real disk."""
 
+import io
 import os
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from spool.answers import AnswerName, StoredAnswer
 from spool.mailbox import Mailbox, MailboxRefusal
-from spool.outbox import Outbox, answer_files
+from spool.outbox import Outbox, answer_files, compressed
 
 _BOX = Mailbox("123456", "OUT")
 _STEM = "ACRF.999999.20261121.00001.R"
-_FILES = answer_files(_STEM, b"<ACRF/>", b"c2lnbmF0dXJl")
+
+
+def files_of(data: bytes, signature: bytes, prefix: str = "FO") -> tuple[tuple[str, bytes], ...]:
+    """The files of an answer."""
+    return answer_files(StoredAnswer(AnswerName("T", 1, _BOX, prefix, _STEM), data, signature))
+
+
+_FILES = files_of(b"<ACRF/>", b"c2lnbmF0dXJl")
 
 
 @pytest.fixture
@@ -38,7 +50,7 @@ def test_an_answer_is_three_files_and_go_is_the_last(outbox: Outbox) -> None:
 def test_placing_again_changes_nothing(outbox: Outbox) -> None:
     """An answer that is there stays as it is."""
     outbox.place(_BOX, _FILES)
-    outbox.place(_BOX, answer_files(_STEM, b"other", b"other"))
+    outbox.place(_BOX, files_of(b"other", b"other"))
 
     assert (outbox.folder(_BOX) / f"FO.{_STEM}").read_bytes() == b"<ACRF/>"
 
@@ -98,3 +110,30 @@ def test_an_answer_given_again_is_given_whole(outbox: Outbox) -> None:
     outbox.place(_BOX, _FILES)
 
     assert 3 == len(names(outbox))
+
+
+def test_a_compressed_answer_is_co_fs_and_go() -> None:
+    """It takes the place of FO, under the same stem."""
+    files = files_of(b"PK", b"sig", "CO")
+
+    assert [f"CO.{_STEM}", f"FS.{_STEM}", f"GO.{_STEM}"] == [name for name, _ in files]
+
+
+def test_a_zip_holds_the_answer_by_its_name_and_nothing_else(tmp_path: Path) -> None:
+    """Unzip agrees, and the file may be read by whoever unpacks it."""
+    path = tmp_path / f"CO.{_STEM}"
+    path.write_bytes(compressed(f"FO.{_STEM}", b"<ACRF/>" * 1000))
+    subprocess.run([sys.executable, "-m", "zipfile", "-e", str(path), str(tmp_path)], check=True)
+
+    assert [f"FO.{_STEM}"] == zipfile.ZipFile(path).namelist()
+    assert b"<ACRF/>" * 1000 == (tmp_path / f"FO.{_STEM}").read_bytes()
+    assert path.stat().st_size < 7000
+
+
+def test_the_same_answer_is_the_same_zip() -> None:
+    """No time, user or machine is in it, so that what was signed can be made again and compared."""
+    once, again = (compressed(f"FO.{_STEM}", b"<ACRF/>") for _ in range(2))
+    [entry] = zipfile.ZipFile(io.BytesIO(once)).infolist()
+
+    assert once == again
+    assert ((1980, 1, 1, 0, 0, 0), 3) == (entry.date_time, entry.create_system)

@@ -4,8 +4,9 @@ import inspect
 from importlib.metadata import version
 
 import pytest
+from asyncssh.auth import _ServerPasswordAuth, _ServerPublicKeyAuth, lookup_server_auth
 from asyncssh.channel import SSHServerChannel
-from asyncssh.connection import SSHServerConnection
+from asyncssh.connection import SSHAcceptor, SSHServerConnection
 from asyncssh.sftp import SFTPHandler, SFTPServerHandler
 from asyncssh.stream import SSHServerStreamSession
 
@@ -23,6 +24,12 @@ def test_the_version_is_the_one_that_was_read() -> None:
         (SSHServerConnection, "send_userauth_success", ["self"]),
         (SSHServerConnection, "send_userauth_failure", ["self", "partial_success"]),
         (SSHServerConnection, "validate_public_key", ["self", "username", "key_data", "msg", "signature"]),
+        (SSHServerConnection, "validate_password", ["self", "username", "password"]),
+        (SSHServerConnection, "change_password", ["self", "username", "old_password", "new_password"]),
+        (SSHServerConnection, "password_auth_supported", ["self"]),
+        (SSHServerConnection, "public_key_auth_supported", ["self"]),
+        (SSHServerConnection, "disconnect", ["self", "code", "reason", "lang"]),
+        (SSHAcceptor, "update", ["self", "kwargs"]),
         (SSHServerConnection, "pause_writing", ["self"]),
         (SSHServerConnection, "resume_writing", ["self"]),
         (SSHServerChannel, "_process_env_request", ["self", "packet"]),
@@ -47,6 +54,14 @@ def test_what_is_replaced_is_still_there(owner: type, name: str, parameters: lis
     [
         (SSHServerConnection._finish_userauth, "await self.send_userauth_success()"),
         (SSHServerConnection._process_service_request, "service != self._next_service"),
+        (SSHServerConnection._process_userauth_request, "auth.cancel()"),
+        (SSHServerConnection._process_userauth_request, "username != self._username"),
+        (_ServerPublicKeyAuth._start, "await self._conn.validate_public_key("),
+        (_ServerPublicKeyAuth._start, "await self.send_success()"),
+        (_ServerPasswordAuth._start, "await self._conn.validate_password(self._username, password)"),
+        (_ServerPasswordAuth._start, "except PasswordChangeRequired"),
+        (lookup_server_auth, "handler.supported(conn)"),
+        (SSHServerConnection.validate_public_key, "key.verify(String(self._session_id) + msg, signature)"),
         (SFTPServerHandler._process_packet, "self._packet_handlers.get(handler_type)"),
         (SFTPServerHandler._process_close, "self._server.close(file_obj)"),
         (SFTPServerHandler._cleanup, "self._server.close(file_obj)"),
@@ -84,6 +99,13 @@ def test_every_request_is_known() -> None:
         "_process_posix_rename",
         "_process_fsync",
         "_process_limits",
+        "_process_statvfs",
+        "_process_fstatvfs",
     }
-    announced = {name for name, _ in Requests._extensions}
-    assert announced == {b"posix-rename@openssh.com", b"fsync@openssh.com", b"limits@openssh.com"}
+    assert {name for name, _ in Requests._extensions} == {
+        b"posix-rename@openssh.com",
+        b"fsync@openssh.com",
+        b"limits@openssh.com",
+        b"statvfs@openssh.com",
+        b"fstatvfs@openssh.com",
+    }

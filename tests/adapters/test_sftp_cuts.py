@@ -17,34 +17,12 @@ from structlog.testing import capture_logs
 from channels.sftp.handles import Outgoing
 from channels.sftp.visit import Visit
 from config.errors import TemporaryError
-from spool.intake import Intake, IntakeLimits, Upload
+from spool.intake import Upload
 from spool.mailbox import Mailbox
-from tests.adapters.sftp_door import FI, FO, FS, GO, USER, House, open_house
+from tests.adapters.sftp_door import FI, FO, FS, GO, USER, House, WatchedIntake, open_house
 
 NEW = FXF_WRITE | FXF_CREAT | FXF_TRUNC
 LATER = "the gateway cannot do this now; try again later"
-LIMITS = IntakeLimits(file_bytes=256 * 1024 * 1024, files=100, reserve=0)
-
-
-class WatchedIntake(Intake):
-    """An intake that says when an upload has begun, got bytes and been abandoned."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root, LIMITS)
-        self._loop = asyncio.get_running_loop()
-        self.begun = asyncio.Semaphore(0)
-        self.abandoned = asyncio.Semaphore(0)
-
-    def begin(self, mailbox: Mailbox, name: str, *, exclusive: bool = False) -> Upload:
-        """Begin, and say so."""
-        upload = super().begin(mailbox, name, exclusive=exclusive)
-        self._loop.call_soon_threadsafe(self.begun.release)
-        return upload
-
-    def abandon(self, upload: Upload) -> None:
-        """Abandon, and say so."""
-        super().abandon(upload)
-        self._loop.call_soon_threadsafe(self.abandoned.release)
 
 
 @asynccontextmanager
@@ -74,8 +52,8 @@ async def refused(act: "asyncio.Future[None] | object") -> tuple[int, str]:
     return caught.value.code, caught.value.reason
 
 
-async def test_a_killed_client_leaves_nothing(tmp_path: Path) -> None:
-    """OpenSSH's sftp, killed in the middle of a file: no file, no arrival, and the name is free again."""
+async def test_a_killed_client_leaves_no_file(tmp_path: Path) -> None:
+    """OpenSSH's sftp, killed in the middle of a file: nothing arrives, and a new upload replaces what came."""
     (tmp_path / FI).write_bytes(b"x" * 50_000_000)
     async with watched_house(tmp_path) as (house, intake):
         slow = ["-l", "4000", "-P", str(house.door.port), f"{USER}@127.0.0.1"]
@@ -86,15 +64,15 @@ async def test_a_killed_client_leaves_nothing(tmp_path: Path) -> None:
         await intake.begun.acquire()
         process.kill()
         await process.communicate()
-        await intake.abandoned.acquire()
-        assert (house.left(), house.ledger.names) == ([], [])
+        await intake.cut.acquire()
+        assert (house.gathered(), house.ledger.names) == ([], [])
         async with house.client() as client:
             await put(client, f"IN/{FI}")
-        assert house.ledger.names == [FI]
+        assert (house.ledger.names, house.left()) == ([FI], [FI])
 
 
-async def test_an_aborted_connection_leaves_nothing(tmp_path: Path) -> None:
-    """Several open files of one connection: all are abandoned."""
+async def test_an_aborted_connection_leaves_no_file(tmp_path: Path) -> None:
+    """Several open files of one connection: none becomes a file."""
     async with watched_house(tmp_path) as (house, intake):
         connection = await house.connect()
         client = await connection.start_sftp_client()
@@ -102,8 +80,8 @@ async def test_an_aborted_connection_leaves_nothing(tmp_path: Path) -> None:
             await begin(client, f"IN/{name}")
         connection.abort()
         for _ in range(3):
-            await intake.abandoned.acquire()
-        assert (house.left(), house.ledger.names) == ([], [])
+            await intake.cut.acquire()
+        assert (house.gathered(), house.ledger.names) == ([], [])
 
 
 async def test_a_channel_closed_without_closing_the_file_leaves_nothing(tmp_path: Path) -> None:
@@ -112,8 +90,8 @@ async def test_a_channel_closed_without_closing_the_file_leaves_nothing(tmp_path
         client = await connection.start_sftp_client()
         await begin(client, f"IN/{GO}")
         client.exit()
-        await intake.abandoned.acquire()
-        assert (house.left(), house.ledger.names) == ([], [])
+        await intake.cut.acquire()
+        assert (house.gathered(), house.ledger.names) == ([], [])
         async with connection.start_sftp_client() as again:
             await put(again, f"IN/{GO}")
         assert house.ledger.names == [GO]
@@ -136,8 +114,8 @@ async def test_nonsense_on_the_channel_leaves_nothing(tmp_path: Path, nonsense: 
         writer = client._handler._writer
         assert writer is not None
         writer.write(nonsense)
-        await intake.abandoned.acquire()
-        assert (house.left(), house.ledger.names) == ([], [])
+        await intake.cut.acquire()
+        assert (house.gathered(), house.ledger.names) == ([], [])
 
 
 async def test_a_broken_request_is_answered_and_harms_nothing(tmp_path: Path) -> None:
@@ -236,7 +214,7 @@ async def test_ok_comes_after_custody(tmp_path: Path, way: str) -> None:
         ok = asyncio.create_task(act)
         await reception.reached.wait()
         async with house.client() as other:
-            assert len(await other.listdir("/")) == 6
+            assert len(await other.listdir("/")) == 7
         assert not ok.done()
         reception.go_on.set()
         await ok
@@ -295,16 +273,16 @@ async def test_an_upload_with_lost_bytes_is_never_finished(
 
 
 class StuckOnce(WatchedIntake):
-    """Cannot give back the first upload it is asked to."""
+    """Cannot set aside the first upload it is asked to."""
 
     stuck = True
 
-    def abandon(self, upload: Upload) -> None:
+    def set_aside(self, upload: Upload) -> None:
         """Fail once."""
         if self.stuck:
             self.stuck = False
             raise OSError(errno.EIO, "stuck")
-        super().abandon(upload)
+        super().set_aside(upload)
 
 
 async def test_one_upload_that_cannot_be_given_back_keeps_no_other(tmp_path: Path) -> None:
@@ -318,7 +296,7 @@ async def test_one_upload_that_cannot_be_given_back_keeps_no_other(tmp_path: Pat
                 await begin(client, f"IN/{name}")
             connection.abort()
             for _ in range(2):
-                await intake.abandoned.acquire()
+                await intake.cut.acquire()
     assert [entry["error"] for entry in logs if entry["event"] == "sftp.upload.left"] == ["OSError"]
 
 
@@ -381,8 +359,8 @@ async def test_a_client_that_read_nothing_and_leaves_leaves_nothing(
         asked = [asyncio.create_task(client._handler.read(handle, 0, 261_120)) for _ in range(400)]
         await paused.wait()
         connection.abort()
-        await intake.abandoned.acquire()
-        assert (house.left(), house.ledger.names) == ([], [])
+        await intake.cut.acquire()
+        assert (house.gathered(), house.ledger.names) == ([], [])
         await asyncio.gather(*asked, return_exceptions=True)
 
 
@@ -398,9 +376,9 @@ async def test_a_fault_of_ours_between_requests_leaves_nothing(tmp_path: Path, m
         monkeypatch.setattr(Visit, "work", broken)
         with pytest.raises(asyncssh.Error):
             await client.stat("/")
-        await intake.abandoned.acquire()
+        await intake.cut.acquire()
         await connection.wait_closed()
-        assert (house.left(), house.ledger.names) == ([], [])
+        assert (house.gathered(), house.ledger.names) == ([], [])
 
 
 async def test_the_door_closes_after_open_uploads_have_ended(tmp_path: Path) -> None:
@@ -427,11 +405,11 @@ async def test_the_door_closes_after_open_uploads_have_ended(tmp_path: Path) -> 
 
 
 async def test_the_door_does_not_wait_for_ever(tmp_path: Path) -> None:
-    """An upload that does not end in time is cut, and leaves nothing."""
-    async with watched_house(tmp_path, drain_timeout=0.05) as (house, intake):
+    """An upload that does not end in time is cut, and is no file."""
+    async with watched_house(tmp_path, drain_timeout=0.05) as (house, _):
         connection = await house.connect()
         await begin(await connection.start_sftp_client(), f"IN/{GO}")
-    assert (list(intake.root.rglob("*.*.*")), house.ledger.names) == ([], [])
+    assert (house.gathered(), house.ledger.names) == ([], [])
     await connection.wait_closed()
 
 

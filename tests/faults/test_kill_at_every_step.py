@@ -9,13 +9,14 @@ import pytest
 from spool import effects
 from spool.effects import Kind
 from spool.journal import open_journal
-from tests.answers import listing, only_answer
+from tests.answers import both_answers, listing, only_answer
 from tests.broker import Broker
 from tests.faults.halting import STEPS
-from tests.gateway_process import SENDER, GatewayProcess, Site, running, today
+from tests.gateway_process import SENDER, THREE_FORMS, GatewayProcess, Site, running, today
 
 _EMBEDDED = [step for step in STEPS if "embedded queue" in step]
-_THROUGH_THE_BROKER = [step for step in STEPS if step not in _EMBEDDED]
+_WITH_ANOMALIES = [*STEPS][[*STEPS].index("anomalies found") : [*STEPS].index("placing of both answers recorded") + 1]
+_THROUGH_THE_BROKER = [step for step in STEPS if step not in {*_EMBEDDED, *_WITH_ANOMALIES}]
 _STEM = f"DIMN.{SENDER}.{today()}.00001.R"
 
 
@@ -106,6 +107,26 @@ def test_killed_at_any_step_each_declaration_is_once_in_the_embedded_queue(site:
     accepted = site.listing("submissions", "--state", "accepted")[0]["ticket"]
     ids = [message["message_id"] for message in site.listing("queue", "list")]
     assert [f"{accepted}-00000{form}" for form in (1, 2, 3)] == ids
+
+
+@pytest.mark.parametrize("step", _WITH_ANOMALIES)
+def test_killed_at_any_step_a_refused_file_has_each_of_its_two_answers_once(site: Site, step: str) -> None:
+    """The acknowledgement and the notification are there, whole, under one name each, and nothing waits."""
+    names = site.write_set(_STEM, THREE_FORMS.read_bytes().replace(b">SU<", b">XX<"))
+    halting = GatewayProcess(site, "tests.faults.halting", step).ready()
+    site.sftp("cd IN", *(f"put {name}" for name in names))
+    try:
+        halting.wait_for("fault.halted")
+    finally:
+        halting.kill()
+    with running(site) as gateway:
+        wait_until_closed(site, gateway)
+        answer, anomalies = both_answers(site)
+
+    assert ("0", ("ACRF-255",), 3) == (answer.result, answer.codes, len(anomalies))
+    assert {answer.ticket} == {anomaly.ticket for anomaly in anomalies}
+    assert ["rejected"] == [row["state"] for row in site.listing("submissions")]
+    assert site.listing("queue", "list") == []
 
 
 def test_an_answer_that_was_fetched_and_deleted_does_not_come_again(site: Site) -> None:

@@ -1,6 +1,7 @@
 """The folder of accepted authorities: what it may hold, how it changes, and who sees that when."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from config.errors import ConfigurationError
 from signing.evidence import TrustUnavailable
-from signing.trust import authorities
+from signing.trust import authorities, revocation_files
 from signing.trust.authorities import Authorities
+from signing.trust.terms import Terms
 from tests import signers
-from tests.authority import Pki
+from tests.authority import Pki, now
 
 
 @pytest.fixture(scope="module")
@@ -70,19 +72,19 @@ def test_what_was_added_is_loaded(pki: Pki, folder: Path) -> None:
 
 
 def test_an_authority_says_what_a_list_shows(pki: Pki, folder: Path) -> None:
-    """Subject, expiry and the next revocation list that goes stale."""
+    """Subject, expiry and until when all of its revocation lists count."""
     pki.install(folder, "test")
     [loaded] = authorities.load(folder)
     certificate = x509.load_pem_x509_certificate(pki.issuing.read_bytes())
     updates = [x509.load_der_x509_crl(path.read_bytes()).next_update_utc for path in pki.crls]
     assert "CN=Test Issuing,C=BE" == loaded.subject
     assert loaded.not_after == certificate.not_valid_after_utc
-    assert loaded.next_update == min(date for date in updates if date)
+    assert loaded.fresh_until == min(date for date in updates if date)
 
 
-def test_an_authority_without_lists_has_no_next_update(pki: Pki, folder: Path) -> None:
+def test_an_authority_without_lists_has_none_to_go_stale(pki: Pki, folder: Path) -> None:
     """Lists may come later; until then there is nothing to go stale."""
-    assert authorities.add(folder, "test", pki.issuing, [pki.root], []).next_update is None
+    assert authorities.add(folder, "test", pki.issuing, [pki.root], []).fresh_until is None
 
 
 def test_the_chain_is_put_in_order_and_strangers_are_left_out(pki: Pki, folder: Path, tmp_path: Path) -> None:
@@ -240,3 +242,97 @@ def test_what_a_crash_left_behind_is_not_seen(pki: Pki, folder: Path) -> None:
     (folder / ".half.1234").mkdir()
     (folder / "test" / "crls" / ".half.crl").write_bytes(b"half")
     assert [entry.name for entry in authorities.load(folder)] == ["test"]
+
+
+def test_lists_count_no_longer_than_the_terms_allow(pki: Pki, folder: Path) -> None:
+    """A list that says it is good for a week is stale after a day, where its authority is trusted for a day."""
+    terms = Terms(revocation_max_age_hours=24)
+    added = authorities.add(folder, "test", pki.issuing, [pki.root], pki.crls, terms)
+    made = [x509.load_der_x509_crl(path.read_bytes()).last_update_utc for path in pki.crls]
+    assert added.fresh_until == min(made) + timedelta(days=1)
+
+
+def test_an_old_list_that_was_left_there_makes_nothing_stale(folder: Path, tmp_path: Path) -> None:
+    """Of two lists of one issuer and scope the newest says until when they count."""
+    pki = Pki.create(tmp_path / "pki")
+    pki.write_crls(this_update=now() - timedelta(days=9), next_update=now() - timedelta(days=2))
+    old = [path.read_bytes() for path in pki.crls]
+    pki.write_crls()
+    pki.install(folder, "test")
+    for number, content in enumerate(old):
+        (folder / "test" / "crls" / f"old-{number}.crl").write_bytes(content)
+    [entry] = authorities.current(folder)
+    assert 4 == len(entry.crls)
+    assert entry.fresh_until is not None
+    assert entry.fresh_until > now()
+
+
+def test_a_list_written_over_behind_a_link_is_seen(folder: Path, tmp_path: Path) -> None:
+    """Another program may keep an entry elsewhere, and write over its lists where they lie."""
+    pki = Pki.create(tmp_path / "pki")
+    pki.install(tmp_path / "elsewhere", "test")
+    (folder / "test").symlink_to(tmp_path / "elsewhere" / "test")
+    before = set(authorities.current(folder).entries[0].crls)
+    pki.write_crls(this_update=now() - timedelta(minutes=1))
+    lists = {x509.load_der_x509_crl(path.read_bytes()).issuer: path.read_bytes() for path in pki.crls}
+    for path in (tmp_path / "elsewhere" / "test" / "crls").iterdir():
+        path.write_bytes(lists[x509.load_der_x509_crl(path.read_bytes()).issuer])
+    after = set(authorities.current(folder).entries[0].crls)
+    assert after == set(lists.values())
+    assert after.isdisjoint(before)
+
+
+def test_a_name_that_leads_nowhere_is_no_reason_to_wait(pki: Pki, folder: Path) -> None:
+    """So it looks when another program has just taken away what was listed."""
+    pki.install(folder, "test")
+    (folder / "test" / "crls" / "gone.crl").symlink_to("nowhere.crl")
+    assert 2 == len(authorities.current(folder).entries[0].crls)
+
+
+def test_what_is_replaced_while_the_folder_is_read_is_not_missed(
+    pki: Pki, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lists that were found are gone when they are read: there are others by then, and those count."""
+    pki.install(folder, "test")
+    moved: list[Path] = []
+
+    def replaced_meanwhile(
+        paths: Sequence[Path], check: Callable[[bytes], bytes]
+    ) -> tuple[tuple[bytes, ...], list[str]]:
+        if not moved:
+            moved.extend(path.rename(path.with_name(f"new-{path.name}")) for path in paths)
+        return revocation_files.read_files(paths, check)
+
+    monkeypatch.setattr("signing.trust.authority.read_files", replaced_meanwhile)
+    assert 2 == len(authorities.current(folder).entries[0].crls)
+    assert 2 == len(moved)
+
+
+def test_a_folder_that_never_holds_still_makes_signatures_wait(
+    pki: Pki, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rather than being judged by half of it."""
+    pki.install(folder, "test")
+
+    def always_moving(paths: Sequence[Path], check: Callable[[bytes], bytes]) -> tuple[tuple[bytes, ...], list[str]]:
+        for path in paths:
+            path.rename(path.with_name(f"x{path.name}"))
+        return revocation_files.read_files(paths, check)
+
+    monkeypatch.setattr("signing.trust.authority.read_files", always_moving)
+    with pytest.raises(TrustUnavailable):
+        authorities.current(folder)
+
+
+def test_a_lack_of_memory_is_no_fault_of_a_list(pki: Pki, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker fails once; it doesn't go on without the list until something changes."""
+
+    def out_of_memory(_: bytes) -> None:
+        raise MemoryError
+
+    pki.install(folder, "test")
+    with monkeypatch.context() as patch:
+        patch.setattr(revocation_files, "read_list", out_of_memory)
+        with pytest.raises(MemoryError):
+            authorities.current(folder)
+    assert 2 == len(authorities.current(folder).entries[0].crls)

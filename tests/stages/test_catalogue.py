@@ -1,6 +1,7 @@
 """The types of message, read from their folders: `schemas.catalogue`."""
 
 import pickle
+import re
 import shutil
 from collections.abc import Callable
 from datetime import date
@@ -9,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from config.errors import ConfigurationError
-from schemas import type_file
-from schemas.catalogue import Catalogue, check, load
+from schemas import type_file, xsd
+from schemas.catalogue import Catalogue, TypesUnusable, check, current, load
 from schemas.identifiers import Kind
 from schemas.message_type import Direction, FileLimits, MessageType
 from tests.stages.dimona import FOLDER, dimona
@@ -295,3 +296,72 @@ def test_a_schema_may_include_one_beside_it(site: Path) -> None:
     whole = head.replace('  <xs:element name="Dimona">', f'  {include}\n  <xs:element name="Dimona">') + "</xs:schema>"
     (folder / "Dimona_20231.xsd").write_text(whole, encoding="utf-8")
     check(load(site))
+
+
+def test_a_change_of_the_folder_is_seen(site: Path) -> None:
+    """A type that comes, a version that comes, a type that goes: each at the next look; and no look reads in vain."""
+    site.mkdir()
+    assert current(site).find("ABCD") is None
+    folder = write(site, "another", GOOD.replace("DIMN", "ABCD"))
+    added = current(site)
+    assert added.find("ABCD") is not None
+    assert current(site) is added
+    shutil.copy(folder / "Dimona_20231.xsd", folder / "Dimona_20244.xsd")
+    versions = "20231 = { starts = 2023-01-01 }\n20244 = { starts = 2024-10-01 }"
+    text = GOOD.replace("DIMN", "ABCD").replace("20231 = { starts = 2023-01-01 }", versions)
+    (folder / "type.toml").write_text(text, encoding="utf-8")
+    kind = current(site).find("ABCD")
+    assert kind is not None
+    assert "20244" in kind.versions
+    shutil.rmtree(folder)
+    assert current(site).find("ABCD") is None
+
+
+def test_a_type_that_is_being_prepared_is_not_seen(site: Path) -> None:
+    """It lies in a hidden folder."""
+    write(site, ".another", "not = a [type")
+    assert current(site).find("ABCD") is None
+    assert load(site).find("ABCD") is None
+
+
+def test_types_that_cannot_be_read_now_are_our_own_trouble(site: Path) -> None:
+    """No folder, or a fault in a type: nothing is refused for that, and what is put right counts at once."""
+    with pytest.raises(TypesUnusable):
+        current(site)
+    folder = write(site, "broken", "purpose = ")
+    with pytest.raises(TypesUnusable, match=re.escape("broken/type.toml")):
+        current(site)
+    (folder / "type.toml").write_text(GOOD.replace("DIMN", "ABCD"), encoding="utf-8")
+    assert current(site).find("ABCD") is not None
+
+
+def test_a_schema_that_has_changed_is_compiled_again(site: Path) -> None:
+    """Also when only one that it includes has; and one that is broken now is our own trouble."""
+    folder = write(site, "split", GOOD)
+    path = folder / "Dimona_20231.xsd"
+    whole = path.read_text(encoding="utf-8")
+    first = xsd.compiled(path)
+    assert xsd.compiled(path) is first
+    common = folder / "common.xsd"
+    common.write_text('<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"/>', encoding="utf-8")
+    opening = '  <xs:element name="Dimona">'
+    path.write_text(whole.replace(opening, f'<xs:include schemaLocation="common.xsd"/>{opening}'), encoding="utf-8")
+    second = xsd.compiled(path)
+    assert second is not first
+    assert "More" not in xsd.element_names(path)
+    more = '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:element name="More"/></xs:schema>'
+    common.write_text(more, encoding="utf-8")
+    assert xsd.compiled(path) is not second
+    assert "More" in xsd.element_names(path)
+    common.write_text("<broken", encoding="utf-8")
+    with pytest.raises(xsd.SchemaUnusable, match=re.escape("common.xsd")):
+        xsd.compiled(path)
+    path.unlink()
+    with pytest.raises(xsd.SchemaUnusable, match="no such schema"):
+        xsd.compiled(path)
+
+
+def test_a_rule_that_nobody_knows_is_a_fault(site: Path) -> None:
+    """A type names rules that are there."""
+    write(site, "ruled", GOOD.replace("reference =", 'rules = ["dmfa.nothing"]\nreference ='))
+    assert faults(lambda: check(load(site)), site) == ["DIMN Dimona: rules: there is no dmfa.nothing"]

@@ -84,11 +84,11 @@ def test_another_certificate_is_asked_about(pki: Pki, folder: Path, recall: Reca
         recall(der(pki.issue("Signer", key=first.private())), accepted, now())
 
 
-@pytest.mark.parametrize("use", [Use("T"), Use(purpose="DIMN")])
+@pytest.mark.parametrize("use", [Use("R"), Use(purpose="DIMN")])
 def test_another_use_is_asked_about(use: Use, pki: Pki, folder: Path, recall: Recall) -> None:
     """Terms depend on it."""
     signer, accepted = der(pki.issue("Signer")), authorities.current(folder)
-    judge(signer, accepted, now(), Use("R"))
+    judge(signer, accepted, now())
     with pytest.raises(AskedAgainError):
         recall(signer, accepted, now(), use)
 

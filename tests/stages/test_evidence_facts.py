@@ -22,6 +22,7 @@ _EVIDENCE = Evidence(
     revocation=("2" * 64, "3" * 64),
     signed_at=datetime(2026, 11, 21, 9, tzinfo=UTC),
     stamped_at=datetime(2026, 11, 21, 9, 0, 1, tzinfo=UTC),
+    ignored_stamps=1,
 )
 
 
@@ -41,6 +42,7 @@ def test_everything_a_later_proof_needs_is_there_and_nothing_that_names_somebody
                 "data": "1" * 64,
                 "signed_at": "2026-11-21T09:00:00+00:00",
                 "stamped_at": "2026-11-21T09:00:01+00:00",
+                "ignored_stamps": 1,
                 "leniencies": ["pem-armour", "text-mode"],
             }
         ],

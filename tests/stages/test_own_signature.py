@@ -23,7 +23,7 @@ from pyhanko_certvalidator import ValidationContext
 from config.errors import ConfigurationError
 from signing.evidence import Evidence
 from signing.own.keys import create_signing_key
-from signing.own.sign import Signature, Signer
+from signing.own.sign import OtherKeySignedError, Signature, Signer
 from signing.policy import Policy
 from signing.trust import authorities
 from signing.verify import verify_detached
@@ -261,3 +261,13 @@ def test_a_key_that_cannot_sign_is_refused(pki: Pki) -> None:
     assert faults(issuing.key, issuing.certificate) == (
         f"{issuing.certificate}: The signer's certificate is that of an authority.",
     )
+
+
+def test_what_another_key_signed_is_never_sent(pair: Credential, pki: Pki) -> None:
+    """A token that mixes up its keys is trouble of our own: no answer goes out that nobody could verify."""
+    signer = Signer.open(pair.key, pair.certificate)
+    for other in ("rsa-2048", "p-256"):
+        credential = pki.issue("Other", key=other)
+        mixed_up = Signer(Signer.open(credential.key, credential.certificate).key, signer.certificate)
+        with pytest.raises(OtherKeySignedError):
+            mixed_up.sign(ANSWER, now())

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.refetch import Standing, after_answer, after_failure, when_asked
+from gateway.refetch import Standing, after_answer, after_failure, by_the_clock, when_asked
 
 AT = datetime(2026, 11, 21, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -88,3 +88,18 @@ def test_nobody_who_waits_makes_a_place_due_later(failures: int) -> None:
     standing = Standing(AT, tried=AT - SECOND, failures=failures, fruitless=9)
 
     assert when_asked(standing, AT).due <= AT
+
+
+def test_what_was_planned_by_a_clock_that_went_ahead_is_due_at_once() -> None:
+    """Else nothing were fetched before the clock got there again."""
+    year = timedelta(days=365)
+    fetched = after_answer(Standing(AT + year), AT + year, HOUR, 0.5, None)
+    failed = after_failure(Standing(AT + year), AT + year, HOUR, 0.5)
+    for standing in (fetched, failed, Standing(AT + year)):
+        assert Standing(AT) == by_the_clock(standing, AT, HOUR)
+
+
+def test_a_clock_that_is_set_by_seconds_changes_nothing() -> None:
+    """As time servers do all the time."""
+    for standing in (after_answer(Standing(AT), AT, HOUR, 1.0, None), after_failure(Standing(AT), AT, HOUR, 1.0)):
+        assert standing is by_the_clock(standing, AT - 10 * SECOND, HOUR)

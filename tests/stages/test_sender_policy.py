@@ -6,7 +6,7 @@ import pytest
 
 from gateway.judge import sender_policy, signature_files, type_formats
 from gateway.parties import Sender, SignatureProfile
-from schemas.catalogue import MessageType
+from schemas.catalogue import MessageType, load
 from signing.evidence import Format
 from signing.policy import Leniency, Policy
 from spool.gather import SignatureFiles
@@ -84,3 +84,31 @@ def test_only_a_sender_who_signs_beside_the_data_has_fs_files(
 ) -> None:
     """In simulation they may be left out; by the other profiles there are none anywhere."""
     assert expected is signature_files(replace(_SENDER, signature=profile), inbox)
+
+
+@pytest.mark.parametrize(
+    ("required", "expected"),
+    [
+        ((True,), SignatureFiles.REQUIRED),
+        ((True, True), SignatureFiles.REQUIRED),
+        ((False,), SignatureFiles.OPTIONAL),
+        ((True, False), SignatureFiles.OPTIONAL),
+        ((), SignatureFiles.REQUIRED),
+    ],
+)
+def test_a_type_that_needs_no_signature_makes_fs_files_optional(
+    required: tuple[bool, ...], expected: SignatureFiles
+) -> None:
+    """Which type of its purpose a file is stands in its content, so one of them is enough; none known is no excuse."""
+    [kind] = load().of_purpose("DIMN")
+    kinds = [replace(kind, signature_required=each) for each in required]
+
+    assert expected is signature_files(_SENDER, "IN", kinds)
+
+
+def test_a_sender_who_signs_otherwise_has_no_fs_files_of_any_type() -> None:
+    """What the type needs changes nothing in how its sender signs."""
+    [kind] = load().of_purpose("DIMN")
+    enveloped = replace(_SENDER, signature=SignatureProfile.ENVELOPED)
+
+    assert SignatureFiles.NONE is signature_files(enveloped, "IN", [replace(kind, signature_required=False)])

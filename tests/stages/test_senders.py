@@ -7,7 +7,7 @@ import pytest
 
 from gateway.parties import Sender, SignatureProfile
 from gateway.senders import NameRules, check_sender
-from schemas.catalogue import load
+from schemas.catalogue import Catalogue, load
 from schemas.codes import Code
 from spool.submissions import State, Submission
 
@@ -15,12 +15,12 @@ _SENDER = Sender("123456", SignatureProfile.DETACHED, "RTS", ("DIMN",), active=T
 _RULES = NameRules(today=date(2026, 11, 21), max_age_days=366, max_parts=9)
 
 
-def codes(name: str, sender: Sender = _SENDER, directory: str = "IN") -> list[Code]:
+def codes(name: str, sender: Sender = _SENDER, directory: str = "IN", kinds: Catalogue | None = None) -> list[Code]:
     """The codes that a file of this name gets."""
     submission = Submission(
         "T", 1, "sftp", "123456", "payroll01", directory, name, "stem", "content", State.RECEIVED, 0
     )
-    return [finding.code for finding in check_sender(submission, sender, _RULES, load())]
+    return [finding.code for finding in check_sender(submission, sender, _RULES, kinds or load())]
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,26 @@ def test_a_purpose_that_nobody_may_send_is_not_accepted_from_anybody(purpose: st
     everything = replace(_SENDER, purposes=("*",))
 
     assert codes(f"GO.{purpose}.123456.20261121.00001.R.1", sender=everything) == [Code.PURPOSE_NOT_ALLOWED]
+
+
+def test_a_purpose_whose_structure_is_unknown_is_let_through_to_the_validation() -> None:
+    """Its sender may have the right to it; that no schema is known here is told as such (088)."""
+    everything = replace(_SENDER, purposes=("*",))
+
+    assert codes("GO.PUBL.123456.20261121.00001.R.1", sender=everything) == []
+
+
+@pytest.mark.parametrize(("environments", "expected"), [("TS", [Code.PURPOSE_NOT_ALLOWED]), ("RTS", [])])
+def test_a_type_that_is_not_for_an_environment_is_nobodys_there(environments: str, expected: list[Code]) -> None:
+    """What is only tried out may not come in production."""
+    kinds = [replace(kind, environments=frozenset(environments)) for kind in load()]
+
+    assert expected == codes("GO.DIMN.123456.20261121.00001.R.1", kinds=Catalogue(kinds))
+
+
+def test_a_purpose_is_for_every_environment_that_one_of_its_types_is_for() -> None:
+    """Which type a file is stands in its content."""
+    first, *_ = load().of_purpose("DIMN")
+    kinds = Catalogue([replace(first, environments=frozenset("T")), replace(first, root="Other")])
+
+    assert codes("GO.DIMN.123456.20261121.00001.R.1", kinds=kinds) == []

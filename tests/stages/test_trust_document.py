@@ -10,10 +10,14 @@ from cryptography.hazmat.primitives import hashes
 
 import config.settings
 import gateway.cli
+from config.errors import TemporaryError
 from config.settings import Settings
+from gateway.judge import HolderKeyUnusableError
 from gateway.watch import DAYS
 from schemas.codes import Code
-from signing.evidence import Reason
+from signing.evidence import Reason, TrustUnavailable
+from signing.own.pkcs11_key import TokenUnavailable
+from signing.own.timestamp_request import TimestampUnavailable
 from signing.policy import Leniency
 from signing.trust.terms import Terms
 from tests.authority import Pki
@@ -96,6 +100,19 @@ def test_every_command_works(
         statuses[line] = gateway.cli.run(line.replace("0123abcd", fingerprint[:8]).split())
 
     assert {0} == set(statuses.values()), (statuses, capsys.readouterr().err)
+
+
+def test_every_event_and_every_reason_to_wait_exists(text: str) -> None:
+    """By the names that the log and the status show."""
+    events = rows(text, "| event | means | to do |")
+    waits = rows(text, "| a submission is held because | to do |")
+    source = "".join(path.read_text() for path in Path(gateway.__file__).parent.glob("*.py"))
+    failures = {TrustUnavailable, TimestampUnavailable, TokenUnavailable, HolderKeyUnusableError}
+
+    assert {"submission.held", "revocation.stale"} <= set(events)
+    assert not [name for name in events if f'"{name}"' not in source]
+    assert {failure.__name__ for failure in failures} == {wait.partition(":")[0] for wait in waits}
+    assert all(issubclass(failure, TemporaryError) for failure in failures)
 
 
 def test_every_number_is_that_of_the_settings(text: str) -> None:

@@ -23,8 +23,9 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from signing.evidence import Evidence, Fault, Reason, TrustUnavailable
 from signing.policy import Policy
-from signing.trust import authorities
+from signing.trust import authorities, chain, crl, path, strict_store
 from signing.trust.authorities import Authorities
+from signing.trust.terms import check_terms
 from signing.verify import verify_detached
 from tests import signers
 from tests.authority import Credential, Pki, now
@@ -132,12 +133,53 @@ def test_the_right_one_of_two_authorities_is_named(pki: Pki, folder: Path, judge
 
 
 def test_one_good_chain_of_two_is_enough(pki: Pki, folder: Path, judge: Judge) -> None:
-    """An issuer accepted twice, once without lists, is decided by the entry that has them."""
-    authorities.add(folder, "a-without", pki.issuing, [pki.root], [])
-    pki.install(folder, "b-with")
+    """An issuer accepted twice, once too late: the other entry is enough."""
+    terms = check_terms({"accepted_from": now() + DAY})
+    authorities.add(folder, "a-tomorrow", pki.issuing, [pki.root], pki.crls, terms)
+    pki.install(folder, "b-today")
     verdict = judge(pki.issue("Twice"))
     assert isinstance(verdict, Evidence)
-    assert "b-with" == verdict.authority
+    assert "b-today" == verdict.authority
+
+
+def test_entries_of_one_issuer_know_what_one_of_them_does(pki: Pki, folder: Path, judge: Judge) -> None:
+    """Lists of one entry serve for another of the same issuer, which has none."""
+    authorities.add(folder, "a-without", pki.issuing, [pki.root], [])
+    authorities.add(folder, "b-with", pki.issuing, [pki.root], pki.crls, check_terms({"environments": ["T"]}))
+    verdict = judge(pki.issue("Twice"))
+    assert isinstance(verdict, Evidence)
+    assert "a-without" == verdict.authority
+
+
+def test_a_revocation_that_one_of_two_entries_knows_of(pki: Pki, folder: Path, judge: Judge) -> None:
+    """An older list in one entry takes nothing back of what a newer one in another says of the same issuer's."""
+    authorities.add(folder, "a-old", pki.issuing, [pki.root], pki.crls)
+    revoked = pki.issue("Revoked")
+    assert isinstance(judge(revoked), Evidence)
+    pki.revoke(revoked)
+    authorities.add(folder, "b-new", pki.issuing, [pki.root], pki.crls, check_terms({"environments": ["T"]}))
+    assert reason(judge(revoked)) is Reason.REVOKED
+
+
+def test_a_lack_of_memory_is_no_refusal(pki: Pki, folder: Path, judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is it a reason to go on: the worker fails, and the submission is judged again."""
+
+    def out_of_memory(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    pki.install(folder, "test")
+    signer = pki.issue("Signer")
+    for module, name in (
+        (path, "AuthorityWithCert"),
+        (chain, "CertificateValidator"),
+        (strict_store, "_verify"),
+        (crl, "_points_of"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, out_of_memory)
+            with pytest.raises(MemoryError):
+                judge(signer)
+    assert isinstance(judge(signer), Evidence)
 
 
 def test_an_expired_certificate(pki: Pki, folder: Path, judge: Judge) -> None:

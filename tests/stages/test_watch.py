@@ -99,3 +99,16 @@ def test_lists_that_have_run_out_are_told_of_once(watched: tuple[Site, Journal],
     stale = [line["authority"] for line in logged if line["event"] == "revocation.stale"]
 
     assert ["test"] == stale
+
+
+def test_a_clock_that_was_put_back_stops_no_warnings(
+    watched: tuple[Site, Journal], signer: Credential, logged: list[EventDict]
+) -> None:
+    """What was looked at by a clock that went ahead is looked at again by the right one."""
+    site, journal = watched
+    watch = Watch(site.settings, journal)
+    watch.look(datetime(2100, 1, 1, tzinfo=UTC))
+    logged.clear()
+    watch.look(signer.read().not_valid_after_utc - 5 * DAY)
+
+    assert any(line["event"] == "expiry.near" for line in logged)

@@ -1,16 +1,20 @@
 """CMS signatures whose digests, algorithms, keys or values are wrong, with OpenSSL's verdict beside ours."""
 
 import hashlib
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from asn1crypto import algos
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from signing.evidence import Reason
-from tests.authority import new_key
+from signing.certificate import check_signer
+from signing.evidence import Fault, Reason
+from tests.authority import new_key, now
 from tests.cms_builder import ACCEPTED, CONTENT, REFUSED, Bench, Draft, attribute, padded, raw_rsa, sign
 
 SHA256_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
@@ -302,3 +306,31 @@ def test_a_curve_of_bitcoin(bench: Bench) -> None:
 def test_a_brainpool_curve(bench: Bench) -> None:
     """Invalid: nor is brainpoolP256r1 (RFC 5639)."""
     assert (Reason.KEY, ACCEPTED) == bench.judge(bench.draft(ec.generate_private_key(ec.BrainpoolP256R1())))
+
+
+# Every way to write a y of a point whose order divides eight; the sign of x is the last bit (RFC 8032, 5.1.2).
+_FIELD = 2**255 - 19
+_OF_ORDER_EIGHT = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_SMALL_ORDER = (0, 1, _FIELD - 1, _FIELD, _FIELD + 1, _OF_ORDER_EIGHT, _FIELD - _OF_ORDER_EIGHT)
+
+
+@pytest.mark.parametrize("sign", [0, 1 << 255], ids=["plus", "minus"])
+@pytest.mark.parametrize("y", _SMALL_ORDER, ids=["0", "1", "p-1", "p", "p+1", "eight", "p-eight"])
+def test_an_ed25519_key_of_small_order(y: int, sign: int, bench: Bench) -> None:
+    """Invalid: its certificate is good, but for some of these anybody's signature holds (RFC 8032, 5.1)."""
+    key = ed25519.Ed25519PublicKey.from_public_bytes((y | sign).to_bytes(32, "little"))
+    issuer = bench.pki.issuing_credential
+    builder = x509.CertificateBuilder().subject_name(issuer.read().subject).issuer_name(issuer.read().subject)
+    builder = builder.not_valid_before(now()).not_valid_after(now() + timedelta(days=1)).serial_number(7)
+    certificate = builder.public_key(key).sign(issuer.private(), hashes.SHA256())
+    checked = check_signer(certificate.public_bytes(Encoding.DER))
+    assert isinstance(checked, Fault)
+    assert checked.reason is Reason.KEY
+
+
+def test_what_a_key_of_small_order_would_let_pass() -> None:
+    """One signature by nobody holds for any content, for a verifier that doesn't look at the key."""
+    neutral = (1).to_bytes(32, "little")
+    key = ed25519.Ed25519PublicKey.from_public_bytes(neutral)
+    for content in (b"this", b"that"):
+        key.verify(neutral + bytes(32), content)

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import hashlib
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyhanko.sign.signers.pdf_cms import SimpleSigner
 
+from signing import digests
 from signing.digests import of_canonical_text
 from signing.evidence import Evidence, Fault, Format, Reason
 from signing.layout import MAX_BYTES
@@ -218,6 +219,26 @@ def test_canonical_text_is_idempotent_and_keeps_crlf(pieces: list[bytes], tmp_pa
     path = tmp_path / "text"
     path.write_bytes(b"".join(pieces))
     expected = b"".join(pieces).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-    assert of_canonical_text(path, "sha256") == hashlib.sha256(expected).digest()
+    as_text = hashlib.sha256(expected).digest()
+    assert of_canonical_text(path, "sha256") == (as_text, hashlib.sha256(b"".join(pieces)).digest())
     path.write_bytes(expected)
-    assert of_canonical_text(path, "sha256") == hashlib.sha256(expected).digest()
+    assert of_canonical_text(path, "sha256") == (as_text, as_text)
+
+
+def test_a_file_that_changes_between_two_readings(
+    data: Path, pki: Pki, accepted: Authorities, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the evidence says of the file is about the bytes that the signature covers, not about those before them."""
+    signature = signers.one_line(signers.cms(data, pki.issue("Text")))
+    data.write_bytes(b"<another/>")
+    read = digests.of_file
+
+    def changed_afterwards(path: Path, algorithms: Collection[str]) -> Mapping[str, bytes]:
+        found = read(path, algorithms)
+        path.write_bytes(LF_FILE)
+        return found
+
+    monkeypatch.setattr(digests, "of_file", changed_afterwards)
+    evidence = verify_detached(data, signature, authorities=accepted, at=now())
+    assert isinstance(evidence, Evidence)
+    assert evidence.sha256 == hashlib.sha256(LF_FILE).hexdigest()

@@ -122,6 +122,18 @@ def test_a_delta_beside_two_complete_lists(tmp_path: Path) -> None:
     assert Reason.REVOKED is network.judge(tmp_path / "revoked", older, complete(network), news)[0]
 
 
+def test_a_delta_beside_a_newer_list_and_an_older_one_without_deltas(tmp_path: Path) -> None:
+    """Revoked: an older list that knows of no deltas hides neither the newer list nor the delta behind it."""
+    network = Network()
+    older = List(network.issuing, this_update=now() - 2 * DAY, extensions=[numbered(3)])
+    (tmp_path / "complete").mkdir()
+    (tmp_path / "delta").mkdir()
+    revoked = entry(network.signer)
+    by_list = network.judge(tmp_path / "complete", older, complete(network, revoked), delta(network))
+    by_delta = network.judge(tmp_path / "delta", older, complete(network), delta(network, revoked))
+    assert (Reason.REVOKED, Reason.REVOKED) == (by_list[0], by_delta[0])
+
+
 def test_a_delta_older_than_the_complete_list(tmp_path: Path) -> None:
     """Revoked: an old delta that lifted a hold lifts no later revocation."""
     network = Network()
@@ -259,6 +271,17 @@ def test_a_certificate_that_names_another_lister(tmp_path: Path) -> None:
     other = certify("Other", network.root, ca=None, usages=("crl_sign",))
     network.signer = sign_for(network.issuing, extensions=[point(HERE, issuer=other)])
     assert (UNKNOWN, REFUSED) == network.judge(tmp_path, network.list())
+
+
+def test_a_certificate_that_names_its_own_issuer_as_the_lister(tmp_path: Path) -> None:
+    """Valid: it should leave that out (4.2.1.13), and it changes nothing."""
+    network = Network()
+    network.signer = sign_for(network.issuing, extensions=[point(HERE, issuer=network.issuing)])
+    (tmp_path / "good").mkdir()
+    (tmp_path / "revoked").mkdir()
+    assert (ACCEPTED, ACCEPTED) == network.judge(tmp_path / "good", List(network.issuing))
+    revoked = List(network.issuing, [entry(network.signer)])
+    assert (Reason.REVOKED, REFUSED) == network.judge(tmp_path / "revoked", revoked)
 
 
 def test_an_issuers_own_list_for_a_certificate_that_names_a_lister(tmp_path: Path) -> None:

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
+from asn1crypto import ocsp as asn1_ocsp
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -301,3 +304,35 @@ def test_the_good_one_of_two_responses(tmp_path: Path) -> None:
     stale = Response(network.signer, network.issuing, this_update=now() - 3 * DAY, next_update=now() - DAY)
     fresh = Response(network.signer, network.issuing)
     assert ACCEPTED == judge(tmp_path, network, fresh.dump(), stale.dump())[0]
+
+
+def together(signer: Member, *responses: bytes) -> bytes:
+    """One response with the answers of several."""
+    whole = asn1_ocsp.OCSPResponse.load(responses[0])
+    basic = whole["response_bytes"]["response"].parsed
+    said = basic["tbs_response_data"]
+    for other in responses[1:]:
+        said["responses"].append(asn1_ocsp.OCSPResponse.load(other).response_data["responses"][0])
+    assert isinstance(signer.key, ec.EllipticCurvePrivateKey)
+    basic["signature"] = signer.key.sign(said.dump(force=True), ec.ECDSA(hashes.SHA256()))
+    whole["response_bytes"]["response"] = asn1_ocsp.BasicOCSPResponse.load(basic.dump(force=True))
+    dumped: bytes = whole.dump(force=True)
+    return dumped
+
+
+@pytest.mark.parametrize("fresh_first", [True, False])
+def test_a_stale_answer_beside_a_fresh_one_about_the_same_number(*, fresh_first: bool, tmp_path: Path) -> None:
+    """Unknown: the fresh one is about another issuer's certificate, and lends the stale one nothing."""
+    network = Network()
+    ours = Response(network.signer, network.issuing, this_update=now() - 3 * DAY, next_update=now() - DAY).dump()
+    theirs = Response(network.signer, certify("Issuing", network.root)).dump()
+    response = together(network.issuing, *((theirs, ours) if fresh_first else (ours, theirs)))
+    assert UNKNOWN == judge(tmp_path, network, response)[0]
+
+
+def test_two_answers_in_one_response(tmp_path: Path) -> None:
+    """Good: a response may be about several certificates."""
+    network = Network()
+    other = Response(sign_for(network.issuing), network.issuing).dump()
+    response = together(network.issuing, other, Response(network.signer, network.issuing).dump())
+    assert ACCEPTED == judge(tmp_path, network, response)[0]

@@ -5,11 +5,14 @@ from pathlib import Path
 
 from asn1crypto import core
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from signing.evidence import Reason
+from tests.authority import new_key
 from tests.cms_builder import ACCEPTED, REFUSED
 from tests.hierarchy import NOT_CONFIGURABLE, Extension, Member, certify, judge, named, sign_for
+from tests.signers import openssl
 
 UNHEARD_OF = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), core.Null().dump())
 POLICY = x509.ObjectIdentifier("1.2.3.4.5")
@@ -218,6 +221,32 @@ def test_two_authorities_that_certify_each_other(tmp_path: Path) -> None:
     two = certify("Two", one)
     again = certify("One", two, key=one.key)
     assert NOT_CONFIGURABLE == judge(tmp_path, [again, two, sign_for(two)])[0]
+
+
+def self_signed_over_sha_1(folder: Path) -> Member:
+    """A root as they were made until 2010."""
+    key, written = new_key("rsa-2048"), folder / "old.pem"
+    (folder / "old.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    extensions = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign"]
+    command = ["req", "-x509", "-new", "-sha1", "-subj", "/CN=Root", "-days", "3000", *extensions]
+    openssl(*command, "-key", folder / "old.key", "-out", written)
+    return Member(key, x509.load_pem_x509_certificate(written.read_bytes()))
+
+
+def test_a_root_that_signed_itself_over_sha_1(tmp_path: Path) -> None:
+    """Valid: nothing rests on a root's signature of itself; the operator vouches for it."""
+    root = self_signed_over_sha_1(tmp_path)
+    issuing = certify("Issuing", root)
+    assert (ACCEPTED, ACCEPTED) == judge(tmp_path, [root, issuing, sign_for(issuing)])
+
+
+def test_a_root_whose_signature_over_sha_1_is_another_keys(tmp_path: Path) -> None:
+    """Not configurable: it is no root, and nobody above it is there."""
+    good = self_signed_over_sha_1(tmp_path).certificate
+    der = good.public_bytes(Encoding.DER)
+    bent = x509.load_der_x509_certificate(der[:-1] + bytes([der[-1] ^ 1]))
+    root = Member(new_key("rsa-2048"), bent)
+    assert NOT_CONFIGURABLE == judge(tmp_path, [root, sign_for(root)])[0]
 
 
 def test_a_cross_certificate(tmp_path: Path) -> None:

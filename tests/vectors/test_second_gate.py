@@ -10,7 +10,7 @@ from signing.evidence import Fault, Reason
 from signing.trust import strict_store
 from tests.authority import now
 from tests.cms_builder import ACCEPTED
-from tests.hierarchy import DAY, Member, certify, judge, sign_for
+from tests.hierarchy import DAY, SIGNING_CERTIFICATES, Member, certify, judge, sign_for
 
 
 def path(issuing: Member, root: Member) -> list[Member]:
@@ -74,6 +74,23 @@ def test_a_waived_finding_waives_no_other() -> None:
     line = [root, issuing, sign_for(issuing, identifiers=False)]
     assert gate(line) is None
     assert gate(line, days=400)
+
+
+@pytest.mark.parametrize(
+    ("bare", "silent"),
+    [
+        ({"signer"}, "issuing"),
+        ({"signer"}, "root"),
+        ({"signer", "issuing"}, "issuing"),
+        ({"signer", "issuing", "root"}, "issuing"),
+    ],
+)
+def test_a_waived_finding_hides_nothing_above_it(bare: set[str], silent: str) -> None:
+    """Invalid: below an authority without key usage are certificates without key identifiers."""
+    usages = {name: None if name == silent else SIGNING_CERTIFICATES for name in ("root", "issuing")}
+    root = certify("Root", usages=usages["root"], identifiers="root" not in bare)
+    issuing = certify("Issuing", root, usages=usages["issuing"], identifiers="issuing" not in bare)
+    assert gate([root, issuing, sign_for(issuing, identifiers="signer" not in bare)])
 
 
 @pytest.mark.parametrize(("days", "accepted"), [(-31, False), (0, True), (299, True), (301, False)])

@@ -16,7 +16,9 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 from signing.evidence import Evidence, Fault, Reason, TrustUnavailable
 from signing.policy import Policy
 from signing.timestamp import MAX_BYTES, MAX_STAMPS
+from signing.trust import authorities
 from signing.trust.authorities import Authorities, load
+from signing.trust.terms import check_terms
 from tests import signers
 from tests.authority import Credential, now
 from tests.cms_builder import Bench, certificate_of, element, spliced
@@ -113,6 +115,18 @@ def test_a_timestamp_by_a_senders_authority_is_ignored(signature: bytes, bench: 
     """An authority that is accepted for signatures vouches for no clock."""
     token = draft(issue(bench.pki), tst_info(value_of(signature))).dump()
     found = evidence_of(bench, with_stamps(signature, token))
+    assert (found.stamped_at, found.ignored_stamps) == (None, 1)
+
+
+def test_a_timestamp_by_a_senders_authority_with_a_usage_of_its_own(
+    signature: bytes, bench: Bench, tmp_path: Path
+) -> None:
+    """What it asks of its signers' certificates is nothing to its clocks: the timestamp is ignored, not refused."""
+    pki = bench.pki
+    terms = check_terms({"key_usages": ["non_repudiation"]})
+    narrow = authorities.add(tmp_path / "narrow", "narrow", pki.issuing, [pki.root], pki.crls, terms)
+    token = draft(issue(pki, key_usage="digital_signature"), tst_info(value_of(signature))).dump()
+    found = evidence_of(dataclasses.replace(bench, accepted=Authorities((narrow,))), with_stamps(signature, token))
     assert (found.stamped_at, found.ignored_stamps) == (None, 1)
 
 

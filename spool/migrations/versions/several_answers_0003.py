@@ -8,7 +8,14 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-_KEPT = "ticket, sender, directory, stem, data, signature"
+_UP = (
+    "INSERT INTO answers (ticket, sender, directory, stem, data, signature, ordinal, prefix) "
+    "SELECT ticket, sender, directory, stem, data, signature, 1, 'FO' FROM answers_before"
+)
+_DOWN = (
+    "INSERT INTO answers (ticket, sender, directory, stem, data, signature) "
+    "SELECT ticket, sender, directory, stem, data, signature FROM answers_before WHERE ordinal = 1"
+)
 
 
 def upgrade() -> None:
@@ -30,14 +37,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("ticket", "ordinal", name=op.f("pk_answers")),
         sa.UniqueConstraint("stem", name=op.f("uq_answers_stem")),
     )
-    op.execute(sa.text(f"INSERT INTO answers ({_KEPT}, ordinal, prefix) SELECT {_KEPT}, 1, 'FO' FROM answers_before"))
+    op.execute(sa.text(_UP))
     op.drop_table("answers_before")
 
 
 def downgrade() -> None:
     """Take it back; every submission keeps its first answer only, and what was still to do with others is dropped."""
-    later = "kind = 'answer' AND ordinal > 1"
-    op.execute(sa.text(f"DELETE FROM effects WHERE {later}"))
+    op.execute(sa.text("DELETE FROM effects WHERE kind = 'answer' AND ordinal > 1"))
     _move_aside()
     op.create_table(
         "answers",
@@ -51,7 +57,7 @@ def downgrade() -> None:
         sa.PrimaryKeyConstraint("ticket", name=op.f("pk_answers")),
         sa.UniqueConstraint("stem", name=op.f("uq_answers_stem")),
     )
-    op.execute(sa.text(f"INSERT INTO answers ({_KEPT}) SELECT {_KEPT} FROM answers_before WHERE ordinal = 1"))
+    op.execute(sa.text(_DOWN))
     op.drop_table("answers_before")
     op.drop_column("senders", "language")
 

@@ -1,0 +1,116 @@
+"""May one more connection begin, and may one more log in?
+
+Connections that have not logged in are dropped at random before there are too many, as OpenSSH does (sshd_config,
+MaxStartups ``start:rate:full``): from ``start`` on with a chance of ``rate`` per cent, growing to all of them at
+``full``.  Besides, one source may have only so many of them, so that one flooder fills nobody else's room.  All is
+counted on the one event loop, in the step that also decides: a limit cannot be passed by coming twice at once.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Final
+
+from channels.sources import counted_as
+
+_A_SECOND: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionLimits:
+    """How many connections there may be; ``rate`` in per cent, the others are numbers of connections."""
+
+    start: int = 50
+    rate: int = 30
+    full: int = 150
+    source_starts: int = 20
+    connections: int = 200
+    user_sessions: int = 20
+    source_sessions: int = 100
+
+
+def drop_chance(starting: int, limits: AdmissionLimits) -> int:
+    """With how many per cent the next connection is dropped if ``starting`` are there that have not logged in."""
+    if starting < limits.start:
+        return 0
+    if starting >= limits.full:
+        return 100
+    return limits.rate + (100 - limits.rate) * (starting - limits.start) // (limits.full - limits.start)
+
+
+class Admission:
+    """Who is there; ``draw`` gives a number from 0 to 99 at random."""
+
+    def __init__(self, draw: Callable[[], int]) -> None:
+        self._draw = draw
+        self._starting: dict[Hashable, str] = {}
+        self._inside: dict[Hashable, tuple[str, str]] = {}
+        self._starts: Counter[str] = Counter()
+        self._users: Counter[str] = Counter()
+        self._sources: Counter[str] = Counter()
+
+    @property
+    def starting(self) -> int:
+        """How many have not logged in."""
+        return len(self._starting)
+
+    def begin(self, guest: Hashable, source: str, limits: AdmissionLimits) -> str:
+        """Count a new connection; answers why not if it may not be, else nothing."""
+        place = counted_as(source)
+        if self._starts[place] >= limits.source_starts:
+            return "too many connections from this address that have not logged in"
+        if len(self._starting) + len(self._inside) >= limits.connections:
+            return "too many connections"
+        if self._draw() < drop_chance(len(self._starting), limits):
+            return "too many connections that have not logged in"
+        self._starting[guest] = place
+        self._starts[place] += 1
+        return ""
+
+    def come_in(self, guest: Hashable, username: str, limits: AdmissionLimits) -> str:
+        """A connection that was counted has logged in; answers why it may not stay, else nothing."""
+        place = self._starting.get(guest)
+        if place is None:
+            return "not one of ours"
+        if self._users[username] >= limits.user_sessions:
+            return "too many connections of this user"
+        if self._sources[place] >= limits.source_sessions:
+            return "too many connections from this address"
+        self._no_longer_starting(guest)
+        self._inside[guest] = (username, place)
+        self._users[username] += 1
+        self._sources[place] += 1
+        return ""
+
+    def leave(self, guest: Hashable) -> None:
+        """A connection is gone, counted or not."""
+        self._no_longer_starting(guest)
+        username, place = self._inside.pop(guest, ("", ""))
+        _take_one(self._users, username)
+        _take_one(self._sources, place)
+
+    def _no_longer_starting(self, guest: Hashable) -> None:
+        _take_one(self._starts, self._starting.pop(guest, ""))
+
+
+def _take_one(counts: Counter[str], key: str) -> None:
+    if counts[key] > 1:
+        counts[key] -= 1
+    else:
+        del counts[key]
+
+
+class Drops:
+    """How often something is said that may happen thousands of times a second: once a second, with a count."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._said: dict[str, float] = {}
+
+    def count(self, reason: str, at: float) -> int:
+        """It happened at ``at`` (seconds); answers how often since it was last said if it is to be said now, or 0."""
+        self._counts[reason] += 1
+        if at < self._said.get(reason, at - _A_SECOND) + _A_SECOND:
+            return 0
+        self._said[reason] = at
+        return self._counts.pop(reason)

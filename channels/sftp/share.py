@@ -1,0 +1,96 @@
+"""How much of the door may one sender have, over all its connections?
+
+Threads, so that a sender whose requests block on the disk leaves some to the others; and requests, which beyond a rate
+are answered later, not refused.  Bytes of files do not count as requests: the disk and the network bound those.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, ParamSpec, TypeVar
+from weakref import WeakValueDictionary
+
+import structlog
+
+_log = structlog.get_logger()
+
+_BURST: Final = 10
+_QUIET: Final = 60.0
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class ShareLimits:
+    """What one sender may have: ``threads`` at a time, ``requests`` a second (ten times that for a moment).
+
+    ``listing`` is the most names that one listing has.
+    """
+
+    threads: int = 8
+    requests: float = 1000.0
+    listing: int = 20_000
+
+
+class Share:
+    """The share of one sender; it lives as long as one of its connections."""
+
+    def __init__(self, sender: str, limits: ShareLimits) -> None:
+        self.sender = sender
+        self.limits = limits
+        self._rate = limits.requests
+        self._threads = asyncio.Semaphore(limits.threads)
+        self._listings = asyncio.Semaphore(1)
+        self._tokens = self._rate * _BURST
+        self._filled = time.monotonic()
+        self._told: dict[str, float] = {}
+
+    def turn(self) -> asyncio.Semaphore:
+        """What to hold while something else makes use of a thread for this sender."""
+        return self._threads
+
+    async def run(
+        self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> Result:
+        """Call ``function`` in a thread, when the sender has one free."""
+        async with self._threads:
+            return await asyncio.to_thread(function, *args, **kwargs)
+
+    async def list(
+        self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> Result:
+        """The same for what makes a long list: one at a time."""
+        async with self._listings:
+            return await self.run(function, *args, **kwargs)
+
+    async def pace(self) -> None:
+        """Count a request; wait if the sender asks faster than it may."""
+        now = time.monotonic()
+        self._tokens = min(self._rate * _BURST, self._tokens + (now - self._filled) * self._rate) - 1
+        self._filled = now
+        if self._tokens < 0:
+            self.tell("requests slowed down")
+            await asyncio.sleep(-self._tokens / self._rate)
+
+    def tell(self, limit: str) -> None:
+        """Log that the sender has reached a limit, each limit once a minute."""
+        now = time.monotonic()
+        if now - self._told.get(limit, -_QUIET) >= _QUIET:
+            self._told = {words: at for words, at in self._told.items() if now - at < _QUIET} | {limit: now}
+            _log.warning("sftp.limit.reached", sender=self.sender, limit=limit)
+
+
+class Shares:
+    """The shares of everybody who is connected."""
+
+    def __init__(self) -> None:
+        self._shares: WeakValueDictionary[str, Share] = WeakValueDictionary()
+
+    def of(self, sender: str, limits: ShareLimits) -> Share:
+        """The share of ``sender``, the same for all its connections."""
+        share = self._shares.get(sender)
+        if share is None:
+            share = self._shares[sender] = Share(sender, limits)
+        return share

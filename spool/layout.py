@@ -1,0 +1,46 @@
+"""Where on the disk are the inboxes of a sender, and which files in them count?"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from schemas.filename import is_temporary, set_key
+from spool.mailbox import INBOXES, Mailbox
+
+
+class Layout:
+    """The folders below ``root``, as :mod:`spool.intake` describes them; nothing is read but names."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, mailbox: Mailbox) -> Path:
+        """Where ``mailbox`` is kept; the only place where a sender's number becomes a path."""
+        if not (len(mailbox.sender) == 6 and mailbox.sender.isascii() and mailbox.sender.isdigit()):
+            raise ValueError("a sender number has six digits")
+        if mailbox.directory not in INBOXES:
+            raise ValueError("not an inbox")
+        return self.root / mailbox.sender / mailbox.directory
+
+    def set_folder(self, mailbox: Mailbox, name: str) -> Path:
+        """Where the set that ``name`` belongs to is gathered."""
+        return self.folder(mailbox) / f"set-{set_key(name)}"
+
+    def sets(self) -> Iterator[tuple[Mailbox, Path]]:
+        """Every set still gathering, of every sender."""
+        for sender in sorted(self.root.glob("[0-9]" * 6)):
+            for directory in INBOXES:
+                for folder in sorted((sender / directory).glob("set-*")):
+                    yield Mailbox(sender.name, directory), folder
+
+    def _path(self, mailbox: Mailbox, name: str) -> Path:
+        if is_temporary(name):
+            return self.folder(mailbox) / ".temporary" / name
+        return self.set_folder(mailbox, name) / name
+
+    def _growing(self, mailbox: Mailbox, name: str) -> Path:
+        return self.folder(mailbox) / ".uploads" / name
+
+    def _files(self, mailbox: Mailbox) -> Iterator[Path]:
+        folder = self.folder(mailbox)
+        for pattern in ("set-*/*", ".temporary/*", ".uploads/*"):
+            yield from (path for path in folder.glob(pattern) if not path.name.startswith("."))

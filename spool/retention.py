@@ -1,0 +1,144 @@
+"""How long does an answer stay in OUT, and how does it come back?
+
+An answer goes some time after it was fetched first, or a longer time after it was placed if nobody has fetched it.  Its
+bytes stay in the journal: it can be read in STATUS, and placed again.  One answer that cannot be removed keeps no
+other.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Connection
+
+from spool import answers as made
+from spool.answers import AnswerName
+from spool.effects import Kind
+from spool.journal import Journal
+from spool.mailbox import OUTBOXES, Mailbox, MailboxRefusal, entry_of
+from spool.outbox import Outbox
+from spool.status import FETCHED
+from spool.submissions import note
+from spool.tables import answers, effects, events
+
+log = structlog.get_logger()
+
+EXPIRED = "answer.expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Seconds that an answer stays after it was ``fetched`` first, and after it was placed if it was not."""
+
+    fetched: float
+    unfetched: float
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An answer that lies in ``mailbox``: its files by name, and since when, in seconds since the epoch."""
+
+    mailbox: Mailbox
+    stem: str
+    names: tuple[str, ...]
+    since: float
+
+
+def is_due(placed: Placed, fetched: float | None, retention: Retention, at: float) -> bool:
+    """Whether an answer that was ``fetched`` first at that moment has to go ``at`` this one."""
+    if fetched is not None and fetched >= placed.since:
+        return at - fetched >= retention.fetched
+    return at - placed.since >= retention.unfetched
+
+
+def expire(journal: Journal, outbox: Outbox, retention: Retention, at: float) -> int:
+    """Remove every answer whose time is up ``at`` a moment; answers how many were.  Blocks on disk and journal."""
+    count = 0
+    youngest = at - min(retention.fetched, retention.unfetched)
+    for placed in _placed(outbox):
+        if placed.since > youngest:
+            continue
+        try:
+            count += _expire(journal, outbox, placed, retention, at)
+        except (OSError, MailboxRefusal) as fault:
+            log.error("answer.not_expired", sender=placed.mailbox.sender, stem=placed.stem, fault=type(fault).__name__)
+    return count
+
+
+def _expire(journal: Journal, outbox: Outbox, placed: Placed, retention: Retention, at: float) -> bool:
+    with journal.read() as connection:
+        ticket = _ticket(connection, placed)
+        if ticket is None or not is_due(placed, _fetched(connection, ticket, placed), retention, at):
+            return False
+    # GO goes first: what is left without it is not whole, for whoever looks just now.
+    for name in sorted(placed.names, key=lambda name: not name.startswith("GO.")):
+        outbox.remove(placed.mailbox, name)
+    with journal.write() as connection:
+        note(connection, ticket, EXPIRED, stem=placed.stem)
+    log.info(EXPIRED, ticket=ticket, sender=placed.mailbox.sender, stem=placed.stem)
+    return True
+
+
+def _placed(outbox: Outbox) -> Iterator[Placed]:
+    for sender in sorted(outbox.root.glob("[0-9]" * 6)):
+        for directory in OUTBOXES:
+            stems: dict[str, list[Path]] = defaultdict(list)
+            for path in (sender / directory).glob("[!.]*.*"):
+                stems[path.name.partition(".")[2]].append(path)
+            for stem, paths in stems.items():
+                found = [entry for entry in map(entry_of, paths) if entry is not None]
+                names = tuple(entry.name for entry in found)
+                if found:
+                    since = max(entry.modified for entry in found)
+                    yield Placed(Mailbox(sender.name, directory), stem, names, since)
+
+
+def _ticket(connection: Connection, placed: Placed) -> str | None:
+    mine = (answers.c.sender == placed.mailbox.sender) & (answers.c.directory == placed.mailbox.directory)
+    ticket: str | None = connection.execute(
+        sa.select(answers.c.ticket).where(answers.c.stem == placed.stem, mine)
+    ).scalar()
+    return ticket
+
+
+def _fetched(connection: Connection, ticket: str, placed: Placed) -> float | None:
+    """When the answer itself, not its signature, was fetched first since it was placed."""
+    files = [f"{prefix}.{placed.stem}" for prefix in ("FO", "CO")]
+    at = connection.execute(
+        sa.select(sa.func.min(events.c.at)).where(
+            events.c.ticket == ticket,
+            events.c.name == FETCHED,
+            events.c.facts["file"].as_string().in_(files),
+            events.c.at >= int(placed.since * 1_000_000),
+        )
+    ).scalar()
+    return None if at is None else at / 1_000_000
+
+
+class NotAnsweredError(LookupError):
+    """There is no such ticket, or no answer to it was placed yet."""
+
+
+def place_again(connection: Connection, outbox: Outbox, ticket: str) -> list[AnswerName]:
+    """Have every answer to ``ticket`` placed once more, whatever its sender has deleted; answers which these are.
+
+    Raises:
+        NotAnsweredError: there is none, or it is still to be placed for the first time.
+    """
+    mine = (effects.c.ticket == ticket) & (effects.c.kind == Kind.ANSWER)
+    planned = connection.execute(sa.select(effects.c.facts, effects.c.state).where(mine)).all()
+    if not planned or any(state != "done" for _, state in planned):
+        raise NotAnsweredError(ticket)
+    names = [
+        name
+        for first in dict.fromkeys(facts["answer_of"] for facts, _ in planned)
+        for name in made.names(connection, first)
+    ]
+    for name in names:
+        outbox.forget_removal(name.mailbox, name.stem)
+    connection.execute(sa.update(effects).where(mine).values(state="pending", done_at=None))
+    note(connection, ticket, "answer.asked_again", stems=[name.stem for name in names])
+    return names

@@ -1,0 +1,296 @@
+"""What may a sender read about its own submissions, without a portal?
+
+Documents made from the journal when they are read: one for each ticket, the list of today, and a history for a
+spreadsheet.  Beside them every answer that was ever made for this sender can be read again, by the names that these
+documents give, also when it was deleted in OUT.  Only what concerns the sender is looked up: its number is in every
+query.
+
+Bounds: the newest `LISTED` tickets are listed and any can be read; the lists hold the newest `ROWS` submissions.
+Nothing of the content of a declaration is in here, but names of files, codes and words.
+"""
+
+import csv
+import io
+import json
+import re
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from schemas.codes import Code
+from schemas.wording import Language, code_text
+from spool import answers as made
+from spool import submissions as journal_of
+from spool.journal import Journal
+from spool.mailbox import Entry
+from spool.outbox import answer_files
+from spool.submissions import State, StoredFile, Submission
+from spool.tables import answers, effects, events, files, senders, submissions
+
+LISTED: Final = 500
+ROWS: Final = 2000
+TODAY: Final = "today.json"
+HISTORY: Final = "history.csv"
+FETCHED: Final = "answer.fetched"
+_TICKET: Final = re.compile(r"([0-9A-Z]{13})\.json")
+_ANSWER: Final = re.compile(r"(FO|CO|FS|GO)\.(.+)")
+_COLUMNS: Final = (
+    "ticket",
+    "received",
+    "directory",
+    "name",
+    "state",
+    "verdict",
+    "forms",
+    "codes",
+    "answers",
+    "fetched",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file as it is at this moment; ``modified`` is in seconds since the epoch."""
+
+    data: bytes
+    modified: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    directory: str
+    files: tuple[str, ...]
+    fetched: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the journal knows of one submission, besides itself."""
+
+    submission: Submission
+    answers: list[_Answer]
+    files: list[StoredFile]
+
+    @property
+    def state(self) -> str:
+        """Where it stands, as its sender is told."""
+        # Whether a person looks at it is no business of its sender.
+        held = self.submission.state is State.QUARANTINED
+        return (State.HELD if held else self.submission.state).value
+
+    @property
+    def modified(self) -> float:
+        """When the last thing happened to it, in seconds since the epoch."""
+        submission = self.submission
+        fetched = [answer.fetched or 0 for answer in self.answers]
+        moments = [submission.received_at, submission.verdict_at or 0, submission.closed_at or 0, *fetched]
+        return max(moments) / 1_000_000
+
+    @property
+    def fetched(self) -> int | None:
+        """When the last of its answers was fetched; None while one was not."""
+        moments = [answer.fetched for answer in self.answers]
+        return max((moment for moment in moments if moment is not None), default=None) if all(moments) else None
+
+
+class Status:
+    """The documents of every sender.  Every method reads the journal and may block on it.
+
+    Args:
+        journal: where everything is looked up.
+        zone: the day of ``today.json`` and every time are those of this zone.
+    """
+
+    def __init__(self, journal: Journal, zone: ZoneInfo) -> None:
+        self._journal = journal
+        self._zone = zone
+
+    def entries(self, sender: str) -> list[Entry]:
+        """What ``sender`` can list, with the sizes the documents have now."""
+        with self._journal.read() as connection:
+            known = _known(connection, sender, LISTED)
+            language = _language(connection, sender)
+            lists = {name: make(connection, sender) for name, make in self._lists().items()}
+        documents = {f"{one.submission.ticket}.json": self._ticket(one, language) for one in known}
+        found = documents | lists
+        return [Entry(name, len(document.data), document.modified) for name, document in sorted(found.items())]
+
+    def document(self, sender: str, name: str) -> Document | None:
+        """The document ``name`` of ``sender``, or None if there is none."""
+        with self._journal.read() as connection:
+            make = self._lists().get(name)
+            if make is not None:
+                return make(connection, sender)
+            if ticket := _TICKET.fullmatch(name):
+                known = _known(connection, sender, 1, ticket[1])
+                return self._ticket(known[0], _language(connection, sender)) if known else None
+            return _answer(connection, sender, name)
+
+    def _lists(self) -> dict[str, Callable[[Connection, str], Document]]:
+        return {TODAY: self._today, HISTORY: self._history}
+
+    # --- the documents
+
+    def _ticket(self, known: _Known, language: Language) -> Document:
+        facts = self._summary(known) | {
+            "findings": [
+                {"code": code, "text": _meaning(code, language), "detail": detail}
+                for code, detail in known.submission.findings
+            ],
+            "files": [asdict(file) for file in known.files],
+            "answers": [
+                {"directory": answer.directory, "files": answer.files, "fetched": self._when(answer.fetched)}
+                for answer in known.answers
+            ],
+        }
+        return Document(_json(facts), known.modified)
+
+    def _today(self, connection: Connection, sender: str) -> Document:
+        now = datetime.now(self._zone)
+        midnight = int(now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1_000_000)
+        known = [one for one in _known(connection, sender, ROWS) if one.submission.received_at >= midnight]
+        facts = {
+            "day": now.date().isoformat(),
+            "submissions": [self._summary(one) | {"answers": _names(one.answers)} for one in known],
+            "answers_not_fetched": _unfetched(connection, sender),
+        }
+        return Document(_json(facts), max((one.modified for one in known), default=midnight / 1_000_000))
+
+    def _history(self, connection: Connection, sender: str) -> Document:
+        known = _known(connection, sender, ROWS)
+        text = io.StringIO()
+        rows = csv.writer(text)
+        rows.writerow(_COLUMNS)
+        for one in known:
+            codes = " ".join(code for code, _ in one.submission.findings)
+            facts = self._summary(one) | {"codes": codes, "answers": " ".join(_names(one.answers))}
+            rows.writerow([facts[column] for column in _COLUMNS])
+        return Document(text.getvalue().encode(), max((one.modified for one in known), default=time.time()))
+
+    def _summary(self, known: _Known) -> dict[str, Any]:
+        submission = known.submission
+        return {
+            "ticket": submission.ticket,
+            "state": known.state,
+            "directory": submission.directory,
+            "name": submission.name,
+            "received": self._when(submission.received_at),
+            "verdict": self._when(submission.verdict_at),
+            "forms": submission.forms,
+            "fetched": self._when(known.fetched),
+        }
+
+    def _when(self, at: int | None) -> str | None:
+        return None if at is None else datetime.fromtimestamp(at // 1_000_000, self._zone).isoformat()
+
+
+def _json(facts: dict[str, Any]) -> bytes:
+    return json.dumps(facts, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def _names(given: Iterable[_Answer]) -> list[str]:
+    return [answer.files[0] for answer in given]
+
+
+def _meaning(code: str, language: Language) -> str:
+    digits = code.removeprefix("ACRF-")
+    return code_text(Code(digits), language) if digits in set(Code) else ""
+
+
+def _language(connection: Connection, sender: str) -> Language:
+    word = connection.execute(sa.select(senders.c.language).where(senders.c.number == sender)).scalar()
+    return Language(word) if word in set(Language) else Language.EN
+
+
+# --- looking things up
+
+
+def _known(connection: Connection, sender: str, limit: int, ticket: str | None = None) -> list[_Known]:
+    """The newest submissions of ``sender`` with their answers, newest first; only ``ticket`` if that is given."""
+    if ticket is None:
+        found = list(journal_of.search(connection, sender=sender, limit=limit))
+    else:
+        one = journal_of.load(connection, ticket)
+        found = [one] if one is not None and one.sender == sender else []
+    if not found:
+        return []
+    moments = [submission.received_at for submission in found]
+    mine = (submissions.c.sender == sender) & submissions.c.received_at.between(min(moments), max(moments))
+    given, received = _given(connection, sender, mine), _received(connection, mine)
+    return [_Known(one, given[one.ticket], received[one.ticket]) for one in found]
+
+
+def _received(connection: Connection, mine: sa.ColumnElement[bool]) -> dict[str, list[StoredFile]]:
+    received: dict[str, list[StoredFile]] = defaultdict(list)
+    query = (
+        sa.select(files.c.ticket, files.c.name, files.c.size, files.c.sha256)
+        .join(submissions, submissions.c.ticket == files.c.ticket)
+        .where(mine)
+        .order_by(files.c.ticket, files.c.name)
+    )
+    for ticket, *file in connection.execute(query):
+        received[ticket].append(StoredFile(*file))
+    return received
+
+
+def _given(connection: Connection, sender: str, mine: sa.ColumnElement[bool]) -> dict[str, list[_Answer]]:
+    """The answers to some submissions; a repeat has those of the first one."""
+    given: dict[str, list[_Answer]] = defaultdict(list)
+    ordinal = sa.func.coalesce(effects.c.facts["ordinal"].as_integer(), 1)
+    query = (
+        sa.select(effects.c.ticket, answers.c.directory, answers.c.prefix, answers.c.stem, _fetched_at())
+        .join(submissions, submissions.c.ticket == effects.c.ticket)
+        .join(answers, (answers.c.ticket == effects.c.facts["answer_of"].as_string()) & (answers.c.ordinal == ordinal))
+        .where(mine, effects.c.kind == "answer", answers.c.sender == sender)
+        .order_by(effects.c.number)
+    )
+    for ticket, directory, prefix, stem, fetched in connection.execute(query):
+        given[ticket].append(_Answer(directory, (f"{prefix}.{stem}", f"FS.{stem}", f"GO.{stem}"), fetched))
+    return given
+
+
+def _fetched_at() -> Any:
+    name = answers.c.prefix + "." + answers.c.stem
+    return (
+        sa.select(sa.func.max(events.c.at))
+        .where(
+            events.c.ticket == answers.c.ticket, events.c.name == FETCHED, events.c.facts["file"].as_string() == name
+        )
+        .scalar_subquery()
+    )
+
+
+def _unfetched(connection: Connection, sender: str) -> list[str]:
+    """The newest answers that nobody has fetched yet, by name, oldest first."""
+    query = (
+        sa.select(answers.c.prefix, answers.c.stem)
+        .join(submissions, submissions.c.ticket == answers.c.ticket)
+        .where(answers.c.sender == sender, submissions.c.sender == sender, _fetched_at().is_(None))
+        .order_by(submissions.c.received_at.desc())
+        .limit(LISTED)
+    )
+    return [f"{prefix}.{stem}" for prefix, stem in reversed(connection.execute(query).all())]
+
+
+def _answer(connection: Connection, sender: str, name: str) -> Document | None:
+    """One file of an answer that was made for ``sender``, whatever became of it in OUT."""
+    parts = _ANSWER.fullmatch(name)
+    if parts is None:
+        return None
+    query = (
+        sa.select(answers.c.ticket, answers.c.ordinal, submissions.c.verdict_at)
+        .join(submissions, submissions.c.ticket == answers.c.ticket)
+        .where(answers.c.stem == parts[2], answers.c.sender == sender)
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    data = dict(answer_files(made.load(connection, row[0], row[1]))).get(name)
+    return None if data is None else Document(data, (row[2] or 0) / 1_000_000)

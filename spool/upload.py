@@ -1,0 +1,155 @@
+"""An upload in progress: which bytes of it came, and may more come?
+
+A client has several requests under way and may send them in any order; SFTP knows no "end of file".  So the pieces are
+kept account of: an upload that has a gap is not whole, and of one that was cut only the bytes before its first gap can
+be gone on with.
+"""
+
+import os
+from bisect import bisect_left
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from spool.files import free_bytes
+from spool.mailbox import Mailbox, MailboxRefusal, Trouble
+from spool.quota import Quota
+
+_MAX_PIECES: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeLimits:
+    """``file_bytes``: largest upload; ``files``: most waiting in a directory; ``reserve``: free bytes to keep.
+
+    ``sender_bytes``: most that one sender may have waiting in its directories together.
+    """
+
+    file_bytes: int
+    files: int
+    reserve: int
+    sender_bytes: int = 4 * 1024**3
+
+
+def check_reserve(folder: Path, reserve: int) -> None:
+    """Refuse more bytes while the disk has fewer than ``reserve`` left: journal and answers need them.
+
+    Raises:
+        MailboxRefusal: it has.
+    """
+    if free_bytes(folder) < reserve:
+        raise MailboxRefusal(Trouble.FULL, "the gateway has no room left just now; try again later")
+
+
+class Extent:
+    """Which bytes are there: the first ``prefix`` ones, and pieces beyond a gap."""
+
+    def __init__(self, prefix: int = 0) -> None:
+        self.prefix = prefix
+        self._pieces: list[tuple[int, int]] = []
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is no gap."""
+        return not self._pieces
+
+    @property
+    def pieces(self) -> int:
+        """How many pieces there are beyond the first gap."""
+        return len(self._pieces)
+
+    def add(self, start: int, end: int) -> None:
+        """The bytes from ``start`` to ``end`` came."""
+        if start > self.prefix:
+            self._insert(start, end)
+            return
+        self.prefix = max(self.prefix, end)
+        while self._pieces and self._pieces[0][0] <= self.prefix:
+            self.prefix = max(self.prefix, self._pieces.pop(0)[1])
+
+    def _insert(self, start: int, end: int) -> None:
+        first = bisect_left(self._pieces, start, key=lambda piece: piece[1])
+        last = first
+        while last < len(self._pieces) and self._pieces[last][0] <= end:
+            start, end = min(start, self._pieces[last][0]), max(end, self._pieces[last][1])
+            last += 1
+        self._pieces[first:last] = [(start, end)]
+
+    def cut(self, size: int) -> None:
+        """Nothing from ``size`` on is there any more."""
+        self.prefix = min(self.prefix, size)
+        self._pieces = [(start, min(end, size)) for start, end in self._pieces if start < size]
+
+
+class Upload:
+    """An upload in progress; its bytes are nobody's until it is finished.
+
+    Args:
+        mailbox, name: what it is an upload of.
+        path: where its bytes are kept.
+        limits: what it may have.
+        quota: what its sender may have.
+        resume: go on with the bytes that are there instead of beginning anew.
+    """
+
+    def __init__(
+        self, mailbox: Mailbox, name: str, path: Path, limits: IntakeLimits, quota: Quota, *, resume: bool = False
+    ) -> None:
+        self.mailbox = mailbox
+        self.name = name
+        self.path = path
+        self._limits = limits
+        self._quota = quota
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | (0 if resume else os.O_TRUNC)
+        self.descriptor = os.open(path, flags, 0o640)
+        self.size = os.fstat(self.descriptor).st_size
+        self._extent = Extent(self.size)
+
+    @property
+    def prefix(self) -> int:
+        """How many bytes are there before the first gap."""
+        return self._extent.prefix
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is no gap."""
+        return self._extent.is_whole
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Put ``data`` at ``offset`` bytes, in whatever order a client with several requests under way sends them.
+
+        Raises:
+            MailboxRefusal: the file would be larger than allowed, its sender has too much waiting, or it comes in too
+                many pieces.
+        """
+        if not data:
+            return
+        end = offset + len(data)
+        if end > self._limits.file_bytes:
+            raise MailboxRefusal(Trouble.FULL, f"a file may have at most {self._limits.file_bytes} bytes (184)")
+        if end > self.size:
+            check_reserve(self.path.parent, self._limits.reserve)
+            self._quota.take(self.mailbox.sender, end - self.size)
+            self.size = end
+        if self._extent.pieces >= _MAX_PIECES and offset > self._extent.prefix:
+            raise MailboxRefusal(Trouble.DENIED, "this file comes in too many pieces; send it from beginning to end")
+        view = memoryview(data)
+        position = offset
+        while view:
+            written = os.pwrite(self.descriptor, view, position)
+            view, position = view[written:], position + written
+        self._extent.add(offset, end)
+
+    def truncate(self, size: int) -> None:
+        """Cut the upload to ``size`` bytes; never makes it longer."""
+        if size < self.size:
+            os.ftruncate(self.descriptor, size)
+            self._quota.give_back(self.mailbox.sender, self.size - size)
+            self.size = size
+            self._extent.cut(size)
+
+    def close(self) -> None:
+        """Give the descriptor back; harmless twice."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1

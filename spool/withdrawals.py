@@ -1,0 +1,32 @@
+"""Has the sender withdrawn a submission that has no verdict yet?
+
+A TD that comes while its set is gathered closes the set.  One that comes later is a submission of its own: it withdraws
+the sets of its sender, directory and stem that came before it and are still undecided.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from spool.submissions import OPEN_STATES, State, Submission
+from spool.tables import submissions
+
+
+def is_withdrawn(connection: Connection, submission: Submission) -> bool:
+    """Whether a TD came after ``submission``, itself no TD, that waits for its own verdict.
+
+    In the transaction that writes the verdict this is the last word: a TD that is taken later comes too late.
+    """
+    if submission.name.startswith("TD."):
+        return False
+    came_after = sa.tuple_(submissions.c.received_at, submissions.c.ticket) > sa.tuple_(
+        sa.literal(submission.received_at), sa.literal(submission.ticket)
+    )
+    query = sa.select(submissions.c.ticket).where(
+        submissions.c.sender == submission.sender,
+        submissions.c.directory == submission.directory,
+        submissions.c.stem == submission.stem,
+        submissions.c.name.startswith("TD.", autoescape=True),
+        submissions.c.state.in_((*OPEN_STATES, State.QUARANTINED)),
+        came_after,
+    )
+    return connection.execute(query.limit(1)).first() is not None

@@ -1,0 +1,97 @@
+"""Who may connect and who may stay, counted without a network."""
+
+import random
+
+import pytest
+
+from channels.sftp.admission import Admission, AdmissionLimits, Drops, drop_chance
+
+LIMITS = AdmissionLimits(start=10, rate=30, full=100)
+
+
+@pytest.mark.parametrize(
+    ("starting", "per_cent"), [(0, 0), (9, 0), (10, 30), (55, 65), (99, 99), (100, 100), (5_000, 100)]
+)
+def test_the_chance_to_be_dropped_grows_from_start_to_full(starting: int, per_cent: int) -> None:
+    """As sshd_config(5) says of MaxStartups 10:30:100."""
+    assert per_cent == drop_chance(starting, LIMITS)
+
+
+def admission(draw: int = 99) -> Admission:
+    """One whose every draw is ``draw``; 99 drops only at full."""
+    return Admission(lambda: draw)
+
+
+def test_luck_decides_between_start_and_full() -> None:
+    """The lowest draw is dropped from start on, the highest only at full."""
+    unlucky, lucky = admission(0), admission(99)
+    sources = [f"192.0.2.{number}" for number in range(120)]
+    limits = AdmissionLimits(start=10, rate=30, full=100, connections=1000)
+    assert 10 == sum(not unlucky.begin(source, source, limits) for source in sources)
+    assert 100 == sum(not lucky.begin(source, source, limits) for source in sources)
+
+
+def test_one_source_fills_nobody_elses_room() -> None:
+    """It has so many connections that have not logged in; what leaves or logs in makes room."""
+    limits = AdmissionLimits(source_starts=2)
+    door = admission()
+    assert [False, False, True, True] == [bool(door.begin(n, f"2001:db8::{n}", limits)) for n in range(1, 5)]
+    assert not door.begin("neighbour", "2001:db8:0:1::1", limits)
+    door.leave(1)
+    assert not door.begin(5, "2001:db8::5", limits)
+    assert not door.come_in(5, "user", limits)
+    assert not door.begin(6, "2001:db8::6", limits)
+
+
+def test_users_and_sources_have_so_many_connections() -> None:
+    """Each limit by itself; one that left is counted no more."""
+    limits = AdmissionLimits(user_sessions=2, source_sessions=3)
+    door = admission()
+    for guest in range(6):
+        assert not door.begin(guest, "192.0.2.1", limits)
+    assert not door.come_in(0, "first", limits)
+    assert not door.come_in(1, "first", limits)
+    assert "of this user" in door.come_in(2, "first", limits)
+    assert not door.come_in(3, "second", limits)
+    assert "from this address" in door.come_in(4, "third", limits)
+    door.leave(0)
+    assert not door.come_in(5, "first", limits)
+
+
+def test_nobody_comes_in_who_was_not_counted_or_twice() -> None:
+    """A guest is counted once, at the door."""
+    door = admission()
+    assert door.come_in("stranger", "user", LIMITS)
+    assert not door.begin("guest", "192.0.2.1", LIMITS)
+    assert not door.come_in("guest", "user", LIMITS)
+    assert door.come_in("guest", "user", LIMITS)
+
+
+def test_whatever_happens_the_counts_come_back_to_nothing() -> None:
+    """Ten thousand steps at random, then everybody leaves, some twice: there is room for as many as before."""
+    limits = AdmissionLimits(start=5, full=20, source_starts=3, connections=30, user_sessions=4, source_sessions=6)
+    chance = random.Random(5)
+    door = Admission(lambda: chance.randrange(100))
+    for _ in range(10_000):
+        guest = chance.randrange(60)
+        match chance.randrange(3):
+            case 0:
+                door.leave(guest)
+                door.begin(guest, f"192.0.2.{guest % 7}", limits)
+            case 1:
+                door.come_in(guest, f"user{guest % 5}", limits)
+            case _:
+                door.leave(guest)
+        assert door.starting <= limits.full
+    for guest in (*range(60), *range(60)):
+        door.leave(guest)
+    assert [False] * 3 + [True] == [bool(door.begin(n, "192.0.2.9", limits)) for n in range(4)]
+    assert not any(door.come_in(n, "user0", limits) for n in range(3))
+
+
+def test_what_happens_a_thousand_times_is_said_once_a_second() -> None:
+    """With how often it happened, so that no flood fills the log."""
+    drops = Drops()
+    said = [drops.count("full", at=number / 1000) for number in range(3001)]
+    assert [1, 1000, 1000, 1000] == [count for count in said if count]
+    assert 1 == drops.count("other", at=3.0)

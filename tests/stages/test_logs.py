@@ -1,0 +1,50 @@
+"""What reaches the log is one JSON line an event, without the libraries' tracebacks and quotations.
+
+In a process of its own, as a gateway and its commands are: tests share their loggers.
+"""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+SECRET = "a name that only a document says"
+
+CONFIGURED = "from gateway.logs import configure_logging; configure_logging('debug')"
+CAPPED = "from gateway.logs import cap_libraries; cap_libraries()"
+
+
+def said(prepare: str, *calls: str) -> list[str]:
+    """The lines on stderr after ``calls`` of the module ``logging``, in which ``fault`` is an exception."""
+    script = f"import logging\n{prepare}\nfault = ValueError({SECRET!r})\n" + "\n".join(calls)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return done.stderr.splitlines()
+
+
+@pytest.mark.parametrize("prepare", [CONFIGURED, CAPPED])
+def test_what_libraries_say_about_signatures_is_not_written(prepare: str) -> None:
+    """Whether logging is configured, as in the gateway, or not, as in its workers and commands."""
+    calls = (
+        f"logging.getLogger({logger!r}).{level}({SECRET!r}, exc_info=fault)"
+        for logger in ("pyhanko_certvalidator.revinfo.validate_crl", "pyhanko.sign", "signxml")
+        for level in ("info", "warning", "error")
+    )
+
+    assert [] == said(prepare, *calls)
+
+
+def test_of_an_exception_in_a_library_only_its_kind_is_written() -> None:
+    """On one line, as JSON."""
+    [line] = said(CONFIGURED, "logging.getLogger('asyncio').error('it failed', exc_info=fault, stack_info=True)")
+    event = json.loads(line)
+
+    assert ("it failed", "ValueError") == (event["event"], event["fault"])
+    assert SECRET not in line
+
+
+def test_an_event_without_an_exception_names_no_kind() -> None:
+    """Only what is there is written."""
+    [line] = said(CONFIGURED, "logging.getLogger('a.library').warning('a word')")
+
+    assert {"event", "level", "timestamp"} == json.loads(line).keys()
