@@ -24,7 +24,7 @@ from stdnum.be import ssn
 from stdnum.exceptions import InvalidComponent, ValidationError
 
 _WHITE_SPACE = " \t\r\n"
-_ELEVEN_DIGITS = re.compile("[0-9]{11}").fullmatch
+_INSS_DIGITS = 11
 _CHECK_DIGITS = "the check digits don't fit the digits before them"
 _NO_ESTABLISHMENT = frozenset({"9999999917", "9999999920"})
 
@@ -60,7 +60,7 @@ def check(kind: Kind, value: str) -> str:
 
     ``value`` is the text of the element as it stands in the document; white space around it doesn't count.
     """
-    if kind is Kind.INSS and _ELEVEN_DIGITS(value) and _is_common(value):
+    if kind is Kind.INSS and len(value) == _INSS_DIGITS and value.isdecimal() and value.isascii() and _is_common(value):
         return ""
     number = value.strip(_WHITE_SPACE)
     form = _FORMS[kind]

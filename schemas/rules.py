@@ -2,14 +2,14 @@
 
 A type names its rules (``rules`` in type.toml); each is a short function here, and those `OF_EVERY_TYPE` count for all
 that senders send. A rule is given the values of the elements it asks for, by their names and in their order, once for
-every form, and a set to remember things in from form to form. A schema has accepted the form already; what is no whole
+every form, and a memory that it keeps from form to form. A schema has accepted the form already; what is no whole
 number all the same counts as 0.
 
 Source: glossary of the DmfA, the errors named at each function. Check digits are `schemas.identifiers`'.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from typing import Final
@@ -30,7 +30,15 @@ _EMPLOYER: Final = ("NOSSRegistrationNbr", "NOSSLPARegistrationNbr", "CompanyID"
 
 _QUARTER_MONTHS: Final = 3
 
-Memory = set[int]
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a rule remembers of the forms of one file, in numbers as small as can be: a file may name many persons."""
+
+    seen: set[int] = field(default_factory=set)
+    same: dict[int, int] = field(default_factory=dict)
+
+
 Form = Mapping[str, Sequence[str]]
 Finds = Iterator[tuple[Field, Broken]]
 
@@ -67,8 +75,9 @@ def sequence_numbers(form: Form, _memory: Memory, _day: date) -> Finds:
     """00023-006: no two persons of a declaration have the same sequence number."""
     name = "NaturalPersonSequenceNbr"
     values = form.get(name, ())
+    numbers = _numbers(values)
     seen: set[int] = set()
-    for at, number in enumerate(_numbers(values)):
+    for at, number in enumerate(numbers) if len(set(numbers)) < len(numbers) else ():
         if number in seen:
             yield _broken("dmfa.sequence-numbers", "006", name, at, values[at])
         seen.add(number)
@@ -81,14 +90,20 @@ def inss_once(form: Form, memory: Memory, _day: date) -> Finds:
     """
     quarter = sum(_numbers(form.get("Quarter", ())[:1]))
     numbers = ((name, *_numbers(form[name][:1])) for name in _EMPLOYER if name in form)
-    # These numbers lie so far apart that a person added to one is not met among the persons of another.
+    # Far apart: a person added to the number of one employer is not met among the persons of another.
     whose = [hash((quarter, *number)) for number in numbers if number[1]]
+    employers = {memory.same.setdefault(employer, whose[0]) for employer in whose}
     values = form.get("INSS", ())
-    for at, person in enumerate(_numbers(values)):
-        keys = [employer + person for employer in whose if person]
-        if not memory.isdisjoint(keys):
+    persons = _numbers(values)
+    keys = [employer + person for employer in employers for person in persons if person]
+    if len(set(keys)) == len(keys) and memory.seen.isdisjoint(keys):
+        memory.seen.update(keys)
+        return
+    for at, person in enumerate(persons):
+        keys = [employer + person for employer in employers if person]
+        if not memory.seen.isdisjoint(keys):
             yield _broken("dmfa.inss-once", "006", "INSS", at, values[at])
-        memory.update(keys)
+        memory.seen.update(keys)
 
 
 def quarter_bounds(form: Form, _memory: Memory, day: date) -> Finds:

@@ -66,6 +66,7 @@ class Splitter:
 
     def __init__(self, *, prefixed: bool = False) -> None:
         self.root_tag = b""
+        self._root_end = b""
         self.forms = 0
         self.prefixed = prefixed
         self._mark = _MARK
@@ -93,6 +94,8 @@ class Splitter:
                 yield Finding(Code.XML_SYNTAX, "the root element's start tag is not at the beginning")
                 return
             self.root_tag = opening[1]
+            name = _NAME.match(self.root_tag)
+            self._root_end = b"</%s>" % (name[1] if name else b"")
             self._forget(opening.end())
         self._mark = self._how_marked()
         yield from self._scan()
@@ -115,8 +118,7 @@ class Splitter:
 
     def alone(self, form: bytes) -> bytes:
         """A document, in the encoding of the whole but without saying so, whose root holds just this form."""
-        name = _NAME.match(self.root_tag)
-        return b"%s%s</%s>" % (self.root_tag, form, name[1] if name else b"")
+        return b"".join((self.root_tag, form, self._root_end))
 
     def _how_marked(self) -> re.Pattern[bytes]:
         if self.prefixed:

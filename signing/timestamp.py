@@ -11,6 +11,7 @@ Dates and digests alone: what a time means for a signature is ``signing.times``'
 import hashlib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,7 +34,14 @@ _STRICT = Policy(leniencies=frozenset())
 _GEN_TIME = re.compile(rb"(\d{14})(?:\.(\d{0,8}[1-9]))?Z")
 
 
-def verify_stamp(stamp: Stamp, authorities: Authorities, at: datetime, use: Use | None = None) -> datetime | Fault:
+def verify_stamp(
+    stamp: Stamp,
+    authorities: Authorities,
+    at: datetime,
+    use: Use | None = None,
+    *,
+    later_revocation_counts: bool = False,
+) -> datetime | Fault:
     """The time that a timestamp proves, in UTC.
 
     Args:
@@ -41,6 +49,7 @@ def verify_stamp(stamp: Stamp, authorities: Authorities, at: datetime, use: Use 
         authorities: the accepted ones; those that issue timestamps count
         at: the moment at which the timestamp authority's certificate must be good, with its time zone
         use: for which environment and message type; None asks no authority about them
+        later_revocation_counts: whether an authority is refused whose certificate was revoked after that moment
 
     Returns:
         the time, or a fault: TIMESTAMP if the token proves nothing to anybody, else the reason why no accepted
@@ -53,8 +62,9 @@ def verify_stamp(stamp: Stamp, authorities: Authorities, at: datetime, use: Use 
     if isinstance(read, Fault):
         return read
     parts, gen_time = read
-    use = use or Use()
-    accepted = path.judge(parts.certificate.dump(), authorities, at, Use(use.environment, use.purpose, timestamps=True))
+    stamping = replace(use or Use(), timestamps=True)
+    der = parts.certificate.dump()
+    accepted = path.judge(der, authorities, at, stamping, later_revocation_counts=later_revocation_counts)
     return accepted if isinstance(accepted, Fault) else gen_time
 
 

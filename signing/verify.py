@@ -168,7 +168,13 @@ def _stamped_at(proven: Proven, question: _Question) -> tuple[datetime, ...] | F
     """The times that accepted timestamps prove."""
     proved: list[datetime] = []
     for stamp in proven.stamps:
-        moment = timestamp.verify_stamp(stamp, question.authorities, question.at, question.use)
+        moment = timestamp.verify_stamp(
+            stamp,
+            question.authorities,
+            question.at,
+            question.use,
+            later_revocation_counts=question.policy.later_revocation_counts,
+        )
         if isinstance(moment, datetime):
             proved.append(moment)
         elif moment.reason is Reason.TIMESTAMP:

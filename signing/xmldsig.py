@@ -27,7 +27,7 @@ from signing.evidence import Fault, Format, Proven, Reason
 from signing.layout import decode
 from signing.policy import Policy
 from signing.xades import Claims
-from signing.xmlshape import DS, ENVELOPED, Parts, Reference
+from signing.xmlshape import DS, ENVELOPED, PSS, Parts, Reference
 
 
 def examine_enveloped(data: Path, policy: Policy) -> Proven | Fault:
@@ -156,6 +156,8 @@ def _read(document: bytes, policy: Policy) -> _Signature | Fault:
     certificate = _signer(parts, policy)
     if isinstance(certificate, Fault):
         return certificate
+    if not _is_for(certificate, parts.method):
+        return Fault(Reason.ALGORITHM, "The signer's key is for RSA-PSS alone, or for PSS with another digest.")
     if parts.extra is None:
         return _Signature(document, parts, 0, certificate, None)
     claims = xades.read(parts, certificate, policy)
@@ -174,6 +176,15 @@ def _signer(parts: Parts, policy: Policy) -> bytes | Fault:
         return Fault(Reason.NO_CERTIFICATE, "There is not exactly one signer's certificate in the signature.")
     checked = check_signer(signers[0], policy)
     return checked if isinstance(checked, Fault) else signers[0]
+
+
+def _is_for(certificate: bytes, method: str) -> bool:
+    """Whether a key that is for PSS alone, perhaps with one digest (RFC 4055, 1.2 and 3.1), is used so."""
+    algorithm = asn1.Certificate.load(certificate, strict=True).public_key["algorithm"]
+    if algorithm["algorithm"].native != "rsassa_pss":
+        return True
+    demanded = algorithm["parameters"].native
+    return bool(PSS.fullmatch(method)) and (not demanded or demanded["hash_algorithm"]["algorithm"] in method)
 
 
 class _Verifier(XMLVerifier):

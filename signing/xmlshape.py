@@ -34,6 +34,7 @@ ENVELOPED = f"{DS}enveloped-signature"
 SPACE = " \t\r\n"
 _MORE = "http://www.w3.org/2001/04/xmldsig-more#"
 _PSS = "http://www.w3.org/2007/05/xmldsig-more#"
+PSS = re.compile(f"{re.escape(_PSS)}sha[0-9]+-rsa-MGF1")
 _ENC = "http://www.w3.org/2001/04/xmlenc#"
 _METHODS = frozenset(
     {f"{_MORE}{key}-sha{bits}" for key in ("rsa", "ecdsa") for bits in (256, 384, 512)}

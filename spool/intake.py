@@ -16,13 +16,13 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from schemas.filename import is_safe
 from spool import leftovers
-from spool.files import free_bytes, make_folder, move_durably, size_of, sync_folder
+from spool.files import free_bytes, give_name, make_folder, move_durably, size_of, sync_folder
 from spool.layout import Layout
 from spool.mailbox import INBOXES, Entry, Mailbox, MailboxRefusal, Room, Trouble, bad_name, entry_of
 from spool.quota import Quota
@@ -111,7 +111,7 @@ class Intake(Layout):
             raise MailboxRefusal(Trouble.DENIED, words)
         os.fsync(upload.descriptor)
         with self.locked(upload.mailbox):
-            self._place(upload.mailbox.sender, upload.path, self._path(upload.mailbox, upload.name))
+            self._place(upload.mailbox.sender, upload.path, self._path(upload.mailbox, upload.name), give_name)
             self._forget(upload)
 
     def set_aside(self, upload: Upload) -> None:
@@ -156,7 +156,7 @@ class Intake(Layout):
                 raise MailboxRefusal(Trouble.MISSING, "no such file")
             self._drop(mailbox, self._growing(mailbox, new))
             if old != new:
-                self._place(mailbox.sender, source, self._path(mailbox, new))
+                self._place(mailbox.sender, source, self._path(mailbox, new), move_durably)
                 _drop_if_empty(source.parent)
 
     def remove(self, mailbox: Mailbox, name: str) -> None:
@@ -257,12 +257,12 @@ class Intake(Layout):
             raise MailboxRefusal(Trouble.FULL, "too many files are waiting in this directory; send their GO first")
         self._room[mailbox] -= 1
 
-    def _place(self, sender: str, source: Path, target: Path) -> None:
+    def _place(self, sender: str, source: Path, target: Path, move: Callable[[Path, Path], None]) -> None:
         # Patience is counted from the moment a file has its name, not from its last byte.
         os.utime(source)
         make_folder(target.parent)
         replaced = size_of(target)
-        move_durably(source, target)
+        move(source, target)
         self._quota.give_back(sender, replaced)
 
     def _drop(self, mailbox: Mailbox, path: Path) -> bool:

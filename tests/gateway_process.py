@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import re
 import select
 import signal
 import subprocess
@@ -29,13 +30,19 @@ from tests.authority import Credential, Pki
 
 SENDER: Final = "123456"
 USER: Final = "payroll01"
-THREE_FORMS: Final = Path(schemas.__file__).with_name("dimona") / "samples" / "valid_three_forms.xml"
+_SAMPLE: Final = Path(schemas.__file__).with_name("dimona") / "samples" / "valid_three_forms.xml"
+_CREATED: Final = re.compile(rb"(?<=<FormCreationDate>)[0-9-]+")
 _SECONDS: Final = 60.0
 
 
 def today() -> str:
     """The day that file names carry."""
     return datetime.now(ZoneInfo("Europe/Brussels")).strftime("%Y%m%d")
+
+
+def three_forms() -> bytes:
+    """A valid document of three declarations that were made today; older ones would earn a warning one day."""
+    return _CREATED.sub(datetime.now(ZoneInfo("Europe/Brussels")).date().isoformat().encode(), _SAMPLE.read_bytes())
 
 
 @dataclass
@@ -116,7 +123,7 @@ class Site:
     def write_set(self, stem: str, data: bytes | None = None, signer: Credential | None = None) -> list[str]:
         """Write FI, FS and GO of a set of one part into ``work``; answers their names, GO last."""
         names = [f"FI.{stem}.1.1", f"FS.{stem}.1.1", f"GO.{stem}.1"]
-        (self.work / names[0]).write_bytes(THREE_FORMS.read_bytes() if data is None else data)
+        (self.work / names[0]).write_bytes(three_forms() if data is None else data)
         (self.work / names[1]).write_bytes(self.sign(names[0], signer))
         (self.work / names[2]).touch()
         return names

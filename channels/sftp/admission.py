@@ -2,11 +2,12 @@
 
 Connections that have not logged in are dropped at random before there are too many, as OpenSSH does (sshd_config,
 MaxStartups ``start:rate:full``): from ``start`` on with a chance of ``rate`` per cent, growing to all of them at
-``full``.  Besides, one source may have only so many of them, so that one flooder fills nobody else's room.  All is
+``full``.  Besides, one source may have only so many of them, so that one flooder fills nobody else's room; and sources
+that somebody has logged in from have room of their own, which all the strangers of the world don't fill.  Everything is
 counted on the one event loop, in the step that also decides: a limit cannot be passed by coming twice at once.
 """
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final
@@ -14,11 +15,15 @@ from typing import Final
 from channels.sources import counted_as
 
 _A_SECOND: Final = 1.0
+_REMEMBERED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionLimits:
-    """How many connections there may be; ``rate`` in per cent, the others are numbers of connections."""
+    """How many connections there may be; ``rate`` in per cent, the others are numbers of connections.
+
+    ``start``, ``full`` and ``source_starts`` are for those that have not logged in, the others for those that have.
+    """
 
     start: int = 50
     rate: int = 30
@@ -44,6 +49,8 @@ class Admission:
     def __init__(self, draw: Callable[[], int]) -> None:
         self._draw = draw
         self._starting: dict[Hashable, str] = {}
+        self._strangers: set[Hashable] = set()
+        self._known: OrderedDict[str, None] = OrderedDict()
         self._inside: dict[Hashable, tuple[str, str]] = {}
         self._starts: Counter[str] = Counter()
         self._users: Counter[str] = Counter()
@@ -59,10 +66,12 @@ class Admission:
         place = counted_as(source)
         if self._starts[place] >= limits.source_starts:
             return "too many connections from this address that have not logged in"
-        if len(self._starting) + len(self._inside) >= limits.connections:
+        if len(self._inside) >= limits.connections:
             return "too many connections"
-        if self._draw() < drop_chance(len(self._starting), limits):
+        if self._is_full(place, limits):
             return "too many connections that have not logged in"
+        if place not in self._known:
+            self._strangers.add(guest)
         self._starting[guest] = place
         self._starts[place] += 1
         return ""
@@ -72,6 +81,8 @@ class Admission:
         place = self._starting.get(guest)
         if place is None:
             return "not one of ours"
+        if len(self._inside) >= limits.connections:
+            return "too many connections"
         if self._users[username] >= limits.user_sessions:
             return "too many connections of this user"
         if self._sources[place] >= limits.source_sessions:
@@ -80,6 +91,7 @@ class Admission:
         self._inside[guest] = (username, place)
         self._users[username] += 1
         self._sources[place] += 1
+        self._remember(place)
         return ""
 
     def leave(self, guest: Hashable) -> None:
@@ -89,7 +101,19 @@ class Admission:
         _take_one(self._users, username)
         _take_one(self._sources, place)
 
+    def _is_full(self, place: str, limits: AdmissionLimits) -> bool:
+        if place in self._known:
+            return len(self._starting) - len(self._strangers) >= limits.full
+        return self._draw() < drop_chance(len(self._strangers), limits)
+
+    def _remember(self, place: str) -> None:
+        self._known[place] = None
+        self._known.move_to_end(place)
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+
     def _no_longer_starting(self, guest: Hashable) -> None:
+        self._strangers.discard(guest)
         _take_one(self._starts, self._starting.pop(guest, ""))
 
 

@@ -98,15 +98,17 @@ class Guest(asyncssh.SSHServer):
         self.dismiss("log-in took too long")
 
     def stay(self) -> None:
-        """Let the client be until it has done nothing for too long."""
-        limit = self._porch.settings.idle_timeout
-        if self.visit is None:
-            return
+        """Let the client be until it has done nothing for too long, from now on."""
         if self._timer is not None:
             self._timer.cancel()
-        left = limit - self.visit.idle_for
+        self._timer = asyncio.get_running_loop().call_later(self._porch.settings.idle_timeout, self._watch)
+
+    def _watch(self) -> None:
+        if self.visit is None:
+            return
+        left = self._porch.settings.idle_timeout - self.visit.idle_for
         if left <= 0:
             _log.info("sftp.idle", source=self.visit.source)
             self.dismiss("nothing was asked for too long")
             return
-        self._timer = asyncio.get_running_loop().call_later(left, self.stay)
+        self._timer = asyncio.get_running_loop().call_later(left, self._watch)

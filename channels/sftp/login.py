@@ -130,6 +130,8 @@ class Login(Guest):
                 return True
             case Answer.WRONG:
                 self._reason = "wrong password"
+                # It is counted already; many clients offer keys first, whatever is wanted.
+                self._suspects.discard(username)
             case Answer.LOCKED:
                 self._reason = "locked out"
             case Answer.CHANGE:

@@ -52,8 +52,8 @@ def _guarded(answer: Answerer) -> Answerer:
         except PacketDecodeError:
             raise
         except Exception as error:  # the last place before asyncssh would send the text of it to the client
-            if isinstance(error, MailboxRefusal) and error.trouble is Trouble.FULL:
-                requests.tree.share.tell(error.words)
+            if isinstance(error, MailboxRefusal):
+                requests.note(error)
             raise told(error) from None
 
     return guarded
@@ -84,6 +84,13 @@ class Requests(SFTPServerHandler):
     def open_handles(self) -> int:
         """How many files and directories are open."""
         return len(self._file_handles) + len(self._dir_handles)
+
+    def note(self, refusal: MailboxRefusal) -> None:
+        """Log what the sender was refused with; to ask for what is not there is nothing worth it."""
+        if refusal.trouble is Trouble.FULL:
+            self.tree.share.tell(refusal.words)
+        elif refusal.trouble is not Trouble.MISSING:
+            self.tree.share.refuse(refusal.words)
 
     async def serve(self) -> None:
         """Answer until the client goes; whatever happens, nothing stays open."""

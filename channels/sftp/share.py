@@ -17,6 +17,7 @@ _log = structlog.get_logger()
 
 _BURST: Final = 10
 _QUIET: Final = 60.0
+_REMEMBERED: Final = 100
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -76,10 +77,21 @@ class Share:
 
     def tell(self, limit: str) -> None:
         """Log that the sender has reached a limit, each limit once a minute."""
-        now = time.monotonic()
-        if now - self._told.get(limit, -_QUIET) >= _QUIET:
-            self._told = {words: at for words, at in self._told.items() if now - at < _QUIET} | {limit: now}
+        if self._is_news(limit):
             _log.warning("sftp.limit.reached", sender=self.sender, limit=limit)
+
+    def refuse(self, words: str) -> None:
+        """Log what the sender was refused with, the same words once a minute."""
+        if self._is_news(words):
+            _log.info("sftp.refused", sender=self.sender, words=words)
+
+    def _is_news(self, words: str) -> bool:
+        now = time.monotonic()
+        self._told = {told: at for told, at in self._told.items() if now - at < _QUIET}
+        if words in self._told or len(self._told) >= _REMEMBERED:
+            return False
+        self._told[words] = now
+        return True
 
 
 class Shares:

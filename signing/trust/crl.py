@@ -101,6 +101,11 @@ class RevocationList:
         """What the list is limited to; None for nothing."""
         return _value(self._extensions, x509.IssuingDistributionPoint) if self._extensions is not None else None
 
+    @cached_property
+    def is_indirect(self) -> bool:
+        """Whether its lines may be about certificates of other issuers."""
+        return self._extensions is None or bool(self.scope and self.scope.indirect_crl)
+
     def is_signed_by(self, issuer: x509.Certificate) -> bool:
         """Whether the issuer's key made the list; neither names nor key usage are looked at."""
         der = issuer.tbs_certificate_bytes

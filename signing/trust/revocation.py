@@ -120,6 +120,11 @@ def _on_lists(question: Question) -> Iterator[Finding]:
         line = each.find(certificate.serial_number)
         made, relied = each.dates.this_update, (each.digest,)
         yield Revoked(made, relied, line.revoked_at, line.for_good) if line else Good(made, relied)
+    # A list that doesn't say that it has deltas may have one all the same: somebody put it there. What such a delta
+    # revokes is revoked; what it takes back isn't heard.
+    for each in mine:
+        if complete and each.is_delta and not each.is_indirect and (line := each.find(certificate.serial_number)):
+            yield Revoked(each.dates.this_update, (each.digest,), line.revoked_at, line.for_good)
 
 
 def _fault(revoked: Revoked, *, is_signer: bool) -> Fault:

@@ -44,7 +44,9 @@ def _samples(kind: MessageType) -> list[Path]:
 @pytest.mark.parametrize("kind", _TYPES, ids=lambda kind: kind.root)
 def test_content_gets_the_codes_that_a_gateway_gives_it(kind: MessageType, tmp_path: Path) -> None:
     """Every sample of every type, valid and invalid, judged by the command and as a worker does it."""
-    rules = ContentRules(kind.purpose, Limits(max_bytes=35 * 1024**2, max_forms=20_000), TODAY.date())
+    (tmp_path / "types").mkdir()
+    limits = Limits(max_bytes=35 * 1024**2, max_forms=20_000)
+    rules = ContentRules(kind.purpose, limits, TODAY.date(), tmp_path / "types")
     tail = "" if kind.purpose in {"AOAT", "WECH", "ZIMA"} else ".1.1"
     expected = {}
     for number, sample in enumerate(_samples(kind), start=1):

@@ -14,7 +14,7 @@ import schemas
 from gateway.parties import SignatureProfile
 from tests.answers import fetch, listing, only_answer
 from tests.authority import Pki
-from tests.gateway_process import SENDER, THREE_FORMS, USER, GatewayProcess, Site, today
+from tests.gateway_process import SENDER, USER, GatewayProcess, Site, three_forms, today
 
 _DIMONA = Path(schemas.__file__).with_name("dimona") / "Dimona_20231.xsd"
 
@@ -37,7 +37,7 @@ def test_an_accepted_file_is_acknowledged_and_every_declaration_forwarded(site: 
 
     assert (f"GO.{stem}.1", ticket, "1", ()) == (answer.file_name, answer.ticket, answer.result, answer.codes)
     assert [f"{ticket}-00000{form}" for form in (1, 2, 3)] == [message["message_id"] for message in messages]
-    digest = hashlib.sha256(THREE_FORMS.read_bytes()).hexdigest()
+    digest = hashlib.sha256(three_forms()).hexdigest()
     schema = etree.XMLSchema(etree.parse(_DIMONA))
     for form, message in enumerate(messages, 1):
         document = etree.fromstring(message["body"].encode())
@@ -91,7 +91,7 @@ def test_an_xml_signature_beside_the_data_is_as_good_as_cms(site: Site, gateway:
     """FS may hold an XML signature whose reference names the FI file."""
     names = site.write_set(f"DIMN.{SENDER}.{today()}.00001.R")
     signature = XMLSigner(method=methods.detached, signature_algorithm="ecdsa-sha256").sign(
-        THREE_FORMS.read_bytes(),
+        three_forms(),
         key=site.signer.key.read_bytes(),
         cert=site.signer.certificate.read_text(),
         reference_uri=names[0],
@@ -108,7 +108,7 @@ def test_a_sender_may_sign_inside_the_fi(site: Site, gateway: GatewayProcess, pk
     site.add_sender("654321", "payroll02", SignatureProfile.ENVELOPED, signer)
     stem = f"DIMN.654321.{today()}.00001.R"
     signed = XMLSigner(method=methods.enveloped, c14n_algorithm="http://www.w3.org/2001/10/xml-exc-c14n#").sign(
-        etree.fromstring(THREE_FORMS.read_bytes()),
+        etree.fromstring(three_forms()),
         key=signer.key.read_bytes(),
         cert=signer.certificate.read_text(),
     )
@@ -158,7 +158,7 @@ def test_two_parts_are_one_submission(site: Site, gateway: GatewayProcess) -> No
     """A set of two FI and two FS gets one acknowledgement; its declarations are counted through."""
     stem = f"DIMN.{SENDER}.{today()}.00001.R"
     for part in ("2.1", "2.2"):
-        (site.work / f"FI.{stem}.{part}").write_bytes(THREE_FORMS.read_bytes())
+        (site.work / f"FI.{stem}.{part}").write_bytes(three_forms())
         (site.work / f"FS.{stem}.{part}").write_bytes(site.sign(f"FI.{stem}.{part}"))
     (site.work / f"GO.{stem}.2").touch()
     names = [f"{prefix}.{stem}.2.{part}" for part in (1, 2) for prefix in ("FI", "FS")]

@@ -5,7 +5,6 @@ import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import count
 
 import pytest
@@ -20,11 +19,10 @@ from spool.journal import open_journal
 from spool.tables import events, submissions
 from tests.answers import Answer, Told, both_answers, download, listing, read_notification
 from tests.authority import Credential, Pki
-from tests.gateway_process import SENDER, THREE_FORMS, USER, GatewayProcess, Site, make_test_site, running, today
+from tests.gateway_process import SENDER, USER, GatewayProcess, Site, make_test_site, running, three_forms, today
 
 _MADE = re.compile(rb"(?<=<FormCreationDate>)[^<]*")
-_TODAY = datetime.strptime(today(), "%Y%m%d").date().isoformat().encode()  # noqa: DTZ007 - a day, and no time of it
-_GOOD = _MADE.sub(_TODAY, THREE_FORMS.read_bytes())
+_GOOD = three_forms()
 _BAD_INSS = b"00000000001"
 _NUMBERS = count(200001)
 

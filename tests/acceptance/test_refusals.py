@@ -9,7 +9,7 @@ import pytest
 from gateway.parties import SignatureProfile
 from tests.answers import fetch, listing
 from tests.authority import Credential, Pki
-from tests.gateway_process import SENDER, THREE_FORMS, GatewayProcess, Site, make_test_site, running, today
+from tests.gateway_process import SENDER, GatewayProcess, Site, make_test_site, running, three_forms, today
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ class Refusal(NamedTuple):
     leave_out: tuple[str, ...] = ()
 
 
-_GOOD = THREE_FORMS.read_bytes()
+_GOOD = three_forms()
 
 REFUSALS = {
     "another sender's number": Refusal("DIMN.111111.{}.00010.R", ("ACRF-108",)),

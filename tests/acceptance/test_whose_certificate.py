@@ -14,7 +14,7 @@ from tests.answers import fetch, listing
 from tests.authority import Credential, Pki
 from tests.command_line import done, typed
 from tests.eid import issue_eid, national_number
-from tests.gateway_process import SENDER, THREE_FORMS, GatewayProcess, Site, make_test_site, running, today
+from tests.gateway_process import SENDER, GatewayProcess, Site, make_test_site, running, three_forms, today
 
 Busy = tuple[Site, GatewayProcess]
 _NUMBER = national_number("850412", "997")
@@ -191,7 +191,7 @@ def test_a_format_that_a_sender_may_not_use_is_refused(busy: Busy, pki: Pki) -> 
     refused, accepted = (signed(site, "888888", number, signer) for number in ("00001", "00002"))
     for names in (refused, accepted):
         root = XMLSigner(method=Method.detached).sign(
-            THREE_FORMS.read_bytes(),
+            three_forms(),
             key=signer.key.read_bytes(),
             cert=signer.certificate.read_text(),
             reference_uri=names[0],

@@ -97,6 +97,21 @@ def departures(house: House) -> Callable[[int], Awaitable[None]]:
     return wait
 
 
+async def test_a_flood_from_everywhere_harms_nobody_who_was_here_before(tmp_path: Path) -> None:
+    """With as many sources as connections; strangers find no room meanwhile, and are told so."""
+    limits = AdmissionLimits(start=20, rate=50, full=40)
+    async with open_house(tmp_path / "house", admission=limits) as house:
+        assert await house.lets_in()
+        sources = [f"127.0.{1 + number // 200}.{2 + number % 200}" for number in range(FLOOD)]
+        flood = await asyncio.gather(*(half_open(house, source) for source in sources))
+        await _sorted_out(flood, limits.full)
+        async with house.client() as client, client.open(f"/IN/{FI}", "w") as file:
+            await file.write("data")
+        assert 0 == (await house.sftp("ls")).status
+        for _, writer in flood:
+            writer.close()
+
+
 async def test_who_is_turned_away_is_told_why(tmp_path: Path) -> None:
     """In a message of the protocol, after our version and nothing else."""
     limits = AdmissionLimits(source_starts=1)

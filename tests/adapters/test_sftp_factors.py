@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from channels.ports import Account, Answer, Attempt, Authentication, TooManyAtOnceError, Verdict
 from channels.sftp.login import Login
-from gateway import accounts
+from gateway import accounts, defender
 from gateway.registrations import Period
 from spool.journal import Journal, now
 from tests.adapters import sftp_door
@@ -132,6 +132,19 @@ async def test_the_key_of_another_user_is_no_first_proof(gatehouse: tuple[House,
     register.add("keyholder02", Authentication.KEY, stranger)
     assert not await house.lets_in(BOTH, keys=[stranger], password=PASSWORD)
     assert await house.lets_in("keyholder02", keys=[stranger])
+
+
+async def test_keys_that_were_offered_before_a_wrong_password_are_no_second_failure(
+    gatehouse: tuple[House, Register],
+) -> None:
+    """Many clients offer every key they have first; before a right password they are none."""
+    house, register = gatehouse
+    assert not await house.lets_in(WORD, password=NEW_PASSWORD)
+    assert await house.lets_in(BOTH, password=PASSWORD)
+    await house.door.close()
+    with register.journal.read() as connection:
+        counted = {(row.username, row.source): row.failures for row in defender.all_failures(connection)}
+    assert {(WORD, "127.0.0.1"): 1, (WORD, ""): 1, ("", "127.0.0.1"): 1} == counted
 
 
 # --- passwords that have to be changed

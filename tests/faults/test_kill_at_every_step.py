@@ -12,7 +12,7 @@ from spool.journal import open_journal
 from tests.answers import both_answers, listing, only_answer
 from tests.broker import Broker
 from tests.faults.halting import STEPS
-from tests.gateway_process import SENDER, THREE_FORMS, GatewayProcess, Site, running, today
+from tests.gateway_process import SENDER, GatewayProcess, Site, running, three_forms, today
 
 _EMBEDDED = [step for step in STEPS if "embedded queue" in step]
 _WITH_ANOMALIES = [*STEPS][[*STEPS].index("anomalies found") : [*STEPS].index("placing of both answers recorded") + 1]
@@ -112,7 +112,7 @@ def test_killed_at_any_step_each_declaration_is_once_in_the_embedded_queue(site:
 @pytest.mark.parametrize("step", _WITH_ANOMALIES)
 def test_killed_at_any_step_a_refused_file_has_each_of_its_two_answers_once(site: Site, step: str) -> None:
     """The acknowledgement and the notification are there, whole, under one name each, and nothing waits."""
-    names = site.write_set(_STEM, THREE_FORMS.read_bytes().replace(b">SU<", b">XX<"))
+    names = site.write_set(_STEM, three_forms().replace(b">SU<", b">XX<"))
     halting = GatewayProcess(site, "tests.faults.halting", step).ready()
     site.sftp("cd IN", *(f"put {name}" for name in names))
     try:

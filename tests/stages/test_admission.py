@@ -43,6 +43,32 @@ def test_one_source_fills_nobody_elses_room() -> None:
     assert not door.begin(6, "2001:db8::6", limits)
 
 
+def test_strangers_do_not_fill_the_room_of_those_who_have_been_here() -> None:
+    """However many they are, a source that somebody has logged in from gets in; but it has a limit too."""
+    limits = AdmissionLimits(start=5, full=10, source_starts=1000)
+    door = admission(0)
+    assert not door.begin("regular", "192.0.2.1", limits)
+    assert not door.come_in("regular", "user", limits)
+    door.leave("regular")
+    strangers = [door.begin(n, f"198.51.100.{n}", limits) for n in range(50)]
+    assert 5 == strangers.count("")
+    regulars = [door.begin(f"regular {n}", "192.0.2.1", limits) for n in range(50)]
+    assert 10 == regulars.count("")
+    assert door.begin("another", "203.0.113.1", limits)
+
+
+def test_those_who_are_in_are_counted_apart() -> None:
+    """Whoever has not logged in takes no room from them; and their limit is none for one who comes twice at once."""
+    limits = AdmissionLimits(start=5, full=10, connections=2)
+    door = admission()
+    for guest in range(4):
+        assert not door.begin(guest, f"192.0.2.{guest}", limits)
+    assert ["", "", "too many connections", "too many connections"] == [
+        door.come_in(guest, f"user{guest}", limits) for guest in range(4)
+    ]
+    assert "too many connections" == door.begin("late", "192.0.2.9", limits)
+
+
 def test_users_and_sources_have_so_many_connections() -> None:
     """Each limit by itself; one that left is counted no more."""
     limits = AdmissionLimits(user_sessions=2, source_sessions=3)

@@ -111,14 +111,14 @@ def test_the_forms_of_every_sample_are_those_of_a_tree(sample: Sample) -> None:
 @pytest.mark.parametrize("prefix", ["g:", "é:", "a.b-c_1:"])
 def test_prefixed_forms_are_found_where_a_root_has_a_namespace(prefix: str) -> None:
     """By any prefix or none, nested ones too, at any chunking."""
-    inner = f"<{prefix}Form><Form/></{prefix}Form>"
-    name = prefix[:-1]
-    content = f'<{prefix}R xmlns:{name}="urn:g" xmlns="urn:g"><{prefix}Form>{inner}</{prefix}Form><Form/></{prefix}R>'.encode()
+    first = f"<{prefix}Form><{prefix}Form><Form/></{prefix}Form></{prefix}Form>"
+    root = f'{prefix}R xmlns:{prefix[:-1]}="urn:g" xmlns="urn:g"'
+    content = f"<{root}>{first}<Form/></{prefix}R>".encode()
     head = content.index(b">") + 1
     for cuts in ([], list(range(head, len(content)))):
         forms, finding = split(content, cuts, prefixed=True)
         assert finding is None
-        assert [len(form.content) for form in forms] == [len(f"<{prefix}Form>{inner}</{prefix}Form>".encode()), 7]
+        assert [len(form.content) for form in forms] == [len(first.encode()), 7]
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_a_bomb_is_refused_before_it_is_read(name: str) -> None:
     stream = Stream(BOMBS[name][0])
     codes(io.BufferedReader(stream))
     whole = sum(map(len, BOMBS[name][0]())) if name in READ_ON else 0
-    assert stream.given < (4 * whole if name in READ_ON else 6 * MB)
+    assert stream.given < (4 * whole if name in READ_ON else 8 * MB)
 
 
 def forms(count: int) -> Iterator[bytes]:

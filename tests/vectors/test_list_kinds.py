@@ -141,6 +141,22 @@ def test_a_delta_older_than_the_complete_list(tmp_path: Path) -> None:
     assert Reason.REVOKED is network.judge(tmp_path, complete(network, entry(network.signer), number=7), old)[0]
 
 
+def test_a_delta_that_the_list_does_not_announce(tmp_path: Path) -> None:
+    """Revoked and good: somebody put it there, so what it revokes is revoked; what it takes back isn't heard."""
+    for folder in ("revoked", "lifted", "good"):
+        (tmp_path / folder).mkdir()
+    network = Network()
+    line = entry(network.signer)
+    lifted = entry(network.signer, reason(x509.ReasonFlags.remove_from_crl))
+
+    def silent(*lines: x509.RevokedCertificate) -> List:
+        return List(network.issuing, lines, this_update=now() - DAY, extensions=[numbered(5)])
+
+    assert Reason.REVOKED is network.judge(tmp_path / "revoked", silent(), delta(network, line))[0]
+    assert Reason.REVOKED is network.judge(tmp_path / "lifted", silent(line), delta(network, lifted))[0]
+    assert ACCEPTED == network.judge(tmp_path / "good", silent(), delta(network))[0]
+
+
 def test_a_delta_that_somebody_else_signed(tmp_path: Path) -> None:
     """Good: it isn't the issuer's, so the complete list stands alone, as where there is no delta."""
     network = Network()

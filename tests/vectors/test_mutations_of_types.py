@@ -4,6 +4,8 @@ xmlschema is asked about each as well. Structure by structure: the values by fac
 """
 
 import io
+import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import date
 from itertools import groupby
@@ -67,6 +69,7 @@ def told(document: Element, kind: MessageType) -> list[Anomaly]:
 def places(document: Element) -> dict[Element, tuple[int, int, int, str, tuple[int, ...]]]:
     """Line, column, offset, path and position of every element, found out in another way than the engine's."""
     content = etree.tostring(document, encoding="UTF-8", xml_declaration=True)
+    lines = [0, *(place.end() for place in re.finditer(b"\n", content))]
     starts: list[int] = []
     parser = expat.ParserCreate()
     parser.StartElementHandler = lambda *_: starts.append(parser.CurrentByteIndex)
@@ -74,14 +77,15 @@ def places(document: Element) -> dict[Element, tuple[int, int, int, str, tuple[i
     found: dict[Element, tuple[int, int, int, str, tuple[int, ...]]] = {}
     ways: dict[Element, tuple[str, tuple[int, ...]]] = {}
     for element, start in zip(document.iter(), starts, strict=True):
-        before = content[:start].decode()
+        line = bisect_right(lines, start)
+        column = len(content[lines[line - 1] : start].decode()) + 1
         parent = element.getparent()
         path, position = ("", ()) if parent is None else ways[parent]
         tag = str(element.tag)
         same = 1 + len(list(element.itersiblings(tag, preceding=True)))
         index = 1 + len(list(element.itersiblings(preceding=True)))
         ways[element] = f"{path}/{tag}[{same}]", (*position, index)
-        found[element] = before.count("\n") + 1, len(before) - before.rfind("\n"), start, *ways[element]
+        found[element] = line, column, start, *ways[element]
     return found
 
 
@@ -101,19 +105,26 @@ def declared(document: Element, schema: Path) -> list[XsdElement | None]:
     known = {document: next(iter(second_opinion(schema).elements.values()))}
     for element in document.iter():
         group = group_of(known[element]) if element in known else None
-        below = {} if group is None else {
-            child.local_name: child for child in group.iter_elements() if isinstance(child, XsdElement)
-        }
+        below = (
+            {}
+            if group is None
+            else {child.local_name: child for child in group.iter_elements() if isinstance(child, XsdElement)}
+        )
         known |= {child: below[str(child.tag)] for child in element if child.tag in below}
     return [known.get(element) for element in document.iter()]
 
 
-def is_constraint(mutation: Mutation, root: Element, schema: Path, component: XsdElement | None) -> bool:
-    """Whether what a mutation makes is refused, by both engines alike."""
-    document, _ = made(root, [mutation])
+def is_constraint(mutation: Mutation, element: Element, schema: Path, component: XsdElement | None) -> bool:
+    """Whether what a mutation makes of an element is refused, by both engines alike; the document stays as it is."""
     assert component is not None
-    refused = not xsd.compiled(schema).validate(document)
-    other = refuses(component, list(document.iter())[mutation.at])
+    text, children, tails = element.text, list(element), [child.tail for child in element]
+    mutation.make(element)
+    refused = not xsd.compiled(schema).validate(element.getroottree())
+    other = refuses(component, element)
+    element[:] = children
+    element.text = text
+    for child, tail in zip(children, tails, strict=True):
+        child.tail = tail
     assert refused == other or mutation.constraint in EXPLAINED, mutation.constraint
     return refused
 
@@ -139,7 +150,8 @@ def test_a_broken_constraint_is_told_once_and_where_it_is(kind: MessageType, ver
     for root in documents(kind, schema):
         components = declared(root, schema)
         new = [mutation for mutation in mutations(second_opinion(schema), root) if mutation.constraint not in covered]
-        found = [one for one in new if is_constraint(one, root, schema, components[one.at])]
+        elements = list(root.iter())
+        found = [one for one in new if is_constraint(one, elements[one.at], schema, components[one.at])]
         covered |= {mutation.constraint for mutation in found}
         for chosen in rounds(found):
             document, wanted = made(root, chosen)

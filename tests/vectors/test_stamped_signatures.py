@@ -130,6 +130,20 @@ def test_a_timestamp_by_a_senders_authority_with_a_usage_of_its_own(
     assert (found.stamped_at, found.ignored_stamps) == (None, 1)
 
 
+def test_a_timestamp_authority_that_was_revoked_after_the_receipt(
+    signature: bytes, bench: Bench, tmp_path: Path
+) -> None:
+    """Good, or refused where policy says that later revocations count: for whoever signs and whoever stamps alike."""
+    stamps = StampBench.open(tmp_path)
+    whole = with_stamps(signature, stamp(stamps, signature))
+    stamps.pki.revoke(stamps.signer, now() + HOUR)
+    authorities.replace_crls(tmp_path / "stamp-authorities", "stamps", stamps.pki.crls)
+    accepted = Authorities((*bench.accepted, *load(tmp_path / "stamp-authorities")))
+    later = dataclasses.replace(bench, accepted=accepted)
+    assert evidence_of(later, whole).stamped_at is not None
+    assert reason(later, whole, Policy(later_revocation_counts=True)) is Reason.TIMESTAMP
+
+
 def test_a_senders_certificate_by_a_clocks_authority(stamps: StampBench, bench: Bench) -> None:
     """And an authority that is accepted for timestamps vouches for no sender."""
     der = signers.cms(bench.data, stamps.pki.issue("Not a sender"))
