@@ -80,8 +80,9 @@ def check_site(path: Path) -> Settings:
             check()
         except ConfigurationError as fault:
             faults.extend(fault.faults)
-    if not os.access(settings.sftp.host_key, os.R_OK):
-        faults.append(f"sftp.host_key: {settings.sftp.host_key} cannot be read")
+    for name, key in (("host_key", settings.sftp.host_key), ("rsa_host_key", settings.sftp.rsa_host_key)):
+        if key is not None and not os.access(key, os.R_OK):
+            faults.append(f"sftp.{name}: {key} cannot be read")
     if not os.access(settings.spool.path, os.W_OK | os.X_OK):
         faults.append(f"spool.path: {settings.spool.path} cannot be written to")
     if faults:

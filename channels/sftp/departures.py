@@ -69,7 +69,7 @@ class Departures:
             return Outgoing(place, os.dup(file.fileno()), document.modified)
 
     async def close(self, file: Outgoing, *, asked: bool) -> None:
-        """Give a handle back; an answer that the client has read to its end, and closed itself, is fetched."""
+        """Give a handle back; an answer that was read to its end is fetched, if the client has ``asked`` for this."""
         os.close(file.descriptor)
         place, entry = file.place, file.entry
         self._log_file("sftp.download", place, reached=file.reached, size=entry.size)

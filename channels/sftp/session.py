@@ -159,6 +159,7 @@ class SftpSession(SSHServerStreamSession[bytes]):
         super().__init__(None)
         self._visit = visit
         self._make_tree = make_tree
+        self._tree: Tree | None = None
 
     def connection_made(self, chan: "SSHChannel[bytes]") -> None:
         """The channel is open."""
@@ -181,11 +182,18 @@ class SftpSession(SSHServerStreamSession[bytes]):
             return
         self._chan.set_encoding(None)
         self._encoding = None
-        tree = self._make_tree(self._chan)
+        tree = self._tree = self._make_tree(self._chan)
         requests = Requests(tree, SSHReader(self, self._chan), SSHWriter(self, self._chan), self._visit)
         task = self._conn.create_task(requests.serve(), self._chan.logger)
         self._visit.tasks.add(task)
         task.add_done_callback(self._visit.tasks.discard)
+
+    def eof_received(self) -> bool:
+        """The client has asked for everything it wanted."""
+        # asyncssh calls this for a connection that was cut, too.
+        if self._tree is not None and not self._connection_lost:
+            self._tree.ended = True
+        return super().eof_received()
 
     def break_received(self, msec: int) -> bool:
         """Ignored; asyncssh would raise it where requests are read."""

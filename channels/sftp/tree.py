@@ -32,6 +32,7 @@ class Tree(asyncssh.SFTPServer):
     def __init__(self, channel: "SSHServerChannel[bytes]", visit: Visit, account: Account, behind: Premises) -> None:
         super().__init__(channel)
         self.close_asked = False
+        self.ended = False
         self._visit = visit
         self.share = behind.shares.of(account.sender, visit.share_limits)
         self._arrivals = Arrivals(account, visit, behind, self.share)
@@ -134,7 +135,8 @@ class Tree(asyncssh.SFTPServer):
         """
         if isinstance(file_obj, Outgoing):
             self._files.discard(file_obj)
-            await self._departures.close(file_obj, asked=self.close_asked)
+            # Some programs (lftp) leave without closing what they have read.
+            await self._departures.close(file_obj, asked=self.close_asked or self.ended)
         elif isinstance(file_obj, Incoming):
             self._files.discard(file_obj)
             if self.close_asked:

@@ -9,8 +9,11 @@ from typing import Any
 import click
 
 from gateway import parties
+from gateway.accounts import is_user_name
+from gateway.cli import logins
 from gateway.cli.certificates import SenderNumber, certificate, read_certificate
 from gateway.cli.output import RefusedError, print_rows, with_config, with_json
+from gateway.cli.user_keys import public_key
 from gateway.parties import Sender, SignatureProfile
 from gateway.site import open_site, settings_file
 from schemas.wording import Language
@@ -26,6 +29,8 @@ def sender() -> None:
 
 
 sender.add_command(certificate)
+sender.add_command(logins.sources)
+sender.add_command(logins.login)
 
 
 @sender.command()
@@ -78,17 +83,17 @@ def add(  # noqa: PLR0913, PLR0917 - a command line has as many options as it ha
 
     Of a known sender only what is named here changes; --format default and --tolerate default take back what it had.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", user):
-        raise click.UsageError("a user name has at most 64 letters, digits, dots, hyphens and underscores")
     if environments is not None and not re.fullmatch(r"[RTS]{1,3}", environments):
         raise click.UsageError("--environments takes letters of R, T and S")
-    keys = [_public_key(file.read(), file.name) for file in ssh_keys]
+    keys = [public_key(file.read(), file.name) for file in ssh_keys]
     certificates = [read_certificate(file.read(), file.name) for file in files]
     _, journal = open_site(settings_file(config))
     with journal.write() as connection:
         known = parties.find_sender(connection, number)
         if known is not None and not known.active:
             raise RefusedError(f"sender {number} is blocked; unblock it first")
+        if not is_user_name(user) and (known is None or user not in known.users):
+            raise click.UsageError("a user name has 8 to 30 digits and letters a to z")
         entry = known or Sender(number, SignatureProfile.DETACHED, "RTS", ("*",), active=True)
         changed = replace(
             entry,
@@ -159,16 +164,6 @@ def _set_active(number: str, config: Path | None, *, active: bool) -> None:
         except parties.UnknownSenderError:
             raise RefusedError(f"there is no sender {number}") from None
     click.echo(f"Sender {number} is {'active' if active else 'blocked'}.")
-
-
-def _public_key(line: str, name: str) -> str:
-    from channels.sftp.algorithms import read_public_key  # noqa: PLC0415 - asyncssh takes a while to load
-
-    try:
-        read_public_key(line)
-    except ValueError as fault:
-        raise click.UsageError(f"{name}: {fault}") from fault
-    return " ".join(line.split()[:2])
 
 
 def _chosen(words: Iterable[str]) -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+from asn1crypto import x509 as asn1
 from pyhanko_certvalidator.path import ValidationPath
 
 from signing.evidence import Fault, Reason
@@ -62,8 +63,16 @@ def check_path(
             case Good() as found:
                 good.append(Unrevoked(found.relied, found.turns, found.is_lasting))
             case None:
-                undecided = undecided or Undecided(str(certificate.issuer.human_friendly), certificate.dump())
+                undecided = undecided or Undecided(_name_of(issuer), certificate.dump())
     return undecided or _together(good)
+
+
+def _name_of(issuer: asn1.Certificate) -> str:
+    """As commands and openssl write it (RFC 4514), so that an operator finds the one by the other."""
+    try:
+        return read_certificate(issuer.dump()).subject.rfc4514_string()
+    except ValueError:
+        return str(issuer.subject.human_friendly)
 
 
 def _together(good: Sequence[Unrevoked]) -> Unrevoked:

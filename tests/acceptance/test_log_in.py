@@ -127,6 +127,17 @@ def scan(site: Site) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+def test_a_sender_is_held_to_addresses_and_let_off(site: Site, gateway: GatewayProcess) -> None:
+    """From the next connection on; SHA-1 signatures too, for those who have nothing else."""
+    done(site, "sender", "sources", SENDER, "192.0.2.0/24", "2001:db8::/32")
+    assert 0 != site.sftp("ls").returncode
+    assert "not an address of this sender" == gateway.wait_for("sftp.login.refused")["reason"]
+    done(site, "sender", "sources", SENDER, "--any")
+    assert 0 == site.sftp("ls").returncode
+    assert "ssh-rsa is tolerated" in done(site, "sender", "login", SENDER, "--tolerate", "ssh-rsa")
+    assert "nothing is tolerated" in done(site, "sender", "login", SENDER, "--tolerate", "none")
+
+
 @pytest.mark.parametrize(
     ("words", "status", "part"),
     [
@@ -138,6 +149,11 @@ def scan(site: Site) -> str:
         (("user", "authentication", USER, "none"), 2, "'none' is not one of"),
         (("user", "key", "end", USER, "SHA256:nothing"), 1, "has not exactly one key"),
         (("user", "key", "add", USER, "gateway.toml"), 2, "not a public key in OpenSSH format"),
+        (("sender", "add", SENDER, "--user", "Payroll.02"), 2, "8 to 30 digits and letters a to z"),
+        (("sender", "sources", SENDER), 2, "name networks, or --any"),
+        (("sender", "sources", SENDER, "192.0.2.1/24"), 2, "has host bits set"),
+        (("sender", "sources", "654321", "--any"), 1, "there is no sender 654321"),
+        (("sender", "login", SENDER, "--tolerate", "md5"), 2, "'md5' is not one of"),
         (("defender", "lift"), 2, "name --user, --source or both, or --all"),
         (("defender", "lift", "--all"), 1, "no failed log-in is counted"),
     ],

@@ -221,10 +221,10 @@ def test_a_language_is_shown_and_stays(busy: tuple[Site, GatewayProcess]) -> Non
         [sender] = [row for row in site.listing("sender", "list") if row["number"] == "300001"]
         return str(sender["language"])
 
-    site.command("sender", "add", "300001", "--user", "other")
+    site.command("sender", "add", "300001", "--user", "otheruser1")
     before = language()
-    site.command("sender", "add", "300001", "--user", "other", "--language", "de")
-    site.command("sender", "add", "300001", "--user", "other", "--purpose", "DIMN")
+    site.command("sender", "add", "300001", "--user", "otheruser1", "--language", "de")
+    site.command("sender", "add", "300001", "--user", "otheruser1", "--purpose", "DIMN")
 
     assert ("fr", "de") == (before, language())
 

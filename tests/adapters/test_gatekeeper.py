@@ -267,6 +267,23 @@ async def test_a_gateway_that_dies_over_a_try_has_counted_it(
     assert Answer.LOCKED is await answer(register, PASSWORD)
 
 
+def test_a_success_takes_back_its_own_failure_and_no_lock_of_others(journal: Journal) -> None:
+    """Two tries at once from one address: the good one does not lift what the bad one has locked, nor lengthen it."""
+    rules, at = LockRules(source_tries=2), now()
+    with journal.write() as connection:
+        good = defender.charge(connection, "first0001", HERE, rules, at)
+        bad = defender.charge(connection, "second001", HERE, rules, at + 1)
+        assert good is not None
+        assert bad is not None
+        defender.take_back(connection, good, at + 2)
+        assert {("", HERE): at + 1 + 60 * SECOND} == defender.locks(connection, at + 3)
+        late = defender.charge(connection, "first0001", HERE, rules, at + 61 * SECOND)
+        assert late is not None
+        assert ("", HERE) in defender.locks(connection, at + 61 * SECOND)
+        defender.take_back(connection, late, at + 62 * SECOND)
+        assert {} == defender.locks(connection, at + 62 * SECOND)
+
+
 async def test_failed_keys_lock_the_user_at_the_address(register: Register) -> None:
     """But not its password from everywhere: nobody guesses a key."""
     for _ in range(7):

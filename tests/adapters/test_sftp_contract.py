@@ -67,6 +67,7 @@ def test_what_is_replaced_is_still_there(owner: type, name: str, parameters: lis
         (SFTPServerHandler._cleanup, "self._server.close(file_obj)"),
         (SFTPServerHandler.run, "self._extensions"),
         (SFTPHandler.recv_packets, "await self.recv_packet()"),
+        (SSHServerStreamSession.connection_lost, "self._connection_lost = True"),
     ],
 )
 def test_what_is_replaced_is_still_used(where: object, words: str) -> None:

@@ -207,7 +207,7 @@ async def test_status_is_for_reading(house: House, path: str) -> None:
 
 
 async def test_only_a_whole_download_is_fetched(house: House) -> None:
-    """Not one that was cut, one that left something out, or one that nobody closed; one in two goes does."""
+    """Not a part, one with a gap, or one whose connection was lost; but the rest after a cut, closed or simply left."""
     house.answer(FO, data=DATA)
     box = house.inbox("OUT")
     async with house.client() as client:
@@ -217,12 +217,21 @@ async def test_only_a_whole_download_is_fetched(house: House) -> None:
         async with client.open(f"OUT/{FO}", "rb", encoding=None) as file:
             await file.read(10, 0)
             await file.read(10, len(DATA) - 10)
-        left_open = await client.open(f"OUT/{FO}", "rb", encoding=None)
-        await left_open.read(len(DATA), 0)
+    connection = await house.connect()
+    client = await connection.start_sftp_client()
+    left_open = await client.open(f"OUT/{FO}", "rb", encoding=None)
+    await left_open.read(len(DATA), 0)
+    assert connection._transport is not None
+    connection._transport.abort()
+    await connection.wait_closed()
     assert house.shelf.told == []
     async with house.client() as client, client.open(f"OUT/{FO}", "rb", encoding=None) as file:
         await file.read(len(DATA) - 500, 500)
-    assert house.shelf.told == [("fetched", box, FO)]
+    async with house.client() as client:
+        file = await client.open(f"OUT/{FO}", "rb", encoding=None)
+        await file.read(len(DATA), 0)
+    await house.door.close()
+    assert house.shelf.told == [("fetched", box, FO)] * 2
 
 
 class Forgetful:

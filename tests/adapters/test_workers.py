@@ -1,5 +1,6 @@
 """Limited processes, and what becomes of the task when one of them dies."""
 
+import asyncio
 import os
 import signal
 
@@ -67,6 +68,18 @@ async def test_a_task_that_hangs_is_ended() -> None:
             await workers.run(hang)
 
         assert 5 == await workers.run(add, 2, 3)
+
+
+async def test_nobody_waits_for_a_task_that_hangs() -> None:
+    """One worker is kept busy until its time is up; the other does what comes meanwhile."""
+    async with open_workers(WorkerLimits(count=2, memory=1024**3, seconds=5.0)) as workers:
+        hanging = asyncio.create_task(workers.run(hang))
+        answers = [await workers.run(add, number, 1) for number in range(20)]
+        was_hanging = not hanging.done()
+        with pytest.raises(WorkerFailedError):
+            await hanging
+
+    assert (True, list(range(1, 21))) == (was_hanging, answers)
 
 
 async def test_an_exception_of_the_task_comes_through_whole() -> None:

@@ -72,7 +72,7 @@ def test_an_authority_without_lists(pki: Pki, accepted: Authorities) -> None:
     """Its signers would have to wait, for the issuer that is named."""
     silent = Authorities(tuple(replace(entry, crls=()) for entry in accepted))
     [row] = difference(accepted, silent, registered(signer(pki)), now())
-    assert Unknown("Common Name: Test Root, Country: BE") == row.after
+    assert Unknown("CN=Test Root,C=BE") == row.after
     assert str(row.after).startswith("unknown")
 
 
