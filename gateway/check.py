@@ -27,6 +27,7 @@ from signing.evidence import Fault, Format
 from spool.gather import SignatureFiles, closing_name, set_findings
 
 _ADDRESS_SPACE: Final = Path("/proc/self/statm")
+_NAME_NOT_CHECKED: Final = (Remark(Notice.NAME_NOT_CHECKED),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +136,14 @@ def _of_name(text: str, rules: Rules) -> tuple[Finding, ...]:
     return findings
 
 
+def _says_something(name: str, rules: Rules) -> bool:
+    """Whether a name is meant for the gateway; of another one somebody has to say what the file is."""
+    return rules.purpose is None or name.partition(".")[0] in set(Prefix)
+
+
 def _of_part(file: Path, batch: Batch, rules: Rules, of_batch: Sequence[Found]) -> Report:
     """The report on one FI; whether it is accepted depends on the others."""
-    named = (*of_batch, *_of_name(file.name, rules))
+    named = (*of_batch, *(_of_name(file.name, rules) if _says_something(file.name, rules) else _NAME_NOT_CHECKED))
     try:
         report = _of_content(file, batch, rules)
     except MemoryError:

@@ -42,6 +42,7 @@ from spool.custody import Custody
 from spool.gather import SignatureFiles, set_findings
 from spool.journal import Journal
 from spool.submissions import State, StoredFile, Submission
+from spool.withdrawals import is_withdrawn
 
 log = structlog.get_logger()
 
@@ -56,6 +57,7 @@ class Case:
     folder: Path
     declarations: Path
     types: Catalogue
+    withdrawn: bool = False
     repeat: Repeat | None = None
     evidence: list[Evidence | None] = field(default_factory=list)
     fault: Fault | None = None
@@ -129,13 +131,13 @@ class Judge:
             if submission is None or submission.state not in submissions.OPEN_STATES:
                 return None
             sender = parties.find_sender(connection, submission.sender)
-            namesake = submissions.namesake(connection, submission)
+            namesake, withdrawn = submissions.namesake(connection, submission), is_withdrawn(connection, submission)
         if sender is None:
             raise LookupError("the sender of a submission is not registered")
         folder = self._custody.folder(ticket, submission.received_at)
         declarations = self._settings.spool.path / "declarations" / ticket
         types = catalogue.current(self._settings.schemas.folder)
-        return Case(submission, sender, namesake, folder, declarations, types)
+        return Case(submission, sender, namesake, folder, declarations, types, withdrawn=withdrawn)
 
     async def judge(self, case: Case) -> Verdict:
         """Run the checks until one finds something, and decide.
@@ -164,14 +166,15 @@ class Judge:
         return case.received_at.astimezone(ZoneInfo(self._settings.intake.time_zone)).date()
 
     async def _set(self, case: Case) -> tuple[Finding, ...]:
-        names = [file.name for file in case.submission.files]
-        if not case.submission.content or case.submission.name.startswith("TD."):
-            # A GO without data, and every TD, may speak of a set that came before.
-            repeated = repeats.check_repeats(case.submission, case.namesake)
-            if repeated:
-                return () if isinstance(repeated, Repeat) else repeated
+        if case.withdrawn:
+            return (Finding(Code.CANCELLED, "withdrawn by a TD file that came after it"),)
+        # A GO without data, and every TD, may speak of a set that came before.
+        looks_back = not case.submission.content or case.submission.name.startswith("TD.")
+        if looks_back and (repeated := repeats.check_repeats(case.submission, case.namesake)):
+            return () if isinstance(repeated, Repeat) else repeated
         kinds = case.types.of_purpose(case.name.purpose)
-        return set_findings(names, signature_files(case.sender, case.submission.directory, kinds))
+        signatures = signature_files(case.sender, case.submission.directory, kinds)
+        return set_findings([file.name for file in case.submission.files], signatures)
 
     async def _repeats(self, case: Case) -> tuple[Finding, ...]:
         result = repeats.check_repeats(case.submission, case.namesake)

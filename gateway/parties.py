@@ -92,20 +92,6 @@ def all_senders(connection: Connection) -> list[Sender]:
     return [_sender(connection, row) for row in rows]
 
 
-def find_login(connection: Connection, username: str) -> tuple[str, tuple[str, ...]] | None:
-    """The active sender that ``username`` acts for and the public keys it may log in with, or None."""
-    query = (
-        sa.select(technical_users.c.sender)
-        .join(senders, senders.c.number == technical_users.c.sender)
-        .where(technical_users.c.username == username, senders.c.state == "active")
-    )
-    number = connection.execute(query).scalar()
-    if number is None:
-        return None
-    keys = connection.execute(sa.select(ssh_keys.c.line).where(ssh_keys.c.username == username)).scalars()
-    return number, tuple(keys)
-
-
 def add_sender(connection: Connection, sender: Sender) -> None:
     """Register a new sender, or give a known one other rights."""
     values = {

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from config.errors import TemporaryError
 from gateway import answer, forward
 from gateway.answer import COMPRESS_ABOVE_BYTES, Desk, SignedAnswer, Told
 from gateway.evidence import evidence_facts
@@ -29,6 +30,11 @@ from spool import answers, submissions
 from spool.journal import Journal
 from spool.outbox import Outbox
 from spool.submissions import Ruling, State
+from spool.withdrawals import is_withdrawn
+
+
+class WithdrawnMeanwhileError(TemporaryError):
+    """A TD came between the checks and the verdict; judged again, the submission is found withdrawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,8 @@ class Pipeline:
     def _record(self, verdict: Verdict, signed: Sequence[SignedAnswer]) -> None:
         case, submission = verdict.case, verdict.case.submission
         with self.journal.write() as connection:
+            if verdict.state is State.ACCEPTED and not case.withdrawn and is_withdrawn(connection, submission):
+                raise WithdrawnMeanwhileError("a TD came while it was judged")
             if not submissions.settle(connection, submission.ticket, _ruling(verdict)):
                 return
             answer.promise(connection, signed)

@@ -19,6 +19,7 @@ class Notice(StrEnum):
     """What a remark is about."""
 
     TYPE_UNKNOWN = "type-unknown"
+    NAME_NOT_CHECKED = "name-not-checked"
     NOT_SIGNED = "not-signed"
     SIGNER_NOT_VALID = "signer-not-valid"
     REVOCATION_UNKNOWN = "revocation-unknown"

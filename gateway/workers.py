@@ -103,7 +103,7 @@ async def open_workers(limits: WorkerLimits) -> AsyncIterator[Workers]:
 
 def _make_pool(limits: WorkerLimits) -> ProcessPool:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["gateway.examination"])
+    context.set_forkserver_preload(["gateway.examination", "schemas.components"])
     return ProcessPool(
         max_workers=limits.count,
         max_tasks=1000,  # libxml2 keeps every name it has met for the life of its process

@@ -1,14 +1,15 @@
 """What does a schema say of one element: what may stand below it, and which values may it have?
 
 xmlschema reads the same file that libxml2 judges by, and tells its parts. It is some sixty times slower, so it is asked
-only about forms that libxml2 has refused. Only local files are read; nothing an XSD refers to is fetched.
+only about forms that libxml2 has refused. Only local files are read; nothing an XSD refers to is fetched. The library
+takes a tenth of a second to load: this module is imported where it is used.
 
 Source: XML Schema 1.0 part 2, 4.3, for the facets.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,7 @@ from xmlschema.validators import (
 )
 from xmlschema.validators.facets import XsdFacet
 
+from schemas import xsd
 from schemas.content_model import Group, Model, Occurs, One, Particle
 
 _LENGTHS: Final = {XsdLengthFacet: "=", XsdMinLengthFacet: "≥", XsdMaxLengthFacet: "≤"}
@@ -40,6 +42,7 @@ _SIGNS: Final = {
     "XsdFractionDigitsFacet": "decimals ≤ ",
 }
 _MOST_NAMED: Final = 40
+_KEPT: Final = 512
 _SHORT: Final = 64  # characters of a value whose verdict is remembered
 
 
@@ -69,9 +72,16 @@ class Component:
         return (_broken_once if len(value) <= _SHORT else _broken)(self.declared, value)
 
 
-@cache
 def root(schema: Path, name: str) -> Component:
-    """The root element ``name`` of a schema file that libxml2 has compiled."""
+    """The root element ``name`` of a schema file that libxml2 has compiled; read again when its folder has changed.
+
+    Raises `schemas.xsd.SchemaUnusable` when the file isn't there any more.
+    """
+    return _root(schema, name, xsd.state(schema))
+
+
+@lru_cache(maxsize=_KEPT)
+def _root(schema: Path, name: str, _state: xsd.State) -> Component:
     opened = XMLSchema10(schema.as_uri(), allow="local", defuse="always")
     declared = next(element for element in opened.elements.values() if element.local_name == name)
     return _component(declared)
@@ -82,7 +92,7 @@ def _component(declared: XsdElement) -> Component:
     return Component(declared, None if content is None else _model(content))
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _model(content: XsdGroup) -> Model:
     return Model.of(_particle(content))
 

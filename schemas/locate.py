@@ -12,17 +12,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from xml.parsers import expat
 
-from schemas import components
 from schemas.anomaly import MAX_VALUE, Broken
 from schemas.codes import Code
-from schemas.components import Component
 from schemas.content_model import Departure
 from schemas.fields import Field
 from schemas.misfits import Misfit, misfits
 from schemas.splitting import Form, Splitter
+
+if TYPE_CHECKING:
+    from schemas.components import Component
 
 _CODES: Final = {
     Departure.MISSING: "090",
@@ -87,11 +88,17 @@ class _Open:
     """An element whose end has not come yet."""
 
     tag: _Child
-    component: Component | None
+    component: "Component | None"
     counts: dict[str, int] = field(default_factory=dict)
     children: list[_Child] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
     inner: int = 0
+
+
+def _root(reading: Reading) -> "Component":
+    from schemas import components  # noqa: PLC0415 - brings xmlschema along, which only a refused form needs
+
+    return components.root(reading.schema, reading.root)
 
 
 class Walk:
@@ -105,7 +112,7 @@ class Walk:
             self._asked.setdefault(name, {}).setdefault(occurrence, []).append(broken)
         self._seen = dict.fromkeys(self._asked, -1)
         self._names = 0
-        component = None if asked else components.root(reading.schema, reading.root)
+        component = None if asked else _root(reading)
         self._open = [_Open(_Child(reading.root, 0, 1, 1), component)]
         self.found: list[Fault] = []
 
@@ -161,7 +168,7 @@ class Walk:
                 raise _EnoughError
         return _Child(name, offset, count, parent.inner)
 
-    def _judge_child(self, parent: _Open, component: Component, child: _Child) -> None:
+    def _judge_child(self, parent: _Open, component: "Component", child: _Child) -> None:
         if len(self._open) == 1:
             if child.name != "Form":
                 self._note((child,), Broken("not-a-form", Code.NOT_A_FORM, ""))
@@ -173,7 +180,7 @@ class Walk:
         elif len(parent.children) <= _MOST_CHILDREN:
             parent.children.append(child)
 
-    def _judge_children(self, element: _Open, component: Component) -> None:
+    def _judge_children(self, element: _Open, component: "Component") -> None:
         if component.model is None or len(element.children) > _MOST_CHILDREN or len(self._open) == 1:
             return
         for misfit in misfits(component.model, [child.name for child in element.children]):
@@ -181,7 +188,7 @@ class Walk:
             missing = misfit.departure is Departure.MISSING
             self._note(() if missing else (element.children[misfit.at],), _told(misfit))
 
-    def _judge_value(self, component: Component, value: str) -> None:
+    def _judge_value(self, component: "Component", value: str) -> None:
         element = self._open[-1]
         facet = None if element.inner else component.broken(value)
         if facet is not None:

@@ -34,10 +34,10 @@ _MAX_LABEL: Final = 500
 _MAX_LOCATION: Final = 200
 _UNTOLD: Final = "90059-255"
 _MORE: Final = {
-    Language.FR: "{} autres anomalies ne sont pas détaillées.",
-    Language.NL: "{} andere anomalieën worden niet in detail gemeld.",
-    Language.DE: "{} weitere Anomalien werden nicht einzeln aufgeführt.",
-    Language.EN: "{} more anomalies are not told in full.",
+    Language.FR: "Autres anomalies, non détaillées : {}.",
+    Language.NL: "Andere anomalieën, niet in detail vermeld: {}.",
+    Language.DE: "Weitere Anomalien, nicht einzeln aufgeführt: {}.",
+    Language.EN: "More anomalies, not told in full: {}.",
 }
 
 

@@ -90,9 +90,14 @@ def _findings(faults: Sequence[Fault], chosen: Chosen) -> Iterator[Finding]:
         element = first.broken.element if known else "an unknown element"
         forms = len({fault.form for fault in others})
         where = f"first form {first.form}, {element}: {first.broken.rule}"
-        yield Finding(Code.FORM_INVALID, f"{len(others)} anomalies in {forms} forms; {where}")
+        many = f"{_counted(len(others), 'anomaly', 'anomalies')} in {_counted(forms, 'form', 'forms')}"
+        yield Finding(Code.FORM_INVALID, f"{many}; {where}")
     elif not faults:
         yield Finding(Code.FILE_INVALID, "the document as a whole breaks its schema")
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 class _Forms:

@@ -7,6 +7,7 @@ went as this file says.
 import argparse
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -116,9 +117,11 @@ def held(site: Site, name: str, data: bytes) -> None:
 
 def demonstrate(site: Site) -> None:
     """Every scenario, one after the other."""
-    sample = SAMPLE.read_bytes()
-    day = datetime.now(ZoneInfo("Europe/Brussels")).strftime("%Y%m%d")
-    name = f"DIMN.{SENDER}.{day}."
+    today = datetime.now(ZoneInfo("Europe/Brussels")).date()
+    # The sample's own dates grow old, and a form made before last year is warned of.
+    made = f"<FormCreationDate>{today}<".encode()
+    sample = re.sub(rb"<FormCreationDate>[0-9-]+<", made, SAMPLE.read_bytes())
+    name = f"DIMN.{SENDER}.{today:%Y%m%d}."
     print("\n2. Three declarations, signed by openssl cms")
     accepted(site, submit(site, f"{name}00001.R", sample))
     print("\n3. Three declarations, with an XML signature")

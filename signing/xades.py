@@ -1,8 +1,8 @@
 """What does a XAdES signature say about itself, and is it of the one shape that we read?
 
 ETSI EN 319 132-1, baseline levels B and T, in the namespace of version 1.3.2: one ds:Object with one
-QualifyingProperties that targets this signature; in it the SignedProperties, to which the second ds:Reference points;
-behind them nothing unsigned but timestamps over the signature's value.
+QualifyingProperties that targets this signature; in it the SignedProperties, to which one of the references points
+(``signing.xades_references``); behind them nothing unsigned but timestamps over the signature's value.
 
 Signed properties are let be for a reason, and the rest is refused. The signing time is handed on, and must have its
 zone: without one it is any of twenty-six hours. The signing certificate must be the one that came along. Place and
@@ -26,9 +26,9 @@ from signing.layout import decode
 from signing.policy import Leniency, Policy
 from signing.signing_certificate import XADES, judge
 from signing.timestamp import MAX_STAMPS
+from signing.xades_references import document_place, misdirected
 from signing.xmlshape import (
     DS,
-    ENVELOPED,
     INCLUSIVE,
     SPACE,
     Parts,
@@ -39,8 +39,6 @@ from signing.xmlshape import (
     names,
     parameters,
 )
-
-SIGNED_PROPERTIES = "http://uri.etsi.org/01903#SignedProperties"
 
 _DER = "http://uri.etsi.org/01903/v1.2.2#DER"
 _COMMITMENTS = frozenset({f"http://uri.etsi.org/01903/v1.2.2#ProofOf{what}" for what in ("Origin", "Approval")})
@@ -68,11 +66,6 @@ class Claims:
     signed_at: datetime | None = None
     stamps: tuple[Stamp, ...] = ()
     leniencies: frozenset[Leniency] = frozenset()
-
-
-def subject_of(parts: Parts) -> int:
-    """Which of two references is to the document: the place of the one without a Type."""
-    return [reference.kind for reference in parts.references].index("")
 
 
 def read(parts: Parts, certificate: bytes, policy: Policy) -> Claims | Fault:
@@ -119,24 +112,12 @@ def _misplaced(parts: Parts) -> Iterator[str]:
         yield "A property has an attribute of another namespace."
     if any((text or "").strip(SPACE) for text in (extra.text, qualifying.text, *(each.tail for each in extra.iter()))):
         yield "There is text between the properties."
-    yield from _mispointed(parts, qualifying[0].get("Id", ""))
-
-
-def _mispointed(parts: Parts, identifier: str) -> Iterator[str]:
-    """Everything that is wrong with the two references."""
-    kinds = sorted(reference.kind for reference in parts.references)
-    if kinds != ["", SIGNED_PROPERTIES]:
-        yield "There is not one reference to the document, without a Type, and one of the Type SignedProperties."
-    reference = parts.references[1 - subject_of(parts)]
-    if not identifier or reference.uri != f"#{identifier}":
-        yield "The reference to the SignedProperties does not name them."
-    if ENVELOPED in reference.transforms:
-        yield "The reference to the SignedProperties has a transform other than a canonicalization."
+    yield from misdirected(parts, qualifying[0].get("Id", ""))
 
 
 def _claims(properties: Element, parts: Parts, certificate: bytes, policy: Policy) -> Claims | Fault:
     """What SignedProperties say, without the timestamps, which are no part of them."""
-    for fault in _misbuilt(properties, parts.references[subject_of(parts)].identifier):
+    for fault in _misbuilt(properties, parts.references[document_place(parts)].identifier):
         return fault
     signature = child(properties, "SignedSignatureProperties", XADES)
     came = (certificate, *(decode(text.encode()) for text in parts.certificates))

@@ -21,7 +21,7 @@ from signxml.exceptions import InvalidDigest, InvalidSignature
 from signxml.verifier import SignatureConfiguration, VerifyResult, XMLVerifier
 from signxml.xades.xades import XAdESVerifier
 
-from signing import xades, xmlshape
+from signing import xades, xades_references, xmlshape
 from signing.certificate import MAX_BYTES, check_signer, is_authority
 from signing.evidence import Fault, Format, Proven, Reason
 from signing.layout import decode
@@ -163,7 +163,7 @@ def _read(document: bytes, policy: Policy) -> _Signature | Fault:
     claims = xades.read(parts, certificate, policy)
     if isinstance(claims, Fault):
         return claims
-    return _Signature(document, parts, xades.subject_of(parts), certificate, claims)
+    return _Signature(document, parts, xades_references.document_place(parts), certificate, claims)
 
 
 def _signer(parts: Parts, policy: Policy) -> bytes | Fault:
@@ -213,11 +213,21 @@ def _verified(signature: _Signature, referred: bytes | Element | None, policy: P
         return Fault(Reason.TAMPERED, "The document is not the one that was signed.")
     except InvalidSignature:
         return Fault(Reason.SIGNATURE, "The signature does not match the certificate that came with it.")
-    if signature.claims is not None:
-        seen = results[1 - signature.subject].signed_xml
-        if seen is None or not xades.says(seen, signature.parts, signature.certificate, policy, signature.claims):
-            return Fault(Reason.SHAPE, "What the signature says about itself is not what was signed.")
+    if not _is_as_read(signature, results, policy):
+        return Fault(Reason.SHAPE, "What the signature says about itself is not what was signed.")
     return results[signature.subject]
+
+
+def _is_as_read(signature: _Signature, results: list[VerifyResult], policy: Policy) -> bool:
+    """Whether properties and KeyInfo, where they are signed, are those that were read before."""
+    parts, claims = signature.parts, signature.claims
+    if claims is None:
+        return True
+    key_info = xades_references.key_info_place(parts)
+    if key_info is not None and not xades_references.is_key_info(results[key_info].signed_xml, parts):
+        return False
+    properties = results[xades_references.properties_place(parts)].signed_xml
+    return properties is not None and xades.says(properties, parts, signature.certificate, policy, claims)
 
 
 def _verify(signature: _Signature, referred: bytes | Element | None) -> list[VerifyResult]:

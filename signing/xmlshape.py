@@ -3,8 +3,8 @@
 Most attacks on XML signatures move, double or hide elements so that what is verified isn't what is read afterwards.
 So before any mathematics (W3C XML Signature Best Practices): no DOCTYPE, UTF-8, one ``ds:Signature``, which is the root
 or a child of it; in SignedInfo just two methods and one Reference, to the whole document or to the file beside it;
-no transform but ``enveloped`` and one canonical form without comments; every ID once. A second Reference and a
-``ds:Object`` go together, and only XAdES has them: what they hold is ``signing.xades``'s question.
+no transform but ``enveloped`` and one canonical form without comments; every ID once. A second Reference, perhaps a
+third, and a ``ds:Object`` go together, and only XAdES has them: what they hold is ``signing.xades``'s question.
 
 Namespaces, attributes and prefixes are counted, because canonical forms cost their square: a file of 400 kB with
 20,000 namespaces would keep libxml2 busy for two minutes. Elements are counted for the memory that they take.
@@ -52,7 +52,7 @@ _IDS = frozenset({"ID", "Id", "id"})
 _ENCODINGS = frozenset({"UTF-8", "US-ASCII", "ASCII"})
 _FRAGMENT = re.compile(r"#[\w.-]+")
 _PARTS = ["SignedInfo", "SignatureValue", "KeyInfo"]
-_SIGNED_INFO = ["CanonicalizationMethod", "SignatureMethod", "Reference"]
+_METHODS_OF_INFO = ["CanonicalizationMethod", "SignatureMethod"]
 _KEY_INFO = frozenset({"KeyName", "KeyValue", "X509Data"})
 
 
@@ -71,7 +71,7 @@ class Reference:
 class Parts:
     """What the shape check found in a document; names of algorithms are URIs that the policy lets pass.
 
-    ``references`` are one, or two if there is an ``extra``: the ds:Object of a XAdES signature.
+    ``references`` are one, or two or three if there is an ``extra``: the ds:Object of a XAdES signature.
     """
 
     root: Element
@@ -241,9 +241,9 @@ def _misbuilt(signature: Element) -> Iterator[str]:
     if names(signature) not in (_PARTS, [*_PARTS, "Object"]):
         yield "The ds:Signature does not consist of SignedInfo, SignatureValue, KeyInfo and, with XAdES, one Object."
     signed_info = child(signature, "SignedInfo")
-    has_object = len(signature) > len(_PARTS)
-    if names(signed_info) != (_SIGNED_INFO + ["Reference"] * has_object):
-        yield "The ds:SignedInfo does not consist of two methods and one Reference, or two if there is an Object."
+    counts = (2, 3) if len(signature) > len(_PARTS) else (1,)
+    if names(signed_info) not in [_METHODS_OF_INFO + ["Reference"] * count for count in counts]:
+        yield "The ds:SignedInfo does not consist of two methods and one Reference, or two or three with an Object."
     for reference in signed_info[2:]:
         if names(reference) not in (["Transforms", "DigestMethod", "DigestValue"], ["DigestMethod", "DigestValue"]):
             yield "A ds:Reference does not consist of Transforms, DigestMethod and DigestValue."

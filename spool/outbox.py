@@ -7,6 +7,7 @@ journal knew it was placed must not appear a second time when the gateway starts
 
 import io
 import os
+import threading
 import zipfile
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
@@ -25,10 +26,16 @@ _LEVEL: Final = 6
 
 
 class Outbox:
-    """The outboxes of every sender.  Every method may block on the disk."""
+    """The outboxes of every sender.  Every method may block on the disk; all are safe from several threads."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._locks: dict[Mailbox, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def _locked(self, mailbox: Mailbox) -> threading.Lock:
+        with self._guard:
+            return self._locks.setdefault(mailbox, threading.Lock())
 
     def folder(self, mailbox: Mailbox) -> Path:
         """Where ``mailbox`` is kept."""
@@ -39,7 +46,7 @@ class Outbox:
         return self.root / mailbox.sender / mailbox.directory
 
     def place(self, mailbox: Mailbox, files: Sequence[tuple[str, bytes]]) -> None:
-        """Put an answer where its sender sees it; harmless twice.
+        """Put an answer where its sender sees it, all of its files together; harmless twice.
 
         ``files`` are name and bytes; the last one (GO) says that the others are whole.  If all of them are there, or
         were there and the sender has deleted them, nothing is written.
@@ -47,18 +54,19 @@ class Outbox:
         folder = self.folder(mailbox)
         removed = folder / ".removed"
         make_folder(removed)
-        if all((folder / name).exists() or (removed / name).exists() for name, _ in files):
-            return
-        for name, data in files:
-            write_durably(folder / name, data)
+        with self._locked(mailbox):
+            if all((folder / name).exists() or (removed / name).exists() for name, _ in files):
+                return
+            for name, data in files:
+                write_durably(folder / name, data)
 
     def entries(self, mailbox: Mailbox) -> list[Entry]:
-        """Every file of ``mailbox``, by name."""
+        """Every file of ``mailbox``, by name; never a part of an answer that is just being placed."""
         folder = self.folder(mailbox)
         if not folder.is_dir():
             return []
         found = []
-        with os.scandir(folder) as items:
+        with self._locked(mailbox), os.scandir(folder) as items:
             for item in items:
                 entry = None if item.name.startswith(".") else self.find(mailbox, item.name)
                 if entry is not None:

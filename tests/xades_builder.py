@@ -10,7 +10,18 @@ from signxml.xades.xades import XAdESSignatureConfiguration, XAdESVerifier
 
 from tests.authority import Credential, now
 from tests.cms_builder import ACCEPTED, REFUSED
-from tests.xml_builder import DOCUMENT, DS, EXCLUSIVE, INCLUSIVE, SHA256, Verdict, XmlBench, XmlDraft, reference
+from tests.xml_builder import (
+    DOCUMENT,
+    DS,
+    EXCLUSIVE,
+    INCLUSIVE,
+    SHA256,
+    Verdict,
+    XmlBench,
+    XmlDraft,
+    reference,
+    x509_data,
+)
 from tests.xml_builder import canonical as canonical_bytes
 from tests.xml_builder import transform as one_transform
 
@@ -27,7 +38,8 @@ _PROLOGUE = f'xmlns:xades="{XADES}" xmlns:ds="{DS}"'
 class XadesDraft:
     """A signature in the making; every field is text that may be spoilt before ``dump`` signs what is there.
 
-    ``signature`` and ``data`` are what the signed properties hold, ``unsigned`` stands behind them.
+    ``signature`` and ``data`` are what the signed properties hold, ``unsigned`` stands behind them. ``order`` is that
+    of the references: 0 to the document, 1 to the properties, 2 whatever ``more_references`` has.
     """
 
     signer: Credential
@@ -48,7 +60,9 @@ class XadesDraft:
     covered_properties: str | None = None
     around: str = "{}"
     key_info: str = ""
+    key_attributes: str = ""
     more_references: str = ""
+    order: tuple[int, ...] = (0, 1, 2)
     behind: str = ""
 
     def __post_init__(self) -> None:
@@ -74,13 +88,24 @@ class XadesDraft:
     def draft(self) -> XmlDraft:
         """The same as a plain XML signature with an Object."""
         said = self.covered_properties or canonical_bytes(self.signed_properties()).decode()
-        references = reference(self.covered, uri=self.subject, transforms=self.subject_transforms)
-        references += reference(said, uri=self.pointer, transforms=self.pointer_transforms) + self.more_references
-        draft = XmlDraft(self.signer, references)
+        references = (
+            reference(self.covered, uri=self.subject, transforms=self.subject_transforms),
+            reference(said, uri=self.pointer, transforms=self.pointer_transforms),
+            self.more_references,
+        )
+        draft = XmlDraft(self.signer, "".join(references[place] for place in self.order))
         draft.attributes = self.attributes
         draft.behind = self.around.format(f"<ds:Object>{self.qualifying()}</ds:Object>") + self.behind
-        draft.key_info = self.key_info or draft.key_info
+        draft.key_info, draft.key_attributes = self.key_info or draft.key_info, self.key_attributes
         return draft
+
+    def sign_key_info(self, *, uri: str = ' URI="#k"', transforms: str | None = None, digest: str = SHA256) -> None:
+        """Put in one more reference, to the KeyInfo as it is now; in exclusive form, whatever ``transforms`` say."""
+        self.key_attributes = ' Id="k"'
+        covered = f'<ds:KeyInfo xmlns:ds="{DS}" Id="k">{self.key_info or x509_data(self.signer)}</ds:KeyInfo>'
+        value = hashlib.new(digest.rpartition("#")[2], covered.encode()).digest()
+        chosen = one_transform(EXCLUSIVE) if transforms is None else transforms
+        self.more_references += reference(covered, uri=uri, transforms=chosen, digest=digest, value=value)
 
     def dump(self, document: str = DOCUMENT) -> str:
         """The document with the signature as its root's last child."""

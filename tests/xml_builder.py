@@ -61,6 +61,7 @@ class XmlDraft:
     method_parameters: str = ""
     c14n: str = EXCLUSIVE
     key_info: str = ""
+    key_attributes: str = ""
     behind: str = ""
     attributes: str = ""
     value: bytes | None = None
@@ -84,8 +85,8 @@ class XmlDraft:
         text = base64.b64encode(value).decode()
         return (
             f'<ds:Signature xmlns:ds="{DS}"{self.attributes}>{self.signed_info()}'
-            f"<ds:SignatureValue>{text}</ds:SignatureValue><ds:KeyInfo>{self.key_info}</ds:KeyInfo>{self.behind}"
-            "</ds:Signature>"
+            f"<ds:SignatureValue>{text}</ds:SignatureValue><ds:KeyInfo{self.key_attributes}>{self.key_info}</ds:KeyInfo>"
+            f"{self.behind}</ds:Signature>"
         )
 
     def dump(self, document: str = DOCUMENT) -> str:

@@ -79,7 +79,7 @@ def add(
         mark = _mark(connection, shown, settings) if holder else None
         fingerprint = parties.add_certificate(connection, number, shown, period, mark)
     click.echo(f"Sender {number}: certificate {fingerprint}{' and its holder' if holder else ''}.")
-    if remark := _remark(shown, settings):
+    if remark := remark_on(shown, settings):
         click.echo(f"gateway: {remark}", err=True)
 
 
@@ -151,7 +151,7 @@ def _ended(connection: Connection, number: str, digits: str, at: int) -> int | N
     return ends[0] if len(ends) == 1 and ends[0] is not None and ends[0] <= at else None
 
 
-def _remark(shown: x509.Certificate, settings: Settings) -> str:
+def remark_on(shown: x509.Certificate, settings: Settings) -> str:
     """What an operator must hear of a certificate just registered; empty if it would be accepted."""
     cap_libraries()
     try:

@@ -12,7 +12,7 @@ import click
 from gateway.cli.check_words import Word, remark_text, said, trust_text
 from gateway.report import Found, Remark, Report, Signature, is_blocking
 from schemas.anomaly import Anomaly, Severity
-from schemas.codes import Finding
+from schemas.codes import Code, Finding
 from schemas.wording import Language, anomaly_text, code_text, expected_text
 
 _NOTHING: Mapping[str, Any] = {
@@ -134,9 +134,17 @@ def _lines(report: Report, language: Language) -> Iterator[str]:
             trust=trust_text(signature.trust, language),
         )
     for found in report.findings:
-        yield from _finding_lines(facts_of(found, language), language)
+        yield from _finding_lines(facts_of(found, language) | _counted(found, report, language), language)
     if report.untold:
         yield "  " + said(Word.MORE, language, count=report.untold)
+
+
+def _counted(found: Found, report: Report, language: Language) -> dict[str, Any]:
+    """How many anomalies follow, which a person reads rather than the first of them once more."""
+    if not isinstance(found, Finding) or found.code is not Code.FORM_INVALID:
+        return {}
+    count = sum(isinstance(each, Anomaly) for each in report.findings) + report.untold
+    return {"detail": said(Word.COUNTED, language, count=count)}
 
 
 def _finding_lines(facts: Mapping[str, Any], language: Language) -> Iterator[str]:
@@ -148,7 +156,7 @@ def _finding_lines(facts: Mapping[str, Any], language: Language) -> Iterator[str
     if facts["path"]:
         yield f"      {printable(facts['path'])}"
     if facts["value"]:
-        yield f"      {said(Word.VALUE, language)}: {printable(facts['value'])}"
+        yield f"      {said(Word.VALUE, language)} {printable(facts['value'])}"
 
 
 def printable(text: str) -> str:

@@ -21,6 +21,7 @@ class Word(StrEnum):
     VALUE = auto()
     FORMS = auto()
     SIGNED = auto()
+    COUNTED = auto()
     MORE = auto()
 
 
@@ -38,7 +39,7 @@ _WORDS: Final[Mapping[Word, _Phrases]] = {
         _EN: "refused because of another part of its set",
     },
     Word.WARNING: {_FR: "avertissement", _NL: "waarschuwing", _DE: "Warnung", _EN: "warning"},
-    Word.VALUE: {_FR: "valeur", _NL: "waarde", _DE: "Wert", _EN: "value"},
+    Word.VALUE: {_FR: "valeur :", _NL: "waarde:", _DE: "Wert:", _EN: "value:"},
     Word.FORMS: {
         _FR: "{root}, version {version}, formulaires : {forms}",
         _NL: "{root}, versie {version}, formulieren: {forms}",
@@ -51,11 +52,17 @@ _WORDS: Final[Mapping[Word, _Phrases]] = {
         _DE: "Signatur ({format}): Zertifikat {fingerprint} ist gültig bis {until}; {trust}",
         _EN: "signature ({format}): certificate {fingerprint} is valid until {until}; {trust}",
     },
+    Word.COUNTED: {
+        _FR: "anomalies : {count}",
+        _NL: "anomalieën: {count}",
+        _DE: "Anomalien: {count}",
+        _EN: "anomalies: {count}",
+    },
     Word.MORE: {
-        _FR: "et {count} autres anomalies",
-        _NL: "en nog {count} anomalieën",
-        _DE: "und {count} weitere Anomalien",
-        _EN: "and {count} more anomalies",
+        _FR: "autres anomalies, non détaillées : {count}",
+        _NL: "andere anomalieën, niet in detail vermeld: {count}",
+        _DE: "weitere Anomalien, nicht einzeln aufgeführt: {count}",
+        _EN: "more anomalies, not told in full: {count}",
     },
 }
 
@@ -86,6 +93,12 @@ _REMARKS: Final[Mapping[Notice, _Phrases]] = {
         _NL: "De inhoud werd niet nagegaan: de naam noemt het type bericht niet; geef het op met --type.",
         _DE: "Der Inhalt wurde nicht geprüft: Der Name nennt die Art der Nachricht nicht; geben Sie sie mit --type an.",
         _EN: "The content was not checked: the name doesn't say the type of message; give it with --type.",
+    },
+    Notice.NAME_NOT_CHECKED: {
+        _FR: "Le nom du fichier n'a pas été vérifié ; donnez-lui le nom prescrit avant de l'envoyer.",
+        _NL: "De bestandsnaam werd niet nagegaan; geef het bestand de voorgeschreven naam voor u het verzendt.",
+        _DE: "Der Dateiname wurde nicht geprüft; geben Sie der Datei vor dem Senden den vorgeschriebenen Namen.",
+        _EN: "The file name was not checked; give the file the prescribed name before you send it.",
     },
     Notice.NOT_SIGNED: {
         _FR: "Il n'y a pas de fichier {detail} ; il le faut, sauf si vous signez autrement.",

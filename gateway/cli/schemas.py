@@ -78,7 +78,10 @@ def add(folder: Path, config: Path | None, *, dry_run: bool, as_json: bool, **op
     """
     file = settings_file(config)
     if dry_run:
-        _show(_would_change(folder, file, options), as_json=as_json)
+        try:
+            _show(_would_change(folder, file, options), as_json=as_json)
+        except ConfigurationError as fault:
+            raise RefusedError("\n".join(fault.faults)) from fault
         return
     settings, journal = open_site(file)
     own = settings.schemas.folder
@@ -104,7 +107,7 @@ def add(folder: Path, config: Path | None, *, dry_run: bool, as_json: bool, **op
 def diff(folder: Path, config: Path | None, *, as_json: bool, **options: Any) -> None:
     """Show what `add` with the same options would change, element by element.
 
-    Exit status 0 if nothing changes, 1 if something does.
+    Exit status 0 if nothing changes, 1 if something does, 2 if `add` would refuse it.
     """
     told = _would_change(folder, settings_file(config), options)
     _show(told, as_json=as_json)
@@ -140,11 +143,8 @@ def _types_in(folder: Path) -> tuple[MessageType, ...]:
 
 def _would_change(folder: Path, file: Path, options: dict[str, Any]) -> list[Change]:
     settings = read_settings(file)
-    try:
-        with installing.assembled(_read(folder, file, options), settings.schemas.folder, _today()) as kind:
-            return list(changes(kind, catalogue.load(*own_types(settings))))
-    except ConfigurationError as fault:
-        raise RefusedError("\n".join(fault.faults)) from fault
+    with installing.assembled(_read(folder, file, options), settings.schemas.folder, _today()) as kind:
+        return list(changes(kind, catalogue.load(*own_types(settings))))
 
 
 def _read(folder: Path, file: Path, options: dict[str, Any]) -> Published:

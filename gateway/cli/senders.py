@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway import parties
 from gateway.accounts import is_user_name
 from gateway.cli import logins
-from gateway.cli.certificates import SenderNumber, certificate, read_certificate
+from gateway.cli.certificates import SenderNumber, certificate, read_certificate, remark_on
 from gateway.cli.output import RefusedError, print_rows, with_config, with_json
 from gateway.cli.user_keys import public_key
 from gateway.parties import Sender, SignatureProfile
@@ -87,7 +88,7 @@ def add(  # noqa: PLR0913, PLR0917 - a command line has as many options as it ha
         raise click.UsageError("--environments takes letters of R, T and S")
     keys = [public_key(file.read(), file.name) for file in ssh_keys]
     certificates = [read_certificate(file.read(), file.name) for file in files]
-    _, journal = open_site(settings_file(config))
+    settings, journal = open_site(settings_file(config))
     with journal.write() as connection:
         known = parties.find_sender(connection, number)
         if known is not None and not known.active:
@@ -112,6 +113,9 @@ def add(  # noqa: PLR0913, PLR0917 - a command line has as many options as it ha
         for registered in certificates:
             parties.add_certificate(connection, number, registered)
     click.echo(f"Sender {number}: {user}, {len(keys)} keys and {len(certificates)} certificates added.")
+    for registered in certificates:
+        if remark := remark_on(registered, settings):
+            click.echo(f"gateway: {parties.fingerprint_of(registered.public_bytes(Encoding.DER))}: {remark}", err=True)
 
 
 @sender.command("list")

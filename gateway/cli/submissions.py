@@ -10,7 +10,7 @@ from gateway.cli.output import RefusedError, print_json, print_rows, when, with_
 from gateway.site import open_site, settings_file
 from spool import answers
 from spool import submissions as journal_of
-from spool.submissions import State, Submission
+from spool.submissions import Event, State, Submission
 
 
 @click.command(short_help="Show the timeline of a ticket.")
@@ -37,8 +37,7 @@ def show(ticket: str, config: Path | None, *, as_json: bool) -> None:
         return
     _print_facts(facts)
     for event in events:
-        details = "  ".join(f"{key}={_text(value)}" for key, value in event.facts.items() if value not in (None, []))
-        click.echo(f"  {when(event.at)}  {event.name:24} {details}".rstrip())
+        _print_event(event)
 
 
 def _print_facts(facts: dict[str, Any]) -> None:
@@ -50,6 +49,25 @@ def _print_facts(facts: dict[str, Any]) -> None:
     for finding in facts["findings"]:
         click.echo(f"{'finding':10} {finding['code']}: {finding['detail']}")
     click.echo("timeline")
+
+
+def _print_event(event: Event) -> None:
+    """One line, and below it a block for each thing that has facts of its own, such as the signature of a part."""
+    known = {key: value for key, value in event.facts.items() if value not in (None, [])}
+    blocks = {key: value for key, value in known.items() if _is_of_blocks(value)}
+    details = "  ".join(f"{key}={_text(value)}" for key, value in known.items() if key not in blocks)
+    click.echo(f"  {when(event.at)}  {event.name:24} {details}".rstrip())
+    for key, entries in blocks.items():
+        for number, entry in enumerate(entries, 1):
+            click.echo(f"    {key}, part {number}: {'' if entry else 'none'}".rstrip())
+            for name, value in (entry or {}).items():
+                for line in value if isinstance(value, list) else (value,):
+                    if line is not None:
+                        click.echo(f"      {name:15} {line}")
+
+
+def _is_of_blocks(value: object) -> bool:
+    return isinstance(value, list) and any(isinstance(each, dict) for each in value)
 
 
 def _text(value: object) -> str:

@@ -110,7 +110,7 @@ def test_anomalies_beyond_the_thousandth_are_counted(tmp_path: Path) -> None:
     report = checked(path).only
 
     assert (1000, 5) == (sum(each["form"] is not None for each in report["findings"]), report["untold"])
-    assert run_check("--language", "en", path).output.endswith("and 5 more anomalies\n")
+    assert run_check("--language", "en", path).output.endswith("more anomalies, not told in full: 5\n")
 
 
 def test_a_warning_is_told_and_refuses_nothing(tmp_path: Path) -> None:
@@ -139,16 +139,38 @@ def test_a_warning_is_told_and_refuses_nothing(tmp_path: Path) -> None:
         (f"FI.DIMN.123456.{TODAY + timedelta(days=3):%Y%m%d}.00001.R.1.1", ["111"]),
         (f"FI.DIMN.123456.{TODAY - timedelta(days=400):%Y%m%d}.00001.R.1.1", ["126"]),
         (f"FO.DIMN.999999.{DAY}.00001.R.1.1", ["129"]),
-        ("declarations.xml", ["129"]),
     ],
 )
 def test_a_name_gets_its_codes_and_the_content_is_judged_all_the_same(
     name: str, codes: list[str], tmp_path: Path
 ) -> None:
-    """With ``--type`` also where the name doesn't even say the purpose."""
+    """One fault doesn't hide the others."""
     (tmp_path / name).write_bytes(INVALID)
 
     assert [*codes, "255"] == checked("--type", "DIMN", tmp_path / name).codes
+
+
+def test_a_name_that_says_nothing_is_not_judged_if_the_type_is_said(tmp_path: Path) -> None:
+    """It is accepted as to its content, with a word on the name; a name meant for the gateway is judged as ever."""
+    (tmp_path / "declarations.xml").write_bytes(VALID)
+    (tmp_path / f"FI.DIMN.123456.{DAY}.0001.R.1.1").write_bytes(VALID)
+
+    found = checked("--type", "DIMN", tmp_path / "declarations.xml")
+    named = checked("--type", "DIMN", tmp_path / f"FI.DIMN.123456.{DAY}.0001.R.1.1")
+
+    assert (0, True, ["name-not-checked"]) == (found.status, found.only["accepted"], found.rules)
+    assert (1, ["112"]) == (named.status, named.codes)
+
+
+def test_how_many_anomalies_follow_is_said_in_the_language_asked_for(tmp_path: Path) -> None:
+    """A person doesn't get the English words that programs get."""
+    path = lay(tmp_path, data=INVALID) / f"FI.{STEM}.1.1"
+
+    said = run_check("--language", "fr", path).output
+
+    assert "ACRF-255  Au moins un formulaire n'est pas valable.  (anomalies : 1)" in said
+    assert "first form" not in said
+    assert checked(path).only["findings"][0]["detail"] == "1 anomaly in 1 form; first form 2, NaturalPerson: missing"
 
 
 def test_content_of_a_type_that_nobody_named_is_not_judged(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ _HEAVY = {
     "structlog",
     "xmlschema",
 }
-_OF_CONTENT = {"lxml", "pydantic", "xmlschema"}
+_OF_CONTENT = {"lxml", "pydantic"}
 _PROGRAM = """
 import json, sys
 from gateway.cli import run
@@ -53,6 +53,11 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
 def test_a_check_loads_nothing_but_what_judges_content() -> None:
     """No database, no server, and without a signature to look at no signature libraries."""
     assert set() == _loaded("check", "--type", "DIMN", SAMPLES / "valid_three_forms.xml") - _OF_CONTENT
+
+
+def test_a_check_loads_the_second_engine_for_what_is_wrong_only() -> None:
+    """It tells what would be right, and takes a while to load."""
+    assert {"xmlschema"} <= _loaded("check", "--type", "DIMN", SAMPLES / "invalid_missing_person.xml")
 
 
 def test_a_command_of_a_site_loads_what_it_needs() -> None:

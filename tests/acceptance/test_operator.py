@@ -115,6 +115,18 @@ def test_senders_are_added_listed_blocked_and_unblocked(site: Site, pki: Pki) ->
     assert [row["number"] for row in site.listing("sender", "list")] == ["123456", "222222"]
 
 
+def test_a_certificate_that_would_not_be_accepted_is_registered_with_a_remark(site: Site, tmp_path: Path) -> None:
+    """With the sender, as it is by itself."""
+    (tmp_path / "elsewhere").mkdir()
+    stranger = Pki.create(tmp_path / "elsewhere").issue("Stranger")
+
+    added = site.command("sender", "add", SENDER, "--user", "payroll01", "--certificate", str(stranger.certificate))
+
+    assert added.returncode == 0
+    assert "1 certificates added" in added.stdout
+    assert "as things are it would not be accepted" in added.stderr
+
+
 def test_authorities_are_added_listed_and_removed(site: Site, tmp_path: Path) -> None:
     """An authority comes with its chain and lists; a name is taken once."""
     other = Pki.create(tmp_path / "other")
@@ -159,6 +171,8 @@ def test_submissions_are_filtered_and_shown(site: Site, gateway: GatewayProcess)
     assert [step for step in steps if step == "declaration.forwarded"] == ["declaration.forwarded"] * 3
     assert {"answer.placed", "submission.closed"} <= set(steps)
     assert all(step in words for step in steps)
+    assert "{" not in words
+    assert "    signatures, part 1:\n      format          cms\n      certificate     " in words
 
 
 def test_the_queue_is_listed_and_taken(site: Site, gateway: GatewayProcess) -> None:

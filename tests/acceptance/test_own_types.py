@@ -67,3 +67,14 @@ def test_submissions_wait_while_a_type_cannot_be_read(site: Site, tmp_path: Path
 
     assert "type.toml" in str(held)
     assert [] == codes
+
+
+def test_a_difference_is_told_from_what_cannot_be_added(site: Site, tmp_path: Path) -> None:
+    """By the exit status: 1 and 2; a purpose that nobody knows has to be said."""
+    folder = str(publish(tmp_path / "a", "20244"))
+
+    differs = site.command("schemas", "diff", folder, *SAID)
+    refused = site.command("schemas", "diff", folder)
+
+    assert (1, 2) == (differs.returncode, refused.returncode)
+    assert "--purpose" in refused.stderr

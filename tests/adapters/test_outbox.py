@@ -4,12 +4,14 @@ import io
 import os
 import subprocess
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from spool.answers import AnswerName, StoredAnswer
+from spool.files import write_durably
 from spool.mailbox import Mailbox, MailboxRefusal
 from spool.outbox import Outbox, answer_files, compressed
 
@@ -137,3 +139,25 @@ def test_the_same_answer_is_the_same_zip() -> None:
 
     assert once == again
     assert ((1980, 1, 1, 0, 0, 0), 3) == (entry.date_time, entry.create_system)
+
+
+def test_a_lister_sees_an_answer_whole_or_not_at_all(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listing that is asked for while the answer is being placed waits until GO is there."""
+    asked, listed = threading.Event(), list[list[str]]()
+
+    def look() -> None:
+        asked.set()
+        listed.append(names(outbox))
+
+    def slow(path: Path, data: bytes) -> None:
+        write_durably(path, data)
+        if path.name.startswith("FO."):
+            lister.start()
+            asked.wait(10)
+
+    lister = threading.Thread(target=look)
+    monkeypatch.setattr("spool.outbox.write_durably", slow)
+    outbox.place(_BOX, _FILES)
+    lister.join(10)
+
+    assert [[name for name, _ in _FILES]] == listed

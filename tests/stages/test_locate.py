@@ -158,3 +158,23 @@ def test_a_type_in_a_namespace_is_judged_alike(tmp_path: Path, prefix: str) -> N
     other, _, _ = verdict(good.replace(">GEN<", ">GAN<"))
     assert isinstance(other, Refused)
     assert [finding.code for finding in other.findings] == ["158"]
+
+
+def test_a_schema_that_was_put_in_place_of_another_is_the_one_that_explains(tmp_path: Path) -> None:
+    """Also in a process that has explained by the first."""
+    kind = generic(tmp_path)
+    content = (
+        b'<Generic xmlns="urn:g" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+        b' xsi:schemaLocation="urn:g Generic_20231.xsd"><Form><Identification>GEN</Identification>'
+        b"<Data><Form><Day>2023-01-01</Day><Day>2023-01-02</Day><Day>2023-01-03</Day></Form></Data></Form></Generic>"
+    )
+
+    def expected() -> list[str]:
+        verdict = validate(io.BytesIO(content), [kind], Limits(10**6, 10), lambda _: None, DAY)
+        assert isinstance(verdict, Refused)
+        return [anomaly.broken.expected for anomaly in verdict.anomalies]
+
+    before = expected()
+    (tmp_path / "Generic_20231.xsd").write_text(QUALIFIED.replace('maxOccurs="2"', 'maxOccurs="1"'))
+
+    assert (["2"], ["1", "1"]) == (before, expected())

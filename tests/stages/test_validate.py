@@ -284,18 +284,18 @@ def test_as_many_bytes_as_allowed_are_taken_and_no_more() -> None:
 @pytest.mark.parametrize(
     ("good", "bad", "code", "detail"),
     [
-        (">STU<", ">STUDENT<", 255, "1 anomalies in 1 forms; first form 2, WorkerType: value"),
+        (">STU<", ">STUDENT<", 255, "1 anomaly in 1 form; first form 2, WorkerType: value"),
         (
             ">2026-11-20</EndingDate>",
             ">GEHEIM</EndingDate>",
             255,
-            "1 anomalies in 1 forms; first form 3, EndingDate: format",
+            "1 anomaly in 1 form; first form 3, EndingDate: format",
         ),
         (
             "<EndingDate>2026-12-20</EndingDate>",
             "<GEHEIM/>",
             255,
-            "1 anomalies in 1 forms; first form 2, an unknown element: unknown",
+            "1 anomaly in 1 form; first form 2, an unknown element: unknown",
         ),
         ("</Dimona>", "GEHEIM</Dimona>", 205, "block 4"),
         ("</Dimona>", "<![CDATA[GEHEIM]]></Dimona>", 312, "the document as a whole breaks its schema"),
