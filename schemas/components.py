@@ -1,8 +1,8 @@
 """What does a schema say of one element: what may stand below it, and which values may it have?
 
 xmlschema reads the same file that libxml2 judges by, and tells its parts. It is some sixty times slower, so it is asked
-only about forms that libxml2 has refused. Only local files are read; nothing an XSD refers to is fetched. The library
-takes a tenth of a second to load: this module is imported where it is used.
+only about forms that libxml2 has refused, and this module is imported where it is used: the library takes a tenth of a
+second to load. Only local files are read; nothing an XSD refers to is fetched.
 
 Source: XML Schema 1.0 part 2, 4.3, for the facets.
 """

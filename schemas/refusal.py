@@ -7,6 +7,7 @@ Source: annex 30, codes 102, 158, 205, 255, 312; structures A.3 for what a notif
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import BinaryIO, Final
@@ -72,7 +73,7 @@ def explain(content: BinaryIO, chosen: Chosen, encoding: str, bounds: Bounds, da
     finding = forms.read(content)
     content.seek(start)
     if finding is not None:
-        return place_syntax(content, finding, encoding, forms.size)
+        return place_finding(content, finding, encoding, forms.size)
     told = (forms.blocking + forms.warnings)[:MAX_ANOMALIES]
     anomalies = tuple(placed(content, told, encoding))
     return Refused(tuple(_findings(forms.blocking, chosen)), anomalies, len(forms.blocking) + forms.warned)
@@ -171,24 +172,55 @@ def _of_another_type(faults: list[Fault]) -> list[Fault]:
     return [Fault(first.mark, broken, first.form)]
 
 
-def place_syntax(content: BinaryIO, finding: Finding, encoding: str, read: int) -> Refused:
-    """The refusal of a file for one finding; if it isn't well-formed, with the place where it stops to be.
+def place_finding(content: BinaryIO, finding: Finding, encoding: str, read: int) -> Refused:
+    """The refusal of a file for one finding, with its place: where it stops to be well-formed, or a block that is no form.
 
     Args:
         content: the document
-        finding: why it is refused
+        finding: why it is refused; one of another code has no place
         encoding: as it declares it
         read: how many bytes were read when that was found; what comes after them is left alone
     """
-    if finding.code is not Code.XML_SYNTAX:
-        return Refused((finding,))
     start = content.tell()
-    offset = _broken_at(content, encoding, read)
+    match finding.code:
+        case Code.XML_SYNTAX:
+            rule, offset = "syntax", _broken_at(content, encoding, read)
+        case Code.NOT_A_FORM:
+            rule, offset = "not-a-form", _block_at(content, encoding, read)
+        case _:
+            return Refused((finding,))
     if offset is None:
         return Refused((finding,))
     content.seek(start)
-    fault = Fault(Mark(offset, "", ()), Broken("syntax", Code.XML_SYNTAX, ""), 0)
+    fault = Fault(Mark(offset, "", ()), Broken(rule, finding.code, ""), 0)
     return Refused((finding,), tuple(placed(content, [fault], encoding)), 1)
+
+
+def _block_at(content: BinaryIO, encoding: str, read: int) -> int | None:
+    """The offset of the first element below the root that isn't called Form, if there is one."""
+    parser = expat.ParserCreate(encoding, SEPARATOR)
+    depth = 0
+    found: list[int] = []
+
+    def start(name: str, _attributes: object) -> None:
+        nonlocal depth
+        if depth == 1 and not found and name.rpartition(SEPARATOR)[2] != "Form":
+            found.append(parser.CurrentByteIndex)
+        depth += 1
+
+    def end(_name: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    with suppress(expat.ExpatError):
+        for piece in pieces_of(content):
+            parser.Parse(piece[:read], False)
+            read -= len(piece)
+            if found or read <= 0:
+                break
+    return found[0] if found else None
 
 
 def _broken_at(content: BinaryIO, encoding: str, read: int) -> int | None:

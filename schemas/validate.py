@@ -101,7 +101,7 @@ def validate(
         return refusal.explain(content, chosen, opening.encoding, bounds, day)
     content.seek(start)
     if finding is not None:
-        return refusal.place_syntax(content, finding, opening.encoding, pass_.size)
+        return refusal.place_finding(content, finding, opening.encoding, pass_.size)
     return pass_.validated(content)
 
 

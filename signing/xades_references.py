@@ -57,5 +57,6 @@ def misdirected(parts: Parts, identifier: str) -> Iterator[str]:
 
 def _to_key_info(parts: Parts) -> list[int]:
     identifier = child(parts.signature, "KeyInfo").get("Id", "")
-    named = [reference.uri == f"#{identifier}" and not reference.kind for reference in parts.references]
-    return [place for place, is_named in enumerate(named) if is_named and identifier]
+    return [
+        place for place, reference in enumerate(parts.references) if identifier and reference.uri == f"#{identifier}"
+    ]

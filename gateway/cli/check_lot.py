@@ -46,10 +46,13 @@ def run(files: Iterable[Path], options: Options, language: Language, *, as_json:
         # A terminal that can't show a sign gets it spelled out, rather than nothing.
         sys.stdout.reconfigure(errors="backslashreplace")
     rules = _rules(options)
+    batches = gather(files)
+    if not batches:
+        raise click.UsageError("there is no file in what was named")
     render = as_line if as_json else as_text
     accepted = True
     with bounded_memory(Judging().worker_memory_bytes):
-        for report in check(gather(files), rules):
+        for report in check(batches, rules):
             click.echo(render(report, language))
             accepted = accepted and report.accepted
     return accepted

@@ -210,6 +210,11 @@ def test_the_files_of_a_set_may_be_named_one_by_one(tmp_path: Path, signer: Cred
     assert (0, [f"FI.{STEM}.1.1"]) == (found.status, list(found.reports))
 
 
+def test_a_folder_without_files_is_not_accepted(tmp_path: Path) -> None:
+    """It was hardly the one that was meant."""
+    assert (2, "") == (run_check(tmp_path).status, run_check(tmp_path).output)
+
+
 def test_a_folder_without_go_has_no_whole_set(tmp_path: Path) -> None:
     """The gateway would wait for it a day, and refuse."""
     assert ["130"] == checked(lay(tmp_path)).codes

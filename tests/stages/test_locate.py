@@ -160,6 +160,16 @@ def test_a_type_in_a_namespace_is_judged_alike(tmp_path: Path, prefix: str) -> N
     assert [finding.code for finding in other.findings] == ["158"]
 
 
+def test_a_block_that_is_no_form_is_placed() -> None:
+    """By its start tag; it belongs to no form."""
+    content = document(FORM, "<Formulier><Form/></Formulier>", FORM)
+
+    (anomaly,) = anomalies(content)
+
+    assert ("not-a-form", "205", 0) == (anomaly.broken.rule, anomaly.broken.code, anomaly.form)
+    assert content.index(b"<Formulier>") == anomaly.place.offset
+
+
 def test_a_schema_that_was_put_in_place_of_another_is_the_one_that_explains(tmp_path: Path) -> None:
     """Also in a process that has explained by the first."""
     kind = generic(tmp_path)
@@ -169,12 +179,12 @@ def test_a_schema_that_was_put_in_place_of_another_is_the_one_that_explains(tmp_
         b"<Data><Form><Day>2023-01-01</Day><Day>2023-01-02</Day><Day>2023-01-03</Day></Form></Data></Form></Generic>"
     )
 
-    def expected() -> list[str]:
+    def days() -> list[int]:
         verdict = validate(io.BytesIO(content), [kind], Limits(10**6, 10), lambda _: None, DAY)
         assert isinstance(verdict, Refused)
-        return [anomaly.broken.expected for anomaly in verdict.anomalies]
+        return [anomaly.place.position[-1] for anomaly in verdict.anomalies]
 
-    before = expected()
+    before = days()
     (tmp_path / "Generic_20231.xsd").write_text(QUALIFIED.replace('maxOccurs="2"', 'maxOccurs="1"'))
 
-    assert (["2"], ["1", "1"]) == (before, expected())
+    assert ([3], [2, 3]) == (before, days())

@@ -442,3 +442,13 @@ def test_a_verified_element_that_is_not_the_key_info_that_was_read(bench: XmlBen
     for text, same in ((own, True), (other, False), (own.replace("KeyInfo", "Object"), False)):
         assert xades_references.is_key_info(etree.fromstring(text), parts) is same
     assert not xades_references.is_key_info(None, parts)
+
+
+def test_a_verifier_that_verified_another_key_info(
+    bench: XmlBench, draft: XadesDraft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is believed then, though all the digests hold."""
+    draft.sign_key_info()
+    assert ACCEPTED == bench.ours(draft.dump())
+    monkeypatch.setattr(xades_references, "is_key_info", lambda *_: False)
+    assert Reason.SHAPE is bench.ours(draft.dump())
