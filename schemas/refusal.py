@@ -173,7 +173,7 @@ def _of_another_type(faults: list[Fault]) -> list[Fault]:
 
 
 def place_finding(content: BinaryIO, finding: Finding, encoding: str, read: int) -> Refused:
-    """The refusal of a file for one finding, with its place: where it stops to be well-formed, or a block that is no form.
+    """The refusal of a file for one finding, with its place: where it isn't well-formed, or what block is no form.
 
     Args:
         content: the document
@@ -184,15 +184,15 @@ def place_finding(content: BinaryIO, finding: Finding, encoding: str, read: int)
     start = content.tell()
     match finding.code:
         case Code.XML_SYNTAX:
-            rule, offset = "syntax", _broken_at(content, encoding, read)
+            broken, offset = Broken("syntax", Code.XML_SYNTAX, ""), _broken_at(content, encoding, read)
         case Code.NOT_A_FORM:
-            rule, offset = "not-a-form", _block_at(content, encoding, read)
+            broken, offset = Broken("not-a-form", Code.NOT_A_FORM, ""), _block_at(content, encoding, read)
         case _:
             return Refused((finding,))
     if offset is None:
         return Refused((finding,))
     content.seek(start)
-    fault = Fault(Mark(offset, "", ()), Broken(rule, finding.code, ""), 0)
+    fault = Fault(Mark(offset, "", ()), broken, 0)
     return Refused((finding,), tuple(placed(content, [fault], encoding)), 1)
 
 

@@ -46,6 +46,7 @@ STEPS: Final = {
     "FO placed": Step("after", "spool.outbox:write_durably"),
     "FS placed": Step("after", "spool.outbox:write_durably", 2),
     "GO placed": Step("after", "spool.outbox:write_durably", 3),
+    "all of the answer placed": Step("after", "spool.outbox:Outbox.place"),
     "answer recorded": Step("before", "gateway.answer:_report"),
     "anomalies found": Step("after", "gateway.judge:Judge._validation"),
     "both answers signed": Step("after", "gateway.answer:compose"),

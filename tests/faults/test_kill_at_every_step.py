@@ -132,7 +132,7 @@ def test_killed_at_any_step_a_refused_file_has_each_of_its_two_answers_once(site
 def test_an_answer_that_was_fetched_and_deleted_does_not_come_again(site: Site) -> None:
     """Killed between placing an answer and recording it, the gateway knows that its sender has deleted it."""
     names = site.write_set(_STEM)
-    halting = GatewayProcess(site, "tests.faults.halting", "GO placed").ready()
+    halting = GatewayProcess(site, "tests.faults.halting", "all of the answer placed").ready()
     site.sftp("cd IN", *(f"put {name}" for name in names))
     halting.wait_for("fault.halted")
     fetched = only_answer(site)
