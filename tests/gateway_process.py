@@ -159,6 +159,10 @@ class GatewayProcess:
                 self._lines.put({"event": "not JSON", "line": line.decode(errors="replace")})
         self._lines.put(None)
 
+    def saw(self, event: str) -> dict[str, Any]:
+        """The first line of the log with this event, be it there already or still to come."""
+        return next((line for line in self.seen if line["event"] == event), None) or self.wait_for(event)
+
     def wait_for(self, event: str, fits: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
         """The next line of the log with this event that ``fits``."""
         while True:

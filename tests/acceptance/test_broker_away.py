@@ -46,7 +46,7 @@ def test_a_wrong_password_does_not_stop_the_gateway(site: Site, broker: Broker) 
     wrong = f"amqp://nobody:hush-hush@{wrong.rpartition('@')[2]}"
     site.configure('# url = "amqp://user:password@127.0.0.1:5672/vhost"', f'url = "{wrong}"')
     with running(site) as gateway:
-        gateway.wait_for("broker.refused")
+        gateway.saw("broker.refused")
         names = site.write_set(f"DIMN.{SENDER}.{today()}.00001.R")
         site.sftp("cd IN", *(f"put {name}" for name in names))
 

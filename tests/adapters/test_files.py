@@ -1,6 +1,7 @@
 """Durable writing on a real disk."""
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +18,10 @@ def unprivileged(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     was = os.geteuid()
     if was == 0:
-        for path in (folder, *list(folder.parents)[:3]):
-            path.chmod(0o777)
+        for path in folder.parents:
+            if not path.stat().st_mode & stat.S_IXOTH:
+                path.chmod(0o711)
+        folder.chmod(0o777)
         os.chown(folder, 65534, -1)
         os.seteuid(65534)
     yield folder
