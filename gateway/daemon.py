@@ -89,10 +89,15 @@ async def serve(settings: Settings, reread: Callable[[], Settings] | None = None
         queue = await stack.enter_async_context(_open_queue(settings, journal))
         entrance = await stack.enter_async_context(_open_rounds(settings, journal, queue, workers, keys))
         loop.add_signal_handler(signal.SIGHUP, entrance.reload, reread or (lambda: settings))
-        log.info("gateway.ready", host=settings.sftp.host, port=entrance.door.port)
+        log.info("gateway.ready", host=settings.sftp.host, port=entrance.door.port, loop=_library(loop))
         await stop.wait()
         log.info("gateway.stopping")
     log.info("gateway.stopped")
+
+
+def _library(loop: asyncio.AbstractEventLoop) -> str:
+    """Whose event loop it is: ``asyncio`` or ``uvloop``."""
+    return type(loop).__module__.partition(".")[0]
 
 
 @asynccontextmanager
