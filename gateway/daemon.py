@@ -5,6 +5,7 @@ sets that were taken but not recorded are recorded, and everything else simply i
 """
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from channels.mq.publisher import Destination, open_publisher
 from channels.sftp.admission import AdmissionLimits
 from channels.sftp.server import Door, DoorSettings, Premises, open_door
 from channels.sftp.share import ShareLimits
+from channels.sftp.sockets import handed_over
 from config.errors import ConfigurationError
 from config.settings import Settings
 from gateway.download import DownloadLimits, open_downloader
@@ -138,7 +140,8 @@ async def _open_rounds(
         gatekeeper = open_gatekeeper(settings.accounts, journal)
         stack.callback(gatekeeper.close)
         premises = Premises(reception, intake, outbox, Records(journal, pipeline.zone))
-        door = await stack.enter_async_context(open_door(_door_settings(settings), gatekeeper, premises))
+        sockets = handed_over(os.environ)
+        door = await stack.enter_async_context(open_door(_door_settings(settings), gatekeeper, premises, sockets))
         yield Entrance(door, gatekeeper)
 
 
@@ -233,4 +236,5 @@ def _door_settings(settings: Settings) -> DoorSettings:
             source_sessions=sftp.source_connections,
         ),
         password_alone=sftp.password_alone,
+        reuse_port=sftp.reuse_port,
     )
