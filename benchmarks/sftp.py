@@ -127,6 +127,8 @@ def _gateway(folder: Path, bench_file: Path, size: Size) -> Iterator[Server]:
     pki = Pki.create(folder / "pki")
     site = make_test_site(folder, pki, pki.issue("Payroll"))
     site.configure("max_file_bytes = 36700160", f"max_file_bytes = {2 * size.large}")
+    # What is cleared between the turns behind its back, the gateway counts still.
+    site.configure("max_waiting_bytes = 4294967296", f"max_waiting_bytes = {100 * size.large}")
     site.configure("user_connections = 20", "user_connections = 100")
     site.configure("source_logins = 20", "source_logins = 100")
     outbox = site.settings.spool.path / "answers" / SENDER / "OUTTEST"

@@ -64,6 +64,7 @@ class Sftp(_Section):
 
     host: str = "127.0.0.1"
     port: Port = 8022
+    reuse_port: bool = False
     host_key: Path = Path("keys/ssh_host_ed25519_key")
     rsa_host_key: Path | None = None
     password_alone: bool = True

@@ -5,6 +5,7 @@ sets that were taken but not recorded are recorded, and everything else simply i
 """
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from channels.mq.publisher import Destination, open_publisher
 from channels.sftp.admission import AdmissionLimits
 from channels.sftp.server import Door, DoorSettings, Premises, open_door
 from channels.sftp.share import ShareLimits
+from channels.sftp.sockets import handed_over
 from config.errors import ConfigurationError
 from config.settings import Settings
 from gateway.download import DownloadLimits, open_downloader
@@ -89,10 +91,15 @@ async def serve(settings: Settings, reread: Callable[[], Settings] | None = None
         queue = await stack.enter_async_context(_open_queue(settings, journal))
         entrance = await stack.enter_async_context(_open_rounds(settings, journal, queue, workers, keys))
         loop.add_signal_handler(signal.SIGHUP, entrance.reload, reread or (lambda: settings))
-        log.info("gateway.ready", host=settings.sftp.host, port=entrance.door.port)
+        log.info("gateway.ready", host=settings.sftp.host, port=entrance.door.port, loop=_library(loop))
         await stop.wait()
         log.info("gateway.stopping")
     log.info("gateway.stopped")
+
+
+def _library(loop: asyncio.AbstractEventLoop) -> str:
+    """Whose event loop it is: ``asyncio`` or ``uvloop``."""
+    return type(loop).__module__.partition(".")[0]
 
 
 @asynccontextmanager
@@ -133,7 +140,8 @@ async def _open_rounds(
         gatekeeper = open_gatekeeper(settings.accounts, journal)
         stack.callback(gatekeeper.close)
         premises = Premises(reception, intake, outbox, Records(journal, pipeline.zone))
-        door = await stack.enter_async_context(open_door(_door_settings(settings), gatekeeper, premises))
+        sockets = handed_over(os.environ)
+        door = await stack.enter_async_context(open_door(_door_settings(settings), gatekeeper, premises, sockets))
         yield Entrance(door, gatekeeper)
 
 
@@ -228,4 +236,5 @@ def _door_settings(settings: Settings) -> DoorSettings:
             source_sessions=sftp.source_connections,
         ),
         password_alone=sftp.password_alone,
+        reuse_port=sftp.reuse_port,
     )

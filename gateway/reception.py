@@ -70,6 +70,7 @@ class Reception:
 
     def _gather(self, mailbox: Mailbox, username: str, name: str) -> str | None:
         folder = self._intake.set_folder(mailbox, name)
+        self._prepare(mailbox, name, folder)
         with self._intake.locked(mailbox):
             names = _names(folder)
             if name not in names:
@@ -79,13 +80,27 @@ class Reception:
                 rule = None if closing_name(names) is None else self._rule(mailbox)
                 if rule is None or not is_complete(names, rule):
                     (folder / _UPLOADED_BY).write_text(username, encoding="utf-8")
+                    if closing_name(names) is not None:
+                        # The OK to a GO that came first promises an answer too.
+                        self._intake.settle(mailbox, folder)
                     return None
                 return self._take(folder, Origin("sftp", mailbox, username))
             except (OSError, TemporaryError) as fault:
                 self._take_back(mailbox, name)
                 raise CustodyFailedError("custody could not be taken") from fault
 
+    def _prepare(self, mailbox: Mailbox, name: str, folder: Path) -> None:
+        """Write what may be large onto the disk before anybody has to wait for the mailbox."""
+        if closing_name(_names(folder)) is not None:
+            try:
+                self._intake.sync(mailbox, folder)
+            except OSError as fault:
+                self._take_back(mailbox, name)
+                raise CustodyFailedError("the disk did not take the files") from fault
+
     def _take(self, folder: Path, origin: Origin) -> str:
+        # Another connection may have brought a file since.
+        self._intake.sync(origin.mailbox, folder)
         size = sum((folder / name).stat().st_size for name in _names(folder))
         ticket = self._custody.take(folder, origin)
         self._intake.left(origin.mailbox, folder, size)
@@ -113,11 +128,13 @@ class Reception:
             try:
                 if mailbox not in rules:
                     rules[mailbox] = self._rule(mailbox)
+                self._intake.settle(mailbox, folder)
                 count += self._take_if_due(mailbox, folder, rules[mailbox])
             except (OSError, TemporaryError) as fault:
                 # One set that cannot be taken must not keep the others waiting.
                 fields = {"sender": mailbox.sender, "directory": mailbox.directory}
                 log.error("custody.failed", fault=type(fault).__name__, **fields)
+        self._intake.settle_temporary()
         self._intake.expire_temporary(time.time() - self._patience.start_file)
         return count
 

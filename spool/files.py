@@ -61,12 +61,6 @@ def move_durably(source: Path, target: Path) -> None:
     sync_folder(source.parent)
 
 
-def give_name(source: Path, target: Path) -> None:
-    """Rename ``source``, whose old name nobody looks for, to ``target``; the target's folder knows it afterwards."""
-    source.rename(target)
-    sync_folder(target.parent)
-
-
 def free_bytes(path: Path) -> int:
     """How many bytes the disk under ``path`` has left for us."""
     facts = os.statvfs(path)

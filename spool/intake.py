@@ -6,7 +6,8 @@ On disk, below ``incoming/<sender>/<directory>/``::
     .temporary/<name>      finished uploads under a temporary name (.part, .filepart, .tmp)
     set-<key>/<name>       finished uploads, one folder for the files of one set
 
-One folder a set makes taking custody a single rename.  A connection that ends without closing its file leaves what came
+One folder a set makes taking custody a single rename.  That a finished upload is on the disk is seen to when its set is
+taken, or soon after (:mod:`spool.settling`).  A connection that ends without closing its file leaves what came
 under ``.uploads``, where no set is made of it: a client may go on with it, also after the gateway was started again.
 After the machine was started again nobody knows which of its bytes reached the disk, and :meth:`Intake.recover` removes
 it.  Names are those :func:`schemas.filename.is_safe` allows, and no other.
@@ -16,22 +17,22 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from schemas.filename import is_safe
 from spool import leftovers
-from spool.files import free_bytes, give_name, make_folder, move_durably, size_of, sync_folder
-from spool.layout import Layout
+from spool.files import free_bytes, make_folder, size_of, sync_folder
 from spool.mailbox import INBOXES, Entry, Mailbox, MailboxRefusal, Room, Trouble, bad_name, entry_of
 from spool.quota import Quota
+from spool.settling import Settling, unsettle
 from spool.upload import IntakeLimits, Upload, check_reserve
 
 __all__ = ["Intake", "IntakeLimits", "Upload"]
 
 
-class Intake(Layout):
+class Intake(Settling):
     """The inboxes of every sender.  Every method may block on the disk; all are safe from several threads."""
 
     def __init__(self, root: Path, limits: IntakeLimits) -> None:
@@ -101,7 +102,7 @@ class Intake(Layout):
             raise
 
     def finish(self, upload: Upload) -> None:
-        """The client closed the file: make its bytes durable and give them their name.
+        """The client closed the file: give its bytes their name.  That they are on the disk, :meth:`sync` sees to.
 
         Raises:
             MailboxRefusal: some of its bytes never came.
@@ -109,9 +110,8 @@ class Intake(Layout):
         if not upload.is_whole:
             words = f"the bytes from {upload.prefix} on did not all come; send the file again from its beginning"
             raise MailboxRefusal(Trouble.DENIED, words)
-        os.fsync(upload.descriptor)
         with self.locked(upload.mailbox):
-            self._place(upload.mailbox.sender, upload.path, self._path(upload.mailbox, upload.name), give_name)
+            self._place(upload.mailbox.sender, upload.path, self._path(upload.mailbox, upload.name))
             self._forget(upload)
 
     def set_aside(self, upload: Upload) -> None:
@@ -156,7 +156,7 @@ class Intake(Layout):
                 raise MailboxRefusal(Trouble.MISSING, "no such file")
             self._drop(mailbox, self._growing(mailbox, new))
             if old != new:
-                self._place(mailbox.sender, source, self._path(mailbox, new), move_durably)
+                self._place(mailbox.sender, source, self._path(mailbox, new))
                 _drop_if_empty(source.parent)
 
     def remove(self, mailbox: Mailbox, name: str) -> None:
@@ -221,7 +221,8 @@ class Intake(Layout):
     def recover(self) -> int:
         """Remove cut uploads that cannot be gone on with; answers how many files that were.
 
-        To be called before anything else is: these are uploads with a gap, and all if the machine was started again.
+        To be called before anything else is: these are uploads with a gap, and all if the machine was started again;
+        then those too that were closed, but not known to be on the disk.
         """
         return leftovers.remove(self.root)
 
@@ -257,12 +258,13 @@ class Intake(Layout):
             raise MailboxRefusal(Trouble.FULL, "too many files are waiting in this directory; send their GO first")
         self._room[mailbox] -= 1
 
-    def _place(self, sender: str, source: Path, target: Path, move: Callable[[Path, Path], None]) -> None:
+    def _place(self, sender: str, source: Path, target: Path) -> None:
         # Patience is counted from the moment a file has its name, not from its last byte.
         os.utime(source)
-        make_folder(target.parent)
+        unsettle(source)
+        target.parent.mkdir(mode=0o750, exist_ok=True)
         replaced = size_of(target)
-        move(source, target)
+        source.rename(target)
         self._quota.give_back(sender, replaced)
 
     def _drop(self, mailbox: Mailbox, path: Path) -> bool:

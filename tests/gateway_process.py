@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -137,7 +137,7 @@ class Site:
 class GatewayProcess:
     """A gateway that runs; its log is followed, so that tests wait for events and not for time."""
 
-    def __init__(self, site: Site, *program: str) -> None:
+    def __init__(self, site: Site, *program: str, pass_fds: Sequence[int] = ()) -> None:
         self.site = site
         self._lines: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self.seen: list[dict[str, Any]] = []
@@ -146,6 +146,7 @@ class GatewayProcess:
             [sys.executable, "-m", *words, "serve", "--config", str(site.settings_file)],
             stderr=subprocess.PIPE,
             start_new_session=True,
+            pass_fds=pass_fds,
         )
         self._follower = threading.Thread(target=self._follow, daemon=True)
         self._follower.start()

@@ -2,6 +2,7 @@
 
 =================  ==================================================================
 ``server``         opens the door and closes it without losing an upload
+``sockets``        which sockets the service manager opened for it
 ``guest``          how long a connection is kept
 ``admission``      how many connections there may be
 ``login``          who may come in

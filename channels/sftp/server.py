@@ -7,9 +7,10 @@ everybody is sent away and what was still open is treated as cut.
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 import asyncssh
 import structlog
@@ -51,7 +52,7 @@ class Door:
         self._present: dict[Guest, Visit] = {}
         self._admission = Admission(lambda: secrets.randbelow(100))
         self._drops = Drops()
-        self._acceptor: asyncssh.SSHAcceptor | None = None
+        self._acceptors: list[asyncssh.SSHAcceptor] = []
         self._closing = False
         self._stirred = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -109,10 +110,10 @@ class Door:
 
     # --- for the daemon
 
-    def attach(self, acceptor: asyncssh.SSHAcceptor) -> None:
+    def attach(self, acceptors: list[asyncssh.SSHAcceptor]) -> None:
         """The door listens."""
-        self._acceptor = acceptor
-        self.port = acceptor.get_port()
+        self._acceptors = acceptors
+        self.port = acceptors[0].get_port()
 
     def reload(self, settings: DoorSettings) -> None:
         """Take over host keys and limits for connections to come; address, port and who is connected stay.
@@ -121,8 +122,8 @@ class Door:
             ConfigurationError: a host key cannot be used; nothing was taken over.
         """
         host_keys = load_host_keys(settings.host_keys)
-        if self._acceptor is not None:
-            self._acceptor.update(server_host_keys=host_keys)
+        for acceptor in self._acceptors:
+            acceptor.update(server_host_keys=host_keys)
         self.settings = settings
         _log.info("sftp.reloaded", host_keys=len(host_keys))
 
@@ -176,8 +177,14 @@ class Door:
 
 
 @asynccontextmanager
-async def open_door(settings: DoorSettings, accounts: Accounts, behind: Premises) -> AsyncIterator[Door]:
+async def open_door(
+    settings: DoorSettings, accounts: Accounts, behind: Premises, sockets: Sequence[socket.socket] = ()
+) -> AsyncIterator[Door]:
     """Listen until the block is left, then close as the module says.
+
+    Args:
+        settings, accounts, behind: how, who may come in, and where what they bring goes.
+        sockets: already listening ones, which are closed at the end; without any, host and port of ``settings`` count.
 
     Raises:
         ConfigurationError: the host keys cannot be used; every fault is told.
@@ -187,26 +194,32 @@ async def open_door(settings: DoorSettings, accounts: Accounts, behind: Premises
     asyncssh.set_log_level(logging.CRITICAL)
     host_keys = load_host_keys(settings.host_keys)
     door = Door(settings, accounts, behind)
-    acceptor = await _listen(settings, door, host_keys)
-    door.attach(acceptor)
+    acceptors = [await _listen(settings, door, host_keys, listener) for listener in (sockets or (None,))]
+    door.attach(acceptors)
     rechecking = asyncio.create_task(door.recheck())
-    _log.info("sftp.open", port=door.port)
+    _log.info("sftp.open", port=door.port, handed_over=len(sockets))
     try:
         yield door
     finally:
         rechecking.cancel()
-        acceptor.close()
+        for acceptor in acceptors:
+            acceptor.close()
         await door.close()
         # From Python 3.12 this waits for the last connection, so it must come last.
-        await acceptor.wait_closed()
+        for acceptor in acceptors:
+            await acceptor.wait_closed()
         _log.info("sftp.closed", port=door.port)
 
 
-async def _listen(settings: DoorSettings, door: Door, host_keys: list[asyncssh.SSHKeyPair]) -> asyncssh.SSHAcceptor:
+async def _listen(
+    settings: DoorSettings, door: Door, host_keys: list[asyncssh.SSHKeyPair], listener: socket.socket | None
+) -> asyncssh.SSHAcceptor:
+    where: dict[str, Any] = {"sock": listener}
+    if listener is None:
+        where = {"host": settings.host, "port": settings.port, "reuse_port": settings.reuse_port or None}
     try:
         return await asyncssh.listen(
-            settings.host,
-            settings.port,
+            **where,
             # With the usual 100 a flood would fill the kernel's queue, and everybody else would wait for seconds.
             backlog=_BACKLOG,
             config=None,

@@ -11,9 +11,13 @@ from channels.sftp.share import ShareLimits
 class DoorSettings:
     """One listening door.
 
-    ``port`` 0 takes a free one.  ``host_keys`` are private keys without passphrase.  Times are in seconds:
-    ``login_timeout`` from connection to log-in, ``idle_timeout`` without any request, ``keepalive_interval`` between
-    the questions whether the client is still there, ``drain_timeout`` for uploads to end when the door closes.
+    ``port`` 0 takes a free one.  With ``reuse_port`` other processes that ask for the same may listen there too, and
+    the kernel deals the connections out among them (SO_REUSEPORT, socket(7)).  ``host_keys`` are private keys without
+    passphrase.
+
+    Times are in seconds: ``login_timeout`` from connection to log-in, ``idle_timeout`` without any request,
+    ``keepalive_interval`` between the questions whether the client is still there, ``drain_timeout`` for uploads to end
+    when the door closes.
     ``admission`` limits connections; ``max_tries`` counts every refused authentication request of a connection, the
     first question of most clients ("none") included; ``max_sessions`` and ``max_handles`` are for one connection.
     ``share`` is what one sender may have over all its connections.
@@ -37,3 +41,4 @@ class DoorSettings:
     share: ShareLimits = field(default_factory=ShareLimits)
     recheck_interval: float = 0.5
     password_alone: bool = True
+    reuse_port: bool = False

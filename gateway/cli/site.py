@@ -1,7 +1,10 @@
 """``gateway init``, ``serve`` and ``check-config``."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -36,7 +39,18 @@ def serve(config: Path | None) -> None:
     open_types(settings)
     # Held until the last thread has ended, which is after the last coroutine has.
     with held_alone(settings.spool.path):
-        asyncio.run(_serve(settings, path))
+        _run(_serve(settings, path))
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    """Run ``main`` on uvloop's event loop if it is installed, else on asyncio's own."""
+    factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    with suppress(ImportError):
+        import uvloop  # noqa: PLC0415 - the extra `speed`, and only `serve` wants it
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main)
 
 
 async def _serve(settings: Settings, path: Path) -> None:

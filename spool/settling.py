@@ -1,0 +1,131 @@
+"""Which of the files that wait are with the kernel only, and how do they get onto the disk?
+
+A file that its client has closed waits for the rest of its set; its sender has been promised nothing yet, so the close
+waits for no disk.  Its permissions tell: 0600 as long as nobody has seen to it that its bytes and its name are on the
+disk, 0640 from then on.  After a power cut a file with 0600 may have its length and not its bytes, and is removed.
+"""
+
+import os
+import stat
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from spool.files import sync_folder
+from spool.layout import Layout
+from spool.mailbox import Mailbox
+
+_UNSETTLED: Final = 0o600
+_SETTLED: Final = 0o640
+
+
+def unsettle(path: Path) -> None:
+    """What is at ``path`` is with the kernel only; to be said before it gets its name."""
+    path.chmod(_UNSETTLED)
+
+
+def is_unsettled(path: Path) -> bool:
+    """Whether nobody has seen to it that what is at ``path`` is on the disk; false if there is nothing."""
+    try:
+        return stat.S_IMODE(path.lstat().st_mode) == _UNSETTLED
+    except FileNotFoundError:
+        return False
+
+
+class _Unsettled:
+    """The files of ``folder`` that are with the kernel only, held open so that none is taken for another meanwhile."""
+
+    def __init__(self, folder: Path, files: dict[Path, int]) -> None:
+        self._folder = folder
+        self._files = files
+
+    def sync(self, lost: Callable[[Path], None]) -> None:
+        """Put the bytes onto the disk; may take long, and needs no lock.
+
+        Raises:
+            OSError: the disk did not take them.  The kernel says so once, so ``lost`` is called for a file that is
+                still there.
+        """
+        for path, descriptor in self._files.items():
+            try:
+                os.fsync(descriptor)
+            except OSError:
+                if _is_same(path, descriptor):
+                    lost(path)
+                raise
+
+    def settle(self) -> None:
+        """Put their names onto the disk too, and then that all is well with them; nobody may rename them meanwhile."""
+        here = [descriptor for path, descriptor in self._files.items() if _is_same(path, descriptor)]
+        if here:
+            sync_folder(self._folder)
+            sync_folder(self._folder.parent)
+        for descriptor in here:
+            os.fchmod(descriptor, _SETTLED)
+        for descriptor in here:
+            os.fsync(descriptor)
+
+
+class Settling(Layout, ABC):
+    """How what waits in the inboxes gets onto the disk."""
+
+    @abstractmethod
+    def locked(self, mailbox: Mailbox) -> AbstractContextManager[None]:
+        """Hold ``mailbox`` so that no file of it comes, goes or is renamed meanwhile."""
+
+    @abstractmethod
+    def _drop(self, mailbox: Mailbox, path: Path) -> bool:
+        """Remove a file, if there is one."""
+
+    def sync(self, mailbox: Mailbox, folder: Path) -> None:
+        """Put the bytes of what waits in ``folder`` onto the disk; a file that the disk did not keep is removed.
+
+        Raises:
+            OSError: there was such a file.
+        """
+        with _open_unsettled(folder) as unsettled:
+            unsettled.sync(lambda path: self._lose(mailbox, path))
+
+    def settle(self, mailbox: Mailbox, folder: Path) -> None:
+        """The same, and their names too: a power cut cannot take them back any more."""
+        with _open_unsettled(folder) as unsettled:
+            unsettled.sync(lambda path: self._lose(mailbox, path))
+            with self.locked(mailbox):
+                unsettled.settle()
+
+    def settle_temporary(self) -> None:
+        """Do so for everything under a temporary name.
+
+        Raises:
+            OSError: as :meth:`sync`; of what comes after that file nothing was done.
+        """
+        for folder in self.root.glob("*/*/.temporary"):
+            self.settle(Mailbox(folder.parts[-3], folder.parts[-2]), folder)
+
+    def _lose(self, mailbox: Mailbox, path: Path) -> None:
+        with self.locked(mailbox):
+            self._drop(mailbox, path)
+
+
+@contextmanager
+def _open_unsettled(folder: Path) -> Iterator[_Unsettled]:
+    """Those of ``folder``, which may be gone."""
+    files = {}
+    with ExitStack() as stack:
+        for path in folder.glob("[!.]*"):
+            if is_unsettled(path):
+                try:
+                    files[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+                except FileNotFoundError:
+                    continue
+                stack.callback(os.close, files[path])
+        yield _Unsettled(folder, files)
+
+
+def _is_same(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
