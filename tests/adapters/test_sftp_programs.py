@@ -58,7 +58,9 @@ async def test_an_answer_is_listed_fetched_and_deleted(house: House, tmp_path: P
     ended = await client.delete(f"OUT/{FO}")
     assert ended.status == 0, ended
     assert house.outbox.entries(Mailbox("123456", "OUT")) == []
-    assert house.shelf.told == [("fetched", house.inbox("OUT"), FO), ("deleted", house.inbox("OUT"), FO)]
+    fetched, deleted = ("fetched", house.inbox("OUT"), FO), ("deleted", house.inbox("OUT"), FO)
+    # lftp may take its connection away before its last request is out; then nothing says that it read to the end.
+    assert house.shelf.told == [fetched, deleted] or (make is Lftp and house.shelf.told == [deleted])
 
 
 @pytest.mark.parametrize("make", EVERY)
