@@ -57,7 +57,7 @@ def kill_and_restart(site: Site, step: str) -> None:
 def wait_until_closed(site: Site, gateway: GatewayProcess) -> None:
     """Wait until no submission is open, by the events of its log."""
     while any(row["closed"] is None for row in site.listing("submissions")):
-        gateway.wait_for("submission.closed")
+        gateway.saw("submission.closed")
 
 
 def assert_nothing_left(site: Site) -> None:
@@ -140,7 +140,7 @@ def test_an_answer_that_was_fetched_and_deleted_does_not_come_again(site: Site) 
     halting.kill()
 
     gateway = GatewayProcess(site).ready()
-    gateway.wait_for("submission.closed")
+    gateway.saw("submission.closed")
     again = listing(site, "OUT")
     gateway.stop()
 
