@@ -57,7 +57,7 @@ def kill_and_restart(site: Site, step: str) -> None:
 def wait_until_closed(site: Site, gateway: GatewayProcess) -> None:
     """Wait until no submission is open, by the events of its log."""
     while any(row["closed"] is None for row in site.listing("submissions")):
-        gateway.saw("submission.closed")
+        gateway.wait_for("submission.closed")
 
 
 def assert_nothing_left(site: Site) -> None:
