@@ -6,142 +6,50 @@ Relative paths are relative to the file's folder.  Unknown keys are refused: a m
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from pydantic import (
     AwareDatetime,
-    BaseModel,
-    ConfigDict,
     Field,
     HttpUrl,
-    SecretStr,
     ValidationError,
     field_validator,
     model_validator,
 )
 
+from config.administration import Operations, Parties
+from config.doors import Accounts, Intake, Sftp
 from config.errors import ConfigurationError
+from config.messages import Broker, Mq, Routing, WayBack
+from config.section import Count, Seconds, Section, as_path, as_tuple
 
 EXAMPLE: Final = Path(__file__).with_name("example.toml")
 
-Count = Annotated[int, Field(gt=0)]
-Seconds = Annotated[float, Field(gt=0)]
-Port = Annotated[int, Field(ge=0, le=65535)]
 
-
-def _as_path(value: object) -> object:
-    return Path(value).expanduser() if isinstance(value, str) and value else value
-
-
-def _as_tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Spool(_Section):
+class Spool(Section):
     """Where files are kept; ``reserve`` is the disk space in bytes below which intake is refused."""
 
     path: Path = Path("var/spool")
     reserve: Count = 256 * 1024**2
 
-    _path = field_validator("path", mode="before")(_as_path)
+    _path = field_validator("path", mode="before")(as_path)
 
 
-class JournalFile(_Section):
+class JournalFile(Section):
     """The SQLite journal."""
 
     path: Path = Path("var/journal.sqlite3")
 
-    _path = field_validator("path", mode="before")(_as_path)
-
-
-class Sftp(_Section):
-    """The SFTP door; port 0 takes a free one."""
-
-    host: str = "127.0.0.1"
-    port: Port = 8022
-    reuse_port: bool = False
-    host_key: Path = Path("keys/ssh_host_ed25519_key")
-    rsa_host_key: Path | None = None
-    password_alone: bool = True
-    login_seconds: Seconds = 30.0
-    idle_seconds: Seconds = 600.0
-    max_connections: Count = 200
-    max_tries: Annotated[int, Field(ge=4)] = 6
-    max_handles: Count = 16
-    max_sessions: Count = 4
-    max_requests: Count = 1000
-    max_listing: Count = 20_000
-    sender_threads: Count = 8
-    login_start: Count = 50
-    login_rate: Annotated[int, Field(ge=1, le=100)] = 30
-    login_full: Count = 150
-    source_logins: Count = 20
-    user_connections: Count = 20
-    source_connections: Count = 100
-
-    _path = field_validator("host_key", "rsa_host_key", mode="before")(_as_path)
-
-    @model_validator(mode="after")
-    def _start_is_below_full(self) -> "Sftp":
-        if self.login_start >= self.login_full:
-            raise ValueError("login_start must be below login_full")
-        return self
-
-
-class Accounts(_Section):
-    """Passwords of technical users, and when failed log-ins lock."""
-
-    password_rules: Literal["default", "manual-2008"] = "default"  # noqa: S105 - a name of rules
-    password_days: Count = 180
-    first_password_days: Count = 30
-    password_history: Annotated[int, Field(ge=0, le=24)] = 5
-    hash_memory_kib: Annotated[int, Field(ge=8192)] = 19456
-    hash_passes: Count = 2
-    hashes_at_once: Annotated[int, Field(ge=1, le=16)] = 2
-    hashes_waiting: Count = 30
-    user_tries: Count = 5
-    source_tries: Count = 20
-    everywhere_tries: Count = 100
-    lock_seconds: Seconds = 60.0
-    user_lock_ceiling_seconds: Seconds = 86_400.0
-    source_lock_ceiling_seconds: Seconds = 3_600.0
-
-
-class Intake(_Section):
-    """What is taken in; sizes in bytes, see ``example.toml``."""
-
-    max_file_bytes: Count = 35 * 1024**2
-    max_waiting_files: Count = 20_000
-    max_waiting_bytes: Count = 4 * 1024**3
-    max_parts: Annotated[int, Field(ge=1, le=9)] = 9
-    max_age_days: Count = 366
-    parts_grace_seconds: Seconds = 60.0
-    start_file_hours: Seconds = 24.0
-    time_zone: str = "Europe/Brussels"
-
-    @field_validator("time_zone")
-    @classmethod
-    def _is_known(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (OSError, ValueError, LookupError):
-            raise ValueError("not a known time zone") from None
-        return value
+    _path = field_validator("path", mode="before")(as_path)
 
 
 KeyReference = Path | Annotated[str, Field(pattern="^(credential|pkcs11):.")]
 
 
 def _as_key(value: object) -> object:
-    return value if isinstance(value, str) and value.startswith(("credential:", "pkcs11:")) else _as_path(value)
+    return value if isinstance(value, str) and value.startswith(("credential:", "pkcs11:")) else as_path(value)
 
 
-class Signing(_Section):
+class Signing(Section):
     """The gateway's own keys and certificates, which sign its answers, and where it gets timestamps.
 
     A key is a file, ``credential:NAME`` (of systemd) or ``pkcs11:…`` (RFC 7512).
@@ -157,7 +65,7 @@ class Signing(_Section):
     timestamp_required: bool = False
 
     _keys = field_validator("key", "next_key", mode="before")(_as_key)
-    _paths = field_validator("certificate", "next_certificate", mode="before")(_as_path)
+    _paths = field_validator("certificate", "next_certificate", mode="before")(as_path)
 
     @model_validator(mode="after")
     def _next_is_whole(self) -> "Signing":
@@ -167,7 +75,7 @@ class Signing(_Section):
         return self
 
 
-class Trust(_Section):
+class Trust(Section):
     """Where the accepted authorities are, what a signature may look like, and whether revocation data is fetched."""
 
     authorities: Path = Path("authorities")
@@ -181,19 +89,19 @@ class Trust(_Section):
     fetch_seconds: Seconds = 30.0
     fetch_max_bytes: Count = 64 * 1024**2
 
-    _path = field_validator("authorities", mode="before")(_as_path)
-    _lists = field_validator("formats", "leniencies", mode="before")(_as_tuple)
+    _path = field_validator("authorities", mode="before")(as_path)
+    _lists = field_validator("formats", "leniencies", mode="before")(as_tuple)
 
 
-class SchemaFolder(_Section):
+class SchemaFolder(Section):
     """Where the site's own types of message are, beside those that ship."""
 
     folder: Path = Path("types")
 
-    _path = field_validator("folder", mode="before")(_as_path)
+    _path = field_validator("folder", mode="before")(as_path)
 
 
-class Answers(_Section):
+class Answers(Section):
     """What answers look like, a file above so many bytes is compressed; and how long they stay in OUT."""
 
     compress_above_bytes: Count = 50 * 1024**2
@@ -201,7 +109,7 @@ class Answers(_Section):
     unfetched_days: Seconds = 180.0
 
 
-class Judging(_Section):
+class Judging(Section):
     """The worker processes that read untrusted bytes, and what a file may cost."""
 
     workers: Count = 2
@@ -214,30 +122,13 @@ class Judging(_Section):
     alert_seconds: Seconds = 900.0
 
 
-class Routing(_Section):
-    """Where accepted declarations go; no ``url`` means the embedded queue."""
-
-    url: SecretStr | None = None
-    exchange: str = "batch.declarations"
-    queue: str = "batch.declarations"
-    declare: bool = True
-    confirm_seconds: Seconds = 30.0
-
-    @field_validator("url")
-    @classmethod
-    def _is_amqp(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and urlsplit(value.get_secret_value()).scheme not in {"amqp", "amqps"}:
-            raise ValueError("must begin with amqp:// or amqps://")
-        return value
-
-
-class Logging(_Section):
+class Logging(Section):
     """What is written to stderr."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class Settings(_Section):
+class Settings(Section):
     """Everything that can be set."""
 
     spool: Spool = Spool()
@@ -250,7 +141,12 @@ class Settings(_Section):
     schemas: SchemaFolder = SchemaFolder()
     answers: Answers = Answers()
     judging: Judging = Judging()
+    broker: Broker = Broker()
+    mq: Mq = Mq()
     routing: Routing = Routing()
+    back: WayBack = WayBack()
+    parties: Parties = Parties()
+    operations: Operations = Operations()
     logging: Logging = Logging()
 
 
@@ -283,7 +179,7 @@ def _describe(error: Any) -> str:
 def _resolved(settings: Settings, base: Path) -> Settings:
     sections = {}
     for name in type(settings).model_fields:
-        section: _Section = getattr(settings, name)
+        section: Section = getattr(settings, name)
         paths = {key: base / value for key, value in section if isinstance(value, Path)}
         sections[name] = section.model_copy(update=paths)
     return settings.model_copy(update=sections)

@@ -188,11 +188,11 @@ def recover(intake: Intake, custody: Custody, journal: Journal, pipeline: Pipeli
 @asynccontextmanager
 async def _open_queue(settings: Settings, journal: Journal) -> AsyncIterator[RoutingQueue]:
     routing = settings.routing
-    if routing.url is None:
+    if not settings.broker.urls:
         yield EmbeddedQueue(journal)
         return
     destination = Destination(
-        url=routing.url.get_secret_value(),
+        url=settings.broker.urls[0].get_secret_value(),
         exchange=routing.exchange,
         queue=routing.queue,
         declare=routing.declare,

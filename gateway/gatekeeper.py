@@ -14,7 +14,7 @@ import structlog
 
 from channels.ports import Account, Answer, Attempt, Authentication, Verdict
 from channels.sources import counted_as, is_within
-from config.settings import Accounts
+from config.doors import Accounts
 from gateway import accounts, defender
 from gateway.accounts import StoredPassword
 from gateway.defender import Charge, LockRules

@@ -67,9 +67,8 @@ def check_site(path: Path) -> Settings:
     """
     settings = read_settings(path)
     faults: list[str] = []
-    url = settings.routing.url
     checks: tuple[Callable[[], object], ...] = (
-        lambda: url and connection_parameters(url.get_secret_value()),
+        lambda: [connection_parameters(url.get_secret_value()) for url in settings.broker.urls],
         lambda: own_keys.open_keys(settings.signing),
         lambda: authorities.load(settings.trust.authorities),
         lambda: catalogue.check(catalogue.load(*own_types(settings))),

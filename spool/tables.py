@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    true,
 )
 
 metadata: Final = MetaData(
@@ -31,7 +32,7 @@ metadata: Final = MetaData(
 )
 
 # SQLite counts by itself only in a column that is exactly INTEGER PRIMARY KEY.
-_Serial = BigInteger().with_variant(Integer, "sqlite")
+Serial: Final = BigInteger().with_variant(Integer, "sqlite")
 
 submissions: Final = Table(
     "submissions",
@@ -54,6 +55,8 @@ submissions: Final = Table(
     Column("schema_version", String(16)),
     Column("forms", Integer),
     Column("closed_at", BigInteger),
+    # What the sender of a message called it; of an upload there is none.
+    Column("message_id", String(255)),
     Index(None, "state", "next_attempt_at"),
     Index(None, "sender", "directory", "stem"),
     Index(None, "received_at"),
@@ -71,17 +74,18 @@ files: Final = Table(
 events: Final = Table(
     "events",
     metadata,
-    Column("number", _Serial, primary_key=True),
+    Column("number", Serial, primary_key=True),
     Column("ticket", String(13), index=True),
     Column("at", BigInteger, nullable=False),
     Column("name", String(64), nullable=False),
     Column("facts", JSON, nullable=False),
 )
 
+# A ticket is that of a submission or of an institution's message.
 answers: Final = Table(
     "answers",
     metadata,
-    Column("ticket", String(13), ForeignKey("submissions.ticket"), primary_key=True),
+    Column("ticket", String(13), primary_key=True),
     Column("ordinal", Integer, primary_key=True, autoincrement=False),
     Column("sender", String(6), nullable=False),
     Column("directory", String(16), nullable=False),
@@ -89,6 +93,8 @@ answers: Final = Table(
     Column("stem", String(64), nullable=False, unique=True),
     Column("data", LargeBinary, nullable=False),
     Column("signature", LargeBinary, nullable=False),
+    Column("channel", String(8), nullable=False, server_default="sftp"),
+    Column("correlation", String(255)),
 )
 
 answer_numbers: Final = Table(
@@ -102,13 +108,16 @@ answer_numbers: Final = Table(
 effects: Final = Table(
     "effects",
     metadata,
-    Column("number", _Serial, primary_key=True),
-    Column("ticket", String(13), ForeignKey("submissions.ticket"), nullable=False),
+    Column("number", Serial, primary_key=True),
+    Column("ticket", String(13), nullable=False),
     Column("kind", String(8), nullable=False),
     Column("ordinal", Integer, nullable=False),
     Column("facts", JSON, nullable=False),
     Column("state", String(8), nullable=False),
     Column("done_at", BigInteger),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", BigInteger, nullable=False, server_default="0"),
+    Column("reason", String(200)),
     UniqueConstraint("ticket", "kind", "ordinal"),
     Index(None, "ticket", "state"),
     Index(None, "state", "kind", "number"),
@@ -117,9 +126,9 @@ effects: Final = Table(
 routing_queue: Final = Table(
     "routing_queue",
     metadata,
-    Column("position", _Serial, primary_key=True),
+    Column("position", Serial, primary_key=True),
     Column("message_id", String(32), nullable=False, unique=True),
-    Column("routing_key", String(16), nullable=False),
+    Column("routing_key", String(255), nullable=False),
     Column("headers", JSON, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("queued_at", BigInteger, nullable=False),
@@ -141,16 +150,20 @@ senders: Final = Table(
     Column("language", String(2), nullable=False, server_default="fr"),
     Column("sources", JSON, nullable=False, server_default="[]"),
     Column("login_leniencies", JSON, nullable=False, server_default="[]"),
+    Column("quality", BigInteger, index=True),
+    Column("any_employer", Boolean, nullable=False, server_default=true()),
 )
 
 technical_users: Final = Table(
     "technical_users",
     metadata,
     Column("username", String(64), primary_key=True),
-    Column("sender", String(6), ForeignKey("senders.number"), nullable=False, index=True),
+    # None until the quality it was named for has its first channel, and so a sender number.
+    Column("sender", String(6), ForeignKey("senders.number"), index=True),
     Column("created_at", BigInteger, nullable=False),
     Column("state", String(8), nullable=False, server_default="active"),
     Column("authentication", String(8), nullable=False, server_default="key"),
+    Column("quality", BigInteger, index=True),
 )
 
 ssh_keys: Final = Table(
@@ -181,8 +194,9 @@ certificates: Final = Table(
 passwords: Final = Table(
     "passwords",
     metadata,
-    Column("number", _Serial, primary_key=True),
-    Column("username", String(64), ForeignKey("technical_users.username"), nullable=False),
+    Column("number", Serial, primary_key=True),
+    # Of a technical user or of a person: user names are one name space.
+    Column("username", String(64), nullable=False),
     # A hash (argon2id), with its parameters and its salt.
     Column("hash", String(255), nullable=False),
     Column("set_at", BigInteger, nullable=False),

@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from config.doors import Intake
 from config.errors import ConfigurationError
-from config.settings import Intake, Judging
+from config.settings import Judging
 from gateway.check import Rules, bounded_memory, check
 from gateway.cli.check_report import as_line, as_text
 from gateway.lot import gather

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from spool import register_tables  # noqa: F401 - its tables belong to the schema too
 from spool.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)

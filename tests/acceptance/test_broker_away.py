@@ -10,9 +10,9 @@ from tests.gateway_process import SENDER, Site, running, today
 def test_without_the_broker_files_are_answered_and_messages_wait(site: Site, broker: Broker) -> None:
     """The acknowledgement comes while the broker is down; the messages come when it is back, all and persistent."""
     name = f"declarations.{site.folder.parent.name}"
-    site.configure('# url = "amqp://user:password@127.0.0.1:5672/vhost"', f'url = "{broker.url}"')
-    site.configure('exchange = "batch.declarations"', f'exchange = "{name}"')
-    site.configure('queue = "batch.declarations"', f'queue = "{name}"')
+    site.configure("urls = []", f'urls = ["{broker.url}"]')
+    site.configure('exchange = "declarations"', f'exchange = "{name}"')
+    site.configure('queue = "declarations"', f'queue = "{name}"')
     with running(site) as gateway:
         gateway.wait_for("broker.connected")
         broker.settle()
@@ -44,7 +44,7 @@ def test_a_wrong_password_does_not_stop_the_gateway(site: Site, broker: Broker) 
     """Files are answered; the log says what is refused, without the password."""
     wrong = broker.url.replace("://", "://nobody:hush-hush@", 1) if "@" not in broker.url else broker.url
     wrong = f"amqp://nobody:hush-hush@{wrong.rpartition('@')[2]}"
-    site.configure('# url = "amqp://user:password@127.0.0.1:5672/vhost"', f'url = "{wrong}"')
+    site.configure("urls = []", f'urls = ["{wrong}"]')
     with running(site) as gateway:
         gateway.saw("broker.refused")
         names = site.write_set(f"DIMN.{SENDER}.{today()}.00001.R")

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 import spool
 from config.errors import ConfigurationError
-from spool import answers, submissions
+from spool import answers, register_tables, submissions
 from spool.journal import Journal, JournalError, open_journal
 from spool.submissions import State, Submission, note
 from spool.tables import certificates, events, metadata, senders, technical_users
@@ -30,6 +30,7 @@ def test_the_migrations_build_exactly_the_tables(tmp_path: Path) -> None:
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
     journal.close()
 
+    assert register_tables.mandates.name in metadata.tables
     assert differences == []
 
 

@@ -24,9 +24,9 @@ _STEM = f"DIMN.{SENDER}.{today()}.00001.R"
 def queue_name(site: Site, broker: Broker) -> str:
     """A queue of its own at the broker, which the site forwards to."""
     name = f"declarations.{site.folder.parent.name}"
-    site.configure('# url = "amqp://user:password@127.0.0.1:5672/vhost"', f'url = "{broker.url}"')
-    site.configure('exchange = "batch.declarations"', f'exchange = "{name}"')
-    site.configure('queue = "batch.declarations"', f'queue = "{name}"')
+    site.configure("urls = []", f'urls = ["{broker.url}"]')
+    site.configure('exchange = "declarations"', f'exchange = "{name}"')
+    site.configure('queue = "declarations"', f'queue = "{name}"')
     return name
 
 

@@ -62,8 +62,8 @@ def test_all_faults_are_reported_at_once_with_their_paths(tmp_path: Path) -> Non
 def test_a_secret_is_not_in_what_is_said_about_it(tmp_path: Path) -> None:
     """Neither the fault of a broker's url nor the settings' own text shows its password."""
     with pytest.raises(ConfigurationError) as caught:
-        read_settings(_write(tmp_path, '[routing]\nurl = "http://user:hush@host"\n'))
-    settings = read_settings(_write(tmp_path, '[routing]\nurl = "amqp://user:hush@host"\n'))
+        read_settings(_write(tmp_path, '[broker]\nurls = ["http://user:hush@host"]\n'))
+    settings = read_settings(_write(tmp_path, '[broker]\nurls = ["amqp://user:hush@host"]\n'))
 
     assert "hush" not in str(caught.value)
     assert "hush" not in repr(settings)

@@ -1,0 +1,27 @@
+"""What an operator can set of the register, and of the interface that operators' programs speak to."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from config.section import Count, Port, Section, as_path, as_tuple
+
+
+class Parties(Section):
+    """Rules of the register of enterprises, mandates and senders; days are those before an expiry."""
+
+    warn_days: tuple[Annotated[int, Field(ge=1, le=365)], ...] = (60, 30, 7)
+
+    _lists = field_validator("warn_days", mode="before")(as_tuple)
+
+
+class Operations(Section):
+    """The interface for operators' programs: a Unix socket, or an address of the loopback; neither means none."""
+
+    socket: Path | None = None
+    host: str = "127.0.0.1"
+    port: Port | None = None
+    token_days: Count = 90
+
+    _path = field_validator("socket", mode="before")(as_path)

@@ -1,0 +1,104 @@
+"""What an operator can set of messages: the broker, the door of message queues, routing and the way back."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+
+from config.section import Count, Port, Seconds, Section, as_path, as_tuple
+
+
+class Broker(Section):
+    """The RabbitMQ that messages go through; no ``urls`` means that there is none.
+
+    The addresses are tried one after the other.  With ``amqps`` the broker's certificate is held against ``authority``.
+    """
+
+    urls: tuple[SecretStr, ...] = ()
+    authority: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    heartbeat_seconds: Annotated[int, Field(ge=5, le=600)] = 30
+    blocked_seconds: Seconds = 60.0
+
+    _lists = field_validator("urls", mode="before")(as_tuple)
+    _paths = field_validator("authority", "certificate", "key", mode="before")(as_path)
+
+    @field_validator("urls")
+    @classmethod
+    def _are_amqp(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(urlsplit(url.get_secret_value()).scheme not in {"amqp", "amqps"} for url in value):
+            raise ValueError("must begin with amqp:// or amqps://")
+        return value
+
+
+class MessageProfile(Section):
+    """A channel whose users sign by the channel itself, such as Isabel; ``users`` are names of technical users."""
+
+    name: Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,30}$")]
+    users: tuple[str, ...]
+
+    _lists = field_validator("users", mode="before")(as_tuple)
+
+
+class Mq(Section):
+    """The door of message queues: what is taken from it, and who answers the broker's questions about users."""
+
+    enabled: bool = False
+    exchange: str = "batch.in"
+    answers: str = "batch.out"
+    prefetch: Annotated[int, Field(ge=1, le=1000)] = 64
+    max_message_bytes: Count = 64 * 1024**2
+    max_waiting_sets: Count = 32
+    parts_grace_seconds: Seconds = 60.0
+    delivery_limit: Annotated[int, Field(ge=1, le=100)] = 5
+    access_host: str = "127.0.0.1"
+    access_port: Port | None = None
+    profiles: tuple[MessageProfile, ...] = ()
+
+    _lists = field_validator("profiles", mode="before")(as_tuple)
+
+
+class Route(Section):
+    """Where declarations of some kind go: the first route all of whose conditions hold.
+
+    An empty condition holds for every declaration; ``payload`` is the form, the file it came in, or a reference to it.
+    """
+
+    message_types: tuple[str, ...] = ()
+    environments: tuple[Literal["R", "T", "S"], ...] = ()
+    employers: tuple[str, ...] = ()
+    senders: tuple[str, ...] = ()
+    exchange: str | None = None
+    key: str | None = None
+    payload: Literal["form", "file", "reference"] = "form"
+
+    _lists = field_validator("message_types", "environments", "employers", "senders", mode="before")(as_tuple)
+
+
+class Routing(Section):
+    """Where accepted declarations go; without a broker: onto the embedded queue."""
+
+    exchange: str = "declarations"
+    queue: str = "declarations"
+    alternate: str = "declarations.unrouted"
+    declare: bool = True
+    confirm_seconds: Seconds = 30.0
+    window: Annotated[int, Field(ge=1, le=10_000)] = 200
+    max_waiting_bytes: Count = 8 * 1024**3
+    max_attempts: Count = 8
+    retry_seconds: Seconds = 5.0
+    retry_ceiling_seconds: Seconds = 900.0
+    routes: tuple[Route, ...] = ()
+
+    _lists = field_validator("routes", mode="before")(as_tuple)
+
+
+class WayBack(Section):
+    """Messages of institutions: where they are taken from, and how many at a time."""
+
+    enabled: bool = False
+    queue: str = "batch.back"
+    prefetch: Annotated[int, Field(ge=1, le=1000)] = 32
+    max_message_bytes: Count = 64 * 1024**2
