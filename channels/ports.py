@@ -36,12 +36,16 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Somebody at the address ``source`` says a password; ``after_key`` once a key of the user was proved."""
+    """Somebody at the address ``source`` says a password; ``after_key`` once a key of the user was proved.
+
+    With ``place_later`` the source is a word that failures are counted by, and the address is looked at afterwards.
+    """
 
     username: str
     source: str
     password: str = field(repr=False)
     after_key: bool = False
+    place_later: bool = False
 
 
 class Answer(Enum):
@@ -98,6 +102,12 @@ class Accounts(Protocol):
 
 class Reception(Protocol):
     """Where a finished upload is reported."""
+
+    def is_waiting(self, mailbox: Mailbox, username: str, name: str) -> bool:
+        """Whether a file that has just got its name is a part of a set that nothing has closed yet; does not block.
+
+        If so, that is all there is to do about it; if it cannot be told at once, it is not said to be so.
+        """
 
     async def arrived(self, mailbox: Mailbox, username: str, name: str) -> None:
         """A file has got its final name; if that closes a set, custody is taken before this returns.

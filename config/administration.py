@@ -1,5 +1,6 @@
 """What an operator can set of the register, and of the interface that operators' programs speak to."""
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -25,3 +26,14 @@ class Operations(Section):
     token_days: Count = 90
 
     _path = field_validator("socket", mode="before")(as_path)
+
+    @field_validator("host")
+    @classmethod
+    def _is_loopback(cls, value: str) -> str:
+        try:
+            address = ip_address(value)
+        except ValueError:
+            raise ValueError("must be an address, such as 127.0.0.1") from None
+        if not address.is_loopback:
+            raise ValueError("must be an address of the loopback; what comes from elsewhere needs a proxy with TLS")
+        return value

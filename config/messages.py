@@ -55,9 +55,17 @@ class Mq(Section):
     delivery_limit: Annotated[int, Field(ge=1, le=100)] = 5
     access_host: str = "127.0.0.1"
     access_port: Port | None = None
+    management: SecretStr | None = None
     profiles: tuple[MessageProfile, ...] = ()
 
     _lists = field_validator("profiles", mode="before")(as_tuple)
+
+    @field_validator("management")
+    @classmethod
+    def _is_http(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and urlsplit(value.get_secret_value()).scheme not in {"http", "https"}:
+            raise ValueError("must begin with http:// or https://")
+        return value
 
 
 class Route(Section):

@@ -11,6 +11,7 @@ from pydantic import (
     AwareDatetime,
     Field,
     HttpUrl,
+    SecretStr,
     ValidationError,
     field_validator,
     model_validator,
@@ -34,12 +35,18 @@ class Spool(Section):
     _path = field_validator("path", mode="before")(as_path)
 
 
-class JournalFile(Section):
-    """The SQLite journal."""
+class JournalDatabase(Section):
+    """Where the journal is: a SQLite file, or with ``url`` a PostgreSQL database."""
 
     path: Path = Path("var/journal.sqlite3")
+    url: SecretStr | None = None
 
     _path = field_validator("path", mode="before")(as_path)
+
+    @property
+    def place(self) -> Path | str:
+        """The file, or the URL if there is one."""
+        return self.path if self.url is None else self.url.get_secret_value()
 
 
 KeyReference = Path | Annotated[str, Field(pattern="^(credential|pkcs11):.")]
@@ -132,7 +139,7 @@ class Settings(Section):
     """Everything that can be set."""
 
     spool: Spool = Spool()
-    journal: JournalFile = JournalFile()
+    journal: JournalDatabase = JournalDatabase()
     sftp: Sftp = Sftp()
     accounts: Accounts = Accounts()
     intake: Intake = Intake()

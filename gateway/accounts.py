@@ -22,6 +22,7 @@ LOGIN_LENIENCIES: Final = (SSH_RSA,)
 _NAME: Final = re.compile(r"[0-9a-z]{8,30}")
 _ACTIVE: Final = "active"
 _BLOCKED: Final = "blocked"
+DELETED: Final = "deleted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,13 @@ class SshKey:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A technical user as an operator sees it; ``password_set_at`` is None without a password."""
+    """A technical user as an operator sees it.
+
+    ``sender`` is None until its quality has its first channel, ``password_set_at`` without a password.
+    """
 
     username: str
-    sender: str
+    sender: str | None
     active: bool
     authentication: Authentication
     keys: tuple[SshKey, ...]
@@ -136,14 +140,14 @@ def latest_passwords(connection: Connection, username: str, count: int) -> list[
 
 
 def users(connection: Connection, sender: str | None = None) -> Iterator[User]:
-    """Every technical user, or those of one sender, by name."""
+    """Every technical user that wasn't deleted, or those of one sender, by name."""
     columns = (
         technical_users.c.username,
         technical_users.c.sender,
         technical_users.c.state,
         technical_users.c.authentication,
     )
-    query = sa.select(*columns).order_by(technical_users.c.username)
+    query = sa.select(*columns).where(technical_users.c.state != DELETED).order_by(technical_users.c.username)
     if sender is not None:
         query = query.where(technical_users.c.sender == sender)
     for username, number, state, authentication in connection.execute(query).all():
@@ -159,17 +163,18 @@ def users(connection: Connection, sender: str | None = None) -> Iterator[User]:
         )
 
 
-def owner(connection: Connection, username: str) -> str:
-    """The sender that ``username`` acts for.
+def owner(connection: Connection, username: str) -> str | None:
+    """The sender that ``username`` acts for, None while its quality has none.
 
     Raises:
-        UnknownUserError: there is no such user.
+        UnknownUserError: there is no such user, or none any more.
     """
-    query = sa.select(technical_users.c.sender).where(technical_users.c.username == username)
-    sender = connection.execute(query).scalar()
-    if sender is None:
+    mine = (technical_users.c.username == username) & (technical_users.c.state != DELETED)
+    row = connection.execute(sa.select(technical_users.c.sender).where(mine)).first()
+    if row is None:
         raise UnknownUserError(username)
-    return str(sender)
+    sender: str | None = row[0]
+    return sender
 
 
 def set_active(connection: Connection, username: str, *, active: bool) -> None:

@@ -2,7 +2,8 @@
 
 The first is the acknowledgement of the file. A notification goes beside it when something is anomalous in its forms,
 also when that only warns. An answer that is too large goes out as a ZIP (CO); what is signed is what is sent, so that a
-receiver verifies before it unpacks.
+receiver verifies before it unpacks. Who sent by SFTP is answered in OUT, from here; who sent by message is answered by
+message (:mod:`gateway.delivery`). Messages of institutions are signed and named in the same way.
 """
 
 from collections.abc import Sequence
@@ -26,8 +27,8 @@ from schemas.wording import Language
 from signing.own.own_keys import OwnKeys
 from signing.own.sign import Signature
 from signing.own.timestamp_request import TimestampUnavailable
-from spool import answers, effects
-from spool.answers import AnswerName, StoredAnswer
+from spool import answers, effects, institutions
+from spool.answers import AnswerName, StoredAnswer, Way
 from spool.effects import Effect, Kind
 from spool.journal import Journal
 from spool.mailbox import Mailbox
@@ -37,6 +38,7 @@ from spool.submissions import Submission, note
 log = structlog.get_logger()
 
 COMPRESS_ABOVE_BYTES: Final = 50 * 1024**2
+_LARGER: Final = {"FINO": 3}
 _ACKNOWLEDGEMENT: Final = "ACRF"
 _NOTIFICATION: Final = "NOTI"
 
@@ -62,6 +64,25 @@ class SignedAnswer:
     submission: Submission
     purpose: str
     created: datetime
+    data: bytes
+    signature: Signature
+    stem: str | None = None
+    unstamped: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """What the name of something that goes out says: its purpose, its environment (R, T, S) and its day."""
+
+    purpose: str
+    environment: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What is sent, and our signature over it; ``stem`` and ``unstamped`` are those of :class:`SignedAnswer`."""
+
     data: bytes
     signature: Signature
     stem: str | None = None
@@ -114,13 +135,23 @@ def _notification(told: Told, created: datetime) -> bytes:
 
 
 def _sign(submission: Submission, purpose: str, text: bytes, created: datetime, desk: Desk) -> SignedAnswer:
+    sealed = seal(text, Naming(purpose, _environment(submission.directory), created), desk)
+    return SignedAnswer(submission, purpose, created, sealed.data, sealed.signature, sealed.stem)
+
+
+def seal(text: bytes, naming: Naming, desk: Desk) -> Sealed:
+    """What goes out for ``text``, a ZIP of it where it is large, signed.  Blocks as :func:`compose` does.
+
+    Raises:
+        TemporaryError: the key or the journal can't be reached now.
+    """
     stem, data = None, text
-    if len(text) > desk.compress_above:
+    if len(text) > desk.compress_above * _LARGER.get(naming.purpose, 1):
         # A number that no verdict follows upon is lost; it is never given again.
         with desk.journal.write() as connection:
-            stem = _take_stem(connection, submission, purpose, created)
+            stem = take_stem(connection, naming)
         data = compressed(f"FO.{stem}", text)
-    return SignedAnswer(submission, purpose, created, data, desk.keys.at(created).sign(data, created), stem)
+    return Sealed(data, desk.keys.at(naming.created).sign(data, naming.created), stem)
 
 
 async def stamp(answer: SignedAnswer, stamping: Stamping | None) -> SignedAnswer:
@@ -129,26 +160,39 @@ async def stamp(answer: SignedAnswer, stamping: Stamping | None) -> SignedAnswer
     Raises:
         TimestampUnavailable: there is none to be had, and the answer must not go out without.
     """
+    sealed = Sealed(answer.data, answer.signature)
+    stamped = await stamp_sealed(sealed, stamping, answer.submission.ticket)
+    return replace(answer, signature=stamped.signature, unstamped=stamped.unstamped)
+
+
+async def stamp_sealed(sealed: Sealed, stamping: Stamping | None, ticket: str) -> Sealed:
+    """The same with a timestamp over its signature; what goes out is of ``ticket``.
+
+    Raises:
+        TimestampUnavailable: as in :func:`stamp`.
+    """
     if stamping is None:
-        return answer
+        return sealed
     try:
-        token = await stamping.authority.stamp(answer.signature.value)
+        token = await stamping.authority.stamp(sealed.signature.value)
     except TimestampUnavailable as fault:
         if stamping.required:
             raise
-        log.warning("answer.not_stamped", ticket=answer.submission.ticket, reason=str(fault))
-        return replace(answer, unstamped=str(fault))
-    return replace(answer, signature=answer.signature.stamped(token))
+        log.warning("answer.not_stamped", ticket=ticket, reason=str(fault))
+        return replace(sealed, unstamped=str(fault))
+    return replace(sealed, signature=sealed.signature.stamped(token))
 
 
 def promise(connection: Connection, signed: Sequence[SignedAnswer]) -> None:
-    """Name the answers to a submission, keep their bytes and plan to place them, all with the verdict's transaction."""
+    """Name the answers to a submission, keep their bytes and plan to give them, all with the verdict's transaction."""
     for ordinal, answer in enumerate(signed, 1):
         submission = answer.submission
-        stem = answer.stem or _take_stem(connection, submission, answer.purpose, answer.created)
-        mailbox = Mailbox(submission.sender, _environment(submission.directory).outbox)
+        way = answers.way_of(connection, submission.ticket)
+        environment = _environment(submission.directory)
+        stem = answer.stem or take_stem(connection, Naming(answer.purpose, environment, answer.created))
+        mailbox = Mailbox(submission.sender, environment.outbox)
         prefix = "CO" if answer.stem else "FO"
-        name = AnswerName(submission.ticket, ordinal, mailbox, prefix, stem)
+        name = AnswerName(submission.ticket, ordinal, mailbox, prefix, stem, way.channel, way.correlation)
         answers.store(connection, StoredAnswer(name, answer.data, answer.signature.text()))
         if answer.unstamped is not None:
             note(connection, submission.ticket, "answer.not_stamped", stem=stem, reason=answer.unstamped)
@@ -157,10 +201,19 @@ def promise(connection: Connection, signed: Sequence[SignedAnswer]) -> None:
 
 
 def promise_again(connection: Connection, ticket: str, first: str) -> None:
-    """Plan to answer ``ticket`` with the answers that ``first`` got."""
-    given = answers.names(connection, first)
+    """Plan to answer ``ticket``, by the channel it came by, with the answers that ``first`` got."""
+    way = answers.way_of(connection, ticket)
+    promise_by(connection, ticket, way, answers.names(connection, first))
+
+
+def promise_by(connection: Connection, ticket: str, way: Way, given: Sequence[AnswerName]) -> None:
+    """Plan to give answers that are kept, for ``ticket`` and on that way."""
+    if way.channel == "mq":
+        kind, facts = Kind.PUBLISH, {"correlation": way.correlation}
+    else:
+        kind, facts = Kind.ANSWER, {}
     effects.plan(
-        connection, ticket, Kind.ANSWER, [{"answer_of": name.ticket, "ordinal": name.ordinal} for name in given]
+        connection, ticket, kind, [{"answer_of": name.ticket, "ordinal": name.ordinal} | facts for name in given]
     )
 
 
@@ -209,6 +262,7 @@ def _record(journal: Journal, placed: Sequence[tuple[Effect, AnswerName]]) -> No
         for effect, name in placed:
             note(connection, effect.ticket, "answer.placed", stem=name.stem)
         closed = effects.done(connection, [effect for effect, _ in placed])
+        institutions.delivered(connection, {effect.ticket for effect, _ in placed})
     _report(placed, closed)
 
 
@@ -219,8 +273,9 @@ def _report(placed: Sequence[tuple[Effect, AnswerName]], closed: Sequence[str]) 
         log.info("submission.closed", ticket=ticket)
 
 
-def _take_stem(connection: Connection, submission: Submission, purpose: str, created: datetime) -> str:
-    return answers.take_stem(connection, purpose, created.strftime("%Y%m%d"), _environment(submission.directory))
+def take_stem(connection: Connection, naming: Naming) -> str:
+    """The name, but for its prefix, of something that goes out; nothing else ever has it."""
+    return answers.take_stem(connection, naming.purpose, naming.created.strftime("%Y%m%d"), naming.environment)
 
 
 def _environment(inbox: str) -> Environment:

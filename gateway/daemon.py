@@ -7,37 +7,52 @@ sets that were taken but not recorded are recorded, and everything else simply i
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import structlog
+from sqlalchemy.engine import Connection
 
-from channels.mq.publisher import Destination, open_publisher
+from channels.mq import topology
+from channels.mq.connection import brokers_of
+from channels.mq.publisher import Destination, Publisher, open_publisher
+from channels.mq.topology import Topology
 from channels.sftp.admission import AdmissionLimits
 from channels.sftp.server import Door, DoorSettings, Premises, open_door
 from channels.sftp.share import ShareLimits
 from channels.sftp.sockets import handed_over
 from config.errors import ConfigurationError
 from config.settings import Settings
+from gateway import breaker, routes
+from gateway.broker_access import open_broker_access
+from gateway.delivery import Post
 from gateway.download import DownloadLimits, open_downloader
 from gateway.fetching import Fetcher
-from gateway.forward import BrokerQueue, EmbeddedQueue, RoutingQueue
+from gateway.forward import Forwarder
 from gateway.gatekeeper import Gatekeeper, login_policy, open_gatekeeper
+from gateway.institutions import WayBack, take_back
 from gateway.judge import Judge
+from gateway.message_door import Behind, open_message_door
+from gateway.operations.app import open_operations
 from gateway.pipeline import Pipeline
 from gateway.reception import Patience, Reception
 from gateway.rounds import Rounds
+from gateway.routing_queues import BrokerQueue, EmbeddedQueue
 from gateway.timestamping import open_stamping
 from gateway.watch import Watch
 from gateway.workers import WorkerLimits, Workers, open_workers
+from schemas import catalogue
 from signing.own.own_keys import OwnKeys, open_keys
 from spool import declarations, submissions
 from spool.custody import Custody
+from spool.declarations import Backlog
+from spool.ebox import Ebox
 from spool.effects import Kind, tickets_with_pending
 from spool.intake import Intake, IntakeLimits
 from spool.journal import Journal, open_journal
@@ -85,11 +100,14 @@ async def serve(settings: Settings, reread: Callable[[], Settings] | None = None
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         keys = open_keys(settings.signing)
+        routes.check(settings.routing, catalogue.current(settings.schemas.folder))
         workers = await stack.enter_async_context(open_workers(_worker_limits(settings)))
-        journal = open_journal(settings.journal.path, upgrade=True)
+        journal = open_journal(settings.journal.place, upgrade=True)
         stack.callback(journal.close)
-        queue = await stack.enter_async_context(_open_queue(settings, journal))
-        entrance = await stack.enter_async_context(_open_rounds(settings, journal, queue, workers, keys))
+        publisher = await stack.enter_async_context(_open_publisher(settings))
+        entrance = await stack.enter_async_context(_open_rounds(settings, journal, publisher, workers, keys))
+        await stack.enter_async_context(open_operations(settings, journal))
+        await stack.enter_async_context(open_broker_access(settings, journal))
         loop.add_signal_handler(signal.SIGHUP, entrance.reload, reread or (lambda: settings))
         log.info("gateway.ready", host=settings.sftp.host, port=entrance.door.port, loop=_library(loop))
         await stop.wait()
@@ -106,12 +124,13 @@ def _library(loop: asyncio.AbstractEventLoop) -> str:
 async def _open_rounds(
     settings: Settings,
     journal: Journal,
-    queue: RoutingQueue,
+    publisher: Publisher | None,
     workers: Workers,
     keys: OwnKeys,
 ) -> AsyncIterator[Entrance]:
     spool = settings.spool.path
-    intake = Intake(spool / "incoming", _intake_limits(settings))
+    backlog = Backlog(spool / "declarations", settings.routing.max_waiting_bytes)
+    intake = Intake(spool / "incoming", _intake_limits(settings, backlog))
     outbox = Outbox(spool / "answers")
     custody = Custody(spool / "custody", journal)
     async with AsyncExitStack() as stack:
@@ -121,25 +140,33 @@ async def _open_rounds(
             keys=keys,
             zone=ZoneInfo(settings.intake.time_zone),
             outbox=outbox,
-            queue=queue,
             declarations=spool / "declarations",
             stamping=await stack.enter_async_context(open_stamping(settings.signing)),
             compress_above=settings.answers.compress_above_bytes,
+            routing=settings.routing,
         )
         rounds = Rounds(pipeline, settings)
         patience = Patience(settings.intake.parts_grace_seconds, settings.intake.start_file_hours * 3600)
         reception = Reception(intake, custody, journal, patience, rounds.judging.ring)
         await asyncio.to_thread(recover, intake, custody, journal, pipeline)
-        turns = [rounds.judge(), rounds.answer(), rounds.forward(), rounds.sweep(reception, outbox)]
-        turns += [rounds.watch(Watch(settings, journal)), rounds.retire(outbox)]
+        forwarder = _forwarder(settings, journal, publisher, backlog)
+        turns = [rounds.judge(), rounds.answer(), rounds.forward(forwarder), rounds.sweep(reception, outbox)]
+        turns += [rounds.watch(Watch(settings, journal)), rounds.retire(outbox), rounds.warn()]
         if settings.trust.fetch:
             turns.append(rounds.fetch(await stack.enter_async_context(_open_fetcher(settings, journal, rounds))))
+        if publisher is not None:
+            turns.append(rounds.publish(_post(settings, journal, publisher)))
+        if settings.back.enabled:
+            way = WayBack(journal, pipeline.desk, pipeline.stamping, workers, publisher, rounds.promised)
+            turns.append(take_back(settings, way))
         stack.push_async_callback(rounds.stop)
         stack.callback(reception.close)
         await stack.enter_async_context(_running(turns))
         gatekeeper = open_gatekeeper(settings.accounts, journal)
         stack.callback(gatekeeper.close)
-        premises = Premises(reception, intake, outbox, Records(journal, pipeline.zone))
+        behind = Behind(custody, journal, publisher, rounds.judging.ring, lambda: backlog.is_full)
+        await stack.enter_async_context(open_message_door(settings, behind))
+        premises = Premises(reception, intake, outbox, Records(journal, pipeline.zone), Ebox(journal))
         sockets = handed_over(os.environ)
         door = await stack.enter_async_context(open_door(_door_settings(settings), gatekeeper, premises, sockets))
         yield Entrance(door, gatekeeper)
@@ -176,8 +203,7 @@ def recover(intake: Intake, custody: Custody, journal: Journal, pipeline: Pipeli
     torn = intake.recover()
     unrecorded = custody.recover()
     with journal.read() as connection:
-        needed = tickets_with_pending(connection, Kind.FORWARD)
-    declarations.sweep(pipeline.declarations, needed)
+        declarations.sweep(pipeline.declarations, partial(_still_to_forward, connection))
     with journal.write() as connection:
         for ticket in unrecorded:
             submissions.note(connection, ticket, "custody.recovered")
@@ -185,21 +211,26 @@ def recover(intake: Intake, custody: Custody, journal: Journal, pipeline: Pipeli
     log.info("gateway.recovered", torn_uploads=torn, unrecorded_submissions=len(unrecorded))
 
 
+def _still_to_forward(connection: Connection, tickets: Collection[str]) -> Collection[str]:
+    return tickets_with_pending(connection, Kind.FORWARD, among=tickets)
+
+
 @asynccontextmanager
-async def _open_queue(settings: Settings, journal: Journal) -> AsyncIterator[RoutingQueue]:
+async def _open_publisher(settings: Settings) -> AsyncIterator[Publisher | None]:
+    """What sends messages to the broker, declarations, answers and others alike; None where there is no broker."""
     routing = settings.routing
     if not settings.broker.urls:
-        yield EmbeddedQueue(journal)
+        yield None
         return
-    destination = Destination(
-        url=settings.broker.urls[0].get_secret_value(),
-        exchange=routing.exchange,
-        queue=routing.queue,
-        declare=routing.declare,
-        confirm_timeout=routing.confirm_seconds,
-    )
+    made = topology.routing(routing) if routing.declare else Topology()
+    destination = Destination(brokers_of(settings.broker), made, routing.confirm_seconds, routing.window)
     async with open_publisher(destination) as publisher:
-        yield BrokerQueue(journal, publisher)
+        yield publisher
+
+
+def _post(settings: Settings, journal: Journal, publisher: Publisher) -> Post:
+    judging = settings.judging
+    return Post(journal, publisher, settings.mq.answers, judging.retry_seconds, judging.retry_ceiling_seconds)
 
 
 def _worker_limits(settings: Settings) -> WorkerLimits:
@@ -207,10 +238,17 @@ def _worker_limits(settings: Settings) -> WorkerLimits:
     return WorkerLimits(judging.workers, judging.worker_memory_bytes, judging.worker_seconds)
 
 
-def _intake_limits(settings: Settings) -> IntakeLimits:
+def _forwarder(settings: Settings, journal: Journal, publisher: Publisher | None, backlog: Backlog) -> Forwarder:
+    rules = settings.routing
+    queue = BrokerQueue(journal, publisher, rules.exchange) if publisher is not None else EmbeddedQueue(journal)
+    patience = breaker.Patience(rules.retry_seconds, rules.retry_ceiling_seconds, rules.max_attempts)
+    return Forwarder(journal, queue, settings.spool.path, patience, backlog)
+
+
+def _intake_limits(settings: Settings, backlog: Backlog) -> IntakeLimits:
     intake = settings.intake
     return IntakeLimits(
-        intake.max_file_bytes, intake.max_waiting_files, settings.spool.reserve, intake.max_waiting_bytes
+        intake.max_file_bytes, intake.max_waiting_files, settings.spool.reserve, intake.max_waiting_bytes, backlog
     )
 
 

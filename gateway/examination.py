@@ -5,8 +5,9 @@ can be sent back.  Nothing here decides: faults become findings in :mod:`gateway
 """
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -14,6 +15,7 @@ from typing import BinaryIO
 from schemas import catalogue
 from schemas.catalogue import TypesUnusable
 from schemas.codes import Code, Finding
+from schemas.inspection import Employer, Inspected
 from schemas.notification import Report
 from schemas.original import originals
 from schemas.refusal import MAX_ANOMALIES
@@ -21,6 +23,7 @@ from schemas.validate import Limits, Refused, Validated, validate
 from signing.policy import Policy
 from signing.trust.authorities import current
 from signing.verify import Evidence, Fault, Use, verify_detached, verify_enveloped
+from spool import marks
 from spool.declarations import DeclarationWriter, writing
 
 
@@ -49,11 +52,17 @@ class TrustRules:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """Where one declaration lies in the file of declarations, and the part it came from (its place in the set)."""
+    """Where one declaration lies in the file of declarations, and the part it came from (its place in the set).
+
+    ``identification`` is what the form calls itself, as its schema takes it, empty where it doesn't; ``employers`` are
+    those that it names.
+    """
 
     part: int
     offset: int
     length: int
+    identification: str = ""
+    employers: tuple[Employer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +111,18 @@ class ContentRules:
 
     ``purpose`` is the code in the set's name, known to the catalogue, ``limits`` what one part may hold, ``day`` that
     of receipt, which decides what versions of a schema count, ``types`` the folder with types of the site's own.
+    ``mark`` turns an INSS into its keyed hash, and holds the key; without it nobody whom a form names is noted.
     """
 
     purpose: str
     limits: Limits
     day: date
     types: Path
+    mark: Callable[[str], str] | None = field(default=None, repr=False)
+
+
+Marked = Callable[[tuple[str, ...]], None]
+"""What becomes of the INSS that a form names."""
 
 
 class NotWhatWasVerifiedError(Exception):
@@ -135,7 +150,8 @@ def verify_part(part: SignedPart, rules: TrustRules) -> Evidence | Fault:
 def validate_set(contents: Sequence[Content], rules: ContentRules, declarations: Path) -> ValidatedSet | RefusedSet:
     """Validate every part and write its declarations one after the other to ``declarations``.
 
-    A part that is refused is no reason not to look at the others: what is wrong is told at once.
+    The marks of the persons whom they name go to a file beside it (:mod:`spool.marks`), if ``rules`` says how to make
+    them.  A part that is refused is no reason not to look at the others: what is wrong is told at once.
 
     Args:
         contents: the parts, in their order.
@@ -148,9 +164,9 @@ def validate_set(contents: Sequence[Content], rules: ContentRules, declarations:
     """
     examination = _Examination(rules, several=len(contents) > 1)
     try:
-        with writing(declarations) as writer:
+        with writing(declarations) as writer, _marking(declarations, rules.mark) as marked:
             for number, content in enumerate(contents):
-                examination.examine(number, content, writer)
+                examination.examine(number, content, writer, marked)
             examination.conclude()
     except _FaultFoundError:
         return RefusedSet(tuple(examination.findings), examination.anomalies)
@@ -177,12 +193,18 @@ class _Examination:
     def anomalies(self) -> Anomalies:
         return Anomalies(tuple(self._reports), self._untold)
 
-    def examine(self, number: int, content: Content, writer: DeclarationWriter) -> None:
+    def examine(self, number: int, content: Content, writer: DeclarationWriter, marked: Marked) -> None:
         """Validate the part with this number, counted from 0, unless more is known to be wrong than is told."""
         if self.findings and self._told >= MAX_ANOMALIES:
             return
+        known: list[tuple[str, tuple[Employer, ...]]] = []
+
+        def notice(form: Inspected) -> None:
+            known.append((form.identification or "", form.employers))
+            marked(form.persons)
+
         with _opened(content.data) as file:
-            result = validate(file, self._kinds, self._rules.limits, writer.append, self._rules.day)
+            result = validate(file, self._kinds, self._rules.limits, writer.append, self._rules.day, notice)
             self._report(content.name, result, file)
         if isinstance(result, Refused):
             where = f"part {number + 1}: " if self._several else ""
@@ -195,7 +217,7 @@ class _Examination:
         # What is only warned of is in the report.
         self.parts.append(replace(result, anomalies=()))
         spans = writer.spans[len(self.places) :]
-        self.places.extend(Declaration(number, offset, length) for offset, length in spans)
+        self.places.extend(Declaration(number, *span, *of_form) for span, of_form in zip(spans, known, strict=True))
 
     def _needs_signature(self, part: Validated) -> bool:
         return any(kind.signature_required for kind in self._kinds if kind.root == part.root)
@@ -216,6 +238,15 @@ class _Examination:
             for anomaly in told:
                 places.setdefault(anomaly.form, []).append(anomaly.place.position)
             self._reports.append(Report(name, told, originals(file, places)))
+
+
+@contextmanager
+def _marking(declarations: Path, mark: Callable[[str], str] | None) -> Iterator[Marked]:
+    if mark is None:
+        yield lambda _: None
+        return
+    with marks.writing(marks.beside(declarations)) as writer:
+        yield lambda persons: writer.append(map(mark, persons))
 
 
 def _opened(content: Path | bytes) -> BinaryIO:

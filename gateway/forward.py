@@ -1,177 +1,240 @@
 """Accepted declarations to the routing queue: one message each, at least once, told apart by message id.
 
 A queue is anything that confirms.  An effect is recorded as done after the confirm and never before, so a crash between
-the two sends a message again, under the same id.
+the two sends a message again, under the same id.  A message that fails by itself waits by itself, longer each time, and
+is parked in the end; trouble with the broker as a whole counts against none (:mod:`gateway.breaker`).  Where a
+declaration goes is :mod:`gateway.routes`'s, and what the queues are :mod:`gateway.routing_queues`'s.  However many
+wait, a page of them is in memory.
 """
 
 import asyncio
+import json
+import random
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final
 
 import structlog
 from sqlalchemy.engine import Connection
 
-from channels.mq.publisher import Publisher, Unroutable
-from config.errors import TemporaryError
-from gateway.examination import ValidatedSet
+from channels.mq.publisher import BrokerUnavailable
+from config.messages import Routing
+from gateway import routes
+from gateway.breaker import Breaker, Patience
+from gateway.examination import Declaration, ValidatedSet
+from gateway.routes import Declared, Place
+from gateway.routing_queues import Faults, RoutingQueue
 from schemas.filename import FileName
-from spool import declarations, effects, routing_queue
-from spool.effects import Effect, Kind
-from spool.journal import Journal
+from spool import declarations, effects
+from spool.declarations import Backlog
+from spool.effects import Effect, Failure, Kind
+from spool.journal import Journal, now
 from spool.routing import RoutingMessage
-from spool.submissions import StoredFile, Submission, note
+from spool.submissions import StoredFile, Submission
 
 log = structlog.get_logger()
 
-
-class RoutingQueue(Protocol):
-    """Where declarations go."""
-
-    async def ready(self) -> None:
-        """Return once messages can be sent."""
-
-    async def send(self, batch: Sequence[tuple[Effect, RoutingMessage]]) -> int:
-        """Send ``batch`` and record what was confirmed; answers how many were.
-
-        Raises:
-            TemporaryError: not all were; the rest is still to do.
-        """
+_SECOND: Final = 1_000_000
+_PAGE: Final = 1000
+_PAGE_BYTES: Final = 16 * 1024**2
+_READY_SECONDS: Final = 5.0
+_IDLE: Final = 60.0
 
 
-def promise(
-    connection: Connection, submission: Submission, name: FileName, parts: Sequence[StoredFile], result: ValidatedSet
-) -> None:
-    """Plan one message for each declaration of an accepted submission."""
-    forms = len(result.declarations)
-    effects.plan(
-        connection,
-        submission.ticket,
-        Kind.FORWARD,
-        [
-            {
-                "offset": declaration.offset,
-                "length": declaration.length,
-                "routing_key": f"{name.environment}.{name.purpose}",
-                "headers": {
-                    "ticket": submission.ticket,
-                    "form": form,
-                    "forms": forms,
-                    "file": parts[declaration.part].name,
-                    "sender": submission.sender,
-                    "message_type": name.purpose,
-                    "schema_version": result.parts[declaration.part].schema_version,
-                    "sha256": parts[declaration.part].sha256,
-                },
-            }
-            for form, declaration in enumerate(result.declarations, 1)
-        ],
-    )
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An accepted submission: what its name says, its FI files, what is in them, and their folder below custody."""
+
+    submission: Submission
+    name: FileName
+    parts: Sequence[StoredFile]
+    result: ValidatedSet
+    folder: str
+
+
+def promise(connection: Connection, accepted: Accepted, routing: Routing) -> None:
+    """Plan the messages of an accepted submission: one for each declaration, or for each file where a route says so."""
+    planned: dict[int, dict[str, Any]] = {}
+    files: dict[tuple[int, int], int] = {}
+    for form, declaration in enumerate(accepted.result.declarations, 1):
+        declared = Declared(
+            environment=str(accepted.name.environment),
+            purpose=accepted.name.purpose,
+            form_code=declaration.identification,
+            sender=accepted.submission.sender,
+            employers=tuple(dict.fromkeys(employer.number for employer in declaration.employers)),
+        )
+        place = routes.place(declared, routing)
+        if place.payload == "form" or files.setdefault((declaration.part, place.route), form) == form:
+            planned[form] = _facts(accepted, form, declaration, declared, place)
+    ticket = accepted.submission.ticket
+    effects.plan(connection, ticket, Kind.FORWARD, list(planned.values()), list(planned))
+
+
+def _facts(accepted: Accepted, form: int, declaration: Declaration, declared: Declared, place: Place) -> dict[str, Any]:
+    part = accepted.parts[declaration.part]
+    headers = {
+        "ticket": accepted.submission.ticket,
+        "form": form,
+        "forms": len(accepted.result.declarations),
+        "file": part.name,
+        "sender": accepted.submission.sender,
+        "message_type": accepted.name.purpose,
+        "schema_version": accepted.result.parts[declaration.part].schema_version,
+        "sha256": part.sha256,
+    }
+    facts = {"routing_key": place.key, "exchange": place.exchange, "headers": headers, "payload": place.payload}
+    facts |= {"form_code": declared.form_code, "employers": list(declared.employers)}
+    if place.payload == "form":
+        return facts | {"offset": declaration.offset, "length": declaration.length}
+    headers["payload"] = place.payload
+    return facts | {"path": f"{accepted.folder}/{part.name}", "length": part.size}
 
 
 def message_of(effect: Effect, body: bytes) -> RoutingMessage:
     """The message that ``effect`` promises; its id is the same however often it is made."""
     facts: Any = effect.facts
-    return RoutingMessage(f"{effect.ticket}-{effect.ordinal:06d}", facts["routing_key"], facts["headers"], body)
+    message_id = f"{effect.ticket}-{effect.ordinal:06d}"
+    return RoutingMessage(message_id, facts["routing_key"], facts["headers"], body, facts.get("exchange", ""))
 
 
-class EmbeddedQueue:
-    """The queue in the journal: message and effect are one transaction, so nothing is ever there twice."""
+class Forwarder:
+    """Sends what is due.  Its turns follow each other; the breaker's state lasts as long as it does.
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-
-    async def ready(self) -> None:
-        """See :class:`RoutingQueue`."""
-
-    async def send(self, batch: Sequence[tuple[Effect, RoutingMessage]]) -> int:
-        """See :class:`RoutingQueue`."""
-        await asyncio.to_thread(self._put, batch)
-        return len(batch)
-
-    def _put(self, batch: Sequence[tuple[Effect, RoutingMessage]]) -> None:
-        carried_out = [effect for effect, _ in batch]
-        with self._journal.write() as connection:
-            routing_queue.put(connection, [message for _, message in batch])
-            closed = record(connection, carried_out)
-        report(carried_out, closed)
-
-
-class BrokerQueue:
-    """RabbitMQ: published persistent and mandatory, recorded after the broker's confirm."""
-
-    def __init__(self, journal: Journal, publisher: Publisher) -> None:
-        self._journal = journal
-        self._publisher = publisher
-
-    async def ready(self) -> None:
-        """See :class:`RoutingQueue`."""
-        await self._publisher.wait_connected()
-
-    async def send(self, batch: Sequence[tuple[Effect, RoutingMessage]]) -> int:
-        """See :class:`RoutingQueue`."""
-        results = await asyncio.gather(
-            *(self._publisher.publish(message) for _, message in batch), return_exceptions=True
-        )
-        pairs = list(zip(batch, results, strict=True))
-        confirmed = [effect for (effect, _), result in pairs if result is None]
-        await asyncio.to_thread(self._record, confirmed)
-        failures = [result for result in results if isinstance(result, BaseException)]
-        # That a queue is missing for some concerns them alone; any other failure concerns all that would follow.
-        for failure in sorted(failures, key=lambda failure: isinstance(failure, Unroutable)):
-            raise failure
-        return len(confirmed)
-
-    def _record(self, confirmed: Sequence[Effect]) -> None:
-        with self._journal.write() as connection:
-            closed = record(connection, confirmed)
-        report(confirmed, closed)
-
-
-def record(connection: Connection, carried_out: Sequence[Effect]) -> list[str]:
-    """Record messages as confirmed; answers the tickets that are closed now."""
-    for effect in carried_out:
-        note(connection, effect.ticket, "declaration.forwarded", form=effect.ordinal)
-    return effects.done(connection, carried_out)
-
-
-def report(carried_out: Sequence[Effect], closed: Sequence[str]) -> None:
-    """Log what was forwarded, by ticket, and what is closed."""
-    for ticket, count in Counter(effect.ticket for effect in carried_out).items():
-        log.info("declarations.forwarded", ticket=ticket, count=count)
-    for ticket in closed:
-        log.info("submission.closed", ticket=ticket)
-
-
-class DeclarationsUnreadableError(TemporaryError):
-    """Some declarations cannot be read from the disk; they are still to be sent."""
-
-
-async def forward_all(journal: Journal, queue: RoutingQueue, folder: Path, window: int = 100) -> int:
-    """Send every declaration still to be sent, ``window`` at a time; answers how many were confirmed.
-
-    Raises:
-        DeclarationsUnreadableError, Unroutable: some could not be read or have no queue; the others are sent.
-        TemporaryError: the queue took no more; what was confirmed is recorded.
+    Args:
+        journal, queue: where effects stand, and where messages go.
+        spool: the folder with ``declarations`` and ``custody``.
+        patience: how long a message that failed waits, and when it is parked.
+        backlog: what is counted anew in each turn.
     """
-    count, unreadable, last = 0, 0, 0
-    unroutable: Unroutable | None = None
-    while batch := await asyncio.to_thread(_effects_after, journal, last, window):
-        last = batch[-1].number
-        messages = await asyncio.to_thread(_messages, folder, batch)
-        unreadable += len(batch) - len(messages)
-        if messages:
+
+    def __init__(
+        self, journal: Journal, queue: RoutingQueue, spool: Path, patience: Patience, backlog: Backlog
+    ) -> None:
+        self._journal = journal
+        self._queue = queue
+        self._folder = spool / "declarations"
+        self._custody = spool / "custody"
+        self._patience = patience
+        self._backlog = backlog
+        self._breaker = Breaker(patience)
+
+    async def turn(self) -> float:
+        """Send everything that is due; seconds until something may be due again.
+
+        Raises:
+            JournalError: the journal cannot be read or written just now.
+        """
+        await asyncio.to_thread(self._prepare)
+        while (pause := self._breaker.wait(time.monotonic())) <= 0:
+            if not await self._is_ready():
+                return 0.0
+            page = await asyncio.to_thread(self._page, 1 if self._breaker.is_open else _PAGE)
+            if not page:
+                return await asyncio.to_thread(self._pause)
+            await self._send(page)
+        return pause
+
+    async def _is_ready(self) -> bool:
+        try:
+            async with asyncio.timeout(_READY_SECONDS):
+                await self._queue.ready()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _send(self, page: Sequence[Effect]) -> None:
+        batch, faults = await asyncio.to_thread(self._messages, page)
+        try:
+            faults += await self._queue.send(batch) if batch else []
+        except BrokerUnavailable as fault:
+            self._breaker.failed(time.monotonic(), random.random())  # noqa: S311 - spreads tries, keeps no secret
+            seconds = round(self._breaker.wait(time.monotonic()), 1)
+            log.warning("forwarding.interrupted", reason=str(fault), seconds=seconds)
+            if len(page) == 1:
+                await asyncio.to_thread(self._make_way, page[0], str(fault))
+        else:
+            if batch:
+                self._breaker.succeeded()
+        if faults:
+            await asyncio.to_thread(self._put_off, faults)
+        await asyncio.to_thread(_drop_finished, self._journal, self._folder, {effect.ticket for effect, _ in batch})
+
+    def _prepare(self) -> None:
+        was_full = self._backlog.is_full
+        size = self._backlog.measure()
+        if self._backlog.is_full != was_full:
+            event = "intake.stopped" if self._backlog.is_full else "intake.resumed"
+            log.warning(event, waiting_bytes=size, limit=self._backlog.limit)
+        beyond = now() + int(2 * self._patience.ceiling * _SECOND)
+        with self._journal.read() as connection:
+            late = effects.due_beyond(connection, Kind.FORWARD, beyond)
+        if late:
+            with self._journal.write() as connection:
+                effects.hasten(connection, Kind.FORWARD, beyond)
+
+    def _page(self, limit: int) -> list[Effect]:
+        with self._journal.read() as connection:
+            return effects.due(connection, Kind.FORWARD, now(), limit)
+
+    def _pause(self) -> float:
+        with self._journal.read() as connection:
+            at = effects.next_due(connection, Kind.FORWARD)
+        return _IDLE if at is None else max(0.05, (at - now()) / _SECOND)
+
+    def _messages(self, page: Sequence[Effect]) -> tuple[list[tuple[Effect, RoutingMessage]], Faults]:
+        """The messages of as much of ``page`` as may be in memory, and what of it cannot be read."""
+        batch: list[tuple[Effect, RoutingMessage]] = []
+        faults: Faults = []
+        size = 0
+        for effect in page:
+            size += effect.facts["length"]
+            if batch and size > _PAGE_BYTES:
+                break
             try:
-                count += await queue.send(messages)
-            except Unroutable as fault:
-                unroutable = fault
-            await asyncio.to_thread(_drop_finished, journal, folder, {effect.ticket for effect, _ in messages})
-    if unreadable:
-        raise DeclarationsUnreadableError(f"{unreadable} declarations cannot be read")
-    if unroutable is not None:
-        raise unroutable
-    return count
+                batch.append((effect, message_of(effect, self._body(effect))))
+            except OSError as fault:
+                log.error("declaration.unreadable", ticket=effect.ticket, form=effect.ordinal, errno=fault.errno)
+                faults.append((effect, f"the declaration cannot be read (error {fault.errno})"))
+        return batch, faults
+
+    def _body(self, effect: Effect) -> bytes:
+        facts: Mapping[str, Any] = effect.facts
+        match facts.get("payload", "form"):
+            case "file":
+                return Path(self._custody, facts["path"]).read_bytes()
+            case "reference":
+                told = {"ticket": effect.ticket, "path": f"custody/{facts['path']}", "size": facts["length"]}
+                return json.dumps(told | {"sha256": facts["headers"]["sha256"]}).encode()
+        return declarations.read(self._folder / effect.ticket, facts["offset"], facts["length"])
+
+    def _put_off(self, faults: Faults) -> None:
+        at = now()
+        failures = [self._failure(effect, reason, at) for effect, reason in faults]
+        with self._journal.write() as connection:
+            effects.failed(connection, failures)
+        parked = [failure for failure in failures if failure.next_attempt_at is None]
+        if len(parked) < len(failures):
+            log.warning("declarations.put_off", count=len(failures) - len(parked), reason=failures[0].reason)
+        for ticket, count in Counter(failure.effect.ticket for failure in parked).items():
+            reason = next(failure.reason for failure in parked if failure.effect.ticket == ticket)
+            log.error("declaration.parked", ticket=ticket, count=count, reason=reason)
+
+    def _make_way(self, effect: Effect, reason: str) -> None:
+        """Let the next trial be another message's: should it be this one that the broker chokes on, others pass it."""
+        pause = self._patience.pause(1, random.random())  # noqa: S311 - spreads tries, keeps no secret
+        failure = Failure(effect, effect.attempts, reason, now() + int(pause * _SECOND))
+        with self._journal.write() as connection:
+            effects.failed(connection, [failure])
+
+    def _failure(self, effect: Effect, reason: str, at: int) -> Failure:
+        attempts = effect.attempts + 1
+        pause = self._patience.pause(attempts, random.random())  # noqa: S311 - spreads tries, keeps no secret
+        is_last = self._patience.is_exhausted(attempts)
+        return Failure(effect, attempts, reason, None if is_last else at + int(pause * _SECOND))
 
 
 def _drop_finished(journal: Journal, folder: Path, tickets: set[str]) -> None:
@@ -179,20 +242,3 @@ def _drop_finished(journal: Journal, folder: Path, tickets: set[str]) -> None:
         pending = effects.tickets_with_pending(connection, Kind.FORWARD, among=tickets)
     for ticket in tickets - pending:
         (folder / ticket).unlink(missing_ok=True)
-
-
-def _effects_after(journal: Journal, last: int, window: int) -> list[Effect]:
-    with journal.read() as connection:
-        return effects.pending(connection, Kind.FORWARD, window, after=last)
-
-
-def _messages(folder: Path, batch: Sequence[Effect]) -> list[tuple[Effect, RoutingMessage]]:
-    messages = []
-    for effect in batch:
-        try:
-            body = declarations.read(folder / effect.ticket, effect.facts["offset"], effect.facts["length"])
-        except OSError as fault:
-            log.error("declaration.unreadable", ticket=effect.ticket, form=effect.ordinal, errno=fault.errno)
-        else:
-            messages.append((effect, message_of(effect, body)))
-    return messages

@@ -171,7 +171,8 @@ class Gatekeeper:
 
     def _may_say(self, account: Account, password: StoredPassword, attempt: Attempt, at: int) -> bool:
         wanted = Authentication.BOTH if attempt.after_key else Authentication.PASSWORD
-        if account.authentication is not wanted or (account.sources and not is_within(attempt.source, account.sources)):
+        placed = attempt.place_later or not account.sources or is_within(attempt.source, account.sources)
+        if account.authentication is not wanted or not placed:
             return False
         return password.usable_until is None or at < password.usable_until
 

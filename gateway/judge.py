@@ -3,17 +3,18 @@
 The checks run here; what they mean together is :mod:`gateway.verdict`'s.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from config.errors import ConfigurationError, TemporaryError
-from config.settings import Settings, Trust
-from gateway import parties, registrations, repeats
+from config.settings import Settings
+from gateway import message_profiles, parties, registrations, repeats
 from gateway.examination import (
     Anomalies,
     Content,
@@ -25,18 +26,20 @@ from gateway.examination import (
     verify_part,
 )
 from gateway.parties import Sender, SignatureProfile
+from gateway.register import disclosures, speaking
 from gateway.repeats import Repeat
 from gateway.senders import NameRules, check_sender
+from gateway.signature_rules import sender_policy, signature_files, signature_policy, type_formats
 from gateway.verdict import Check, UnfinishedJudgementError, decide
 from gateway.workers import Workers
 from schemas import catalogue
-from schemas.catalogue import Catalogue, MessageType
+from schemas.catalogue import Catalogue
 from schemas.codes import Code, Finding
-from schemas.filename import Environment, FileName, parse
+from schemas.filename import FileName, parse
+from schemas.inspection import Employer
 from schemas.validate import Limits
 from signing.holder import read_key
-from signing.policy import Leniency, Policy
-from signing.verify import Evidence, Fault, Format
+from signing.verify import Evidence, Fault
 from spool import submissions
 from spool.custody import Custody
 from spool.gather import SignatureFiles, set_findings
@@ -118,6 +121,7 @@ class Judge:
             Check.REPEATS: self._repeats,
             Check.SIGNATURE: self._signature,
             Check.VALIDATION: self._validation,
+            Check.MANDATES: self._mandates,
         }
 
     def open_case(self, ticket: str) -> Case | None:
@@ -134,6 +138,7 @@ class Judge:
             namesake, withdrawn = submissions.namesake(connection, submission), is_withdrawn(connection, submission)
         if sender is None:
             raise LookupError("the sender of a submission is not registered")
+        sender = message_profiles.as_user(sender, submission, self._settings.mq.profiles)
         folder = self._custody.folder(ticket, submission.received_at)
         declarations = self._settings.spool.path / "declarations" / ticket
         types = catalogue.current(self._settings.schemas.folder)
@@ -154,9 +159,12 @@ class Judge:
             if reports[check]:
                 break
         state, findings = decide(reports)
-        return Verdict(case, state, findings, tuple(reports))
+        told = message_profiles.in_words_of_channel(findings, case.submission, self._settings.mq.profiles)
+        return Verdict(case, state, told, tuple(reports))
 
     async def _sender(self, case: Case) -> tuple[Finding, ...]:
+        if found := message_profiles.found_at_the_door(case.submission):
+            return found
         intake = self._settings.intake
         rules = NameRules(self._day_of(case), intake.max_age_days, intake.max_parts)
         return check_sender(case.submission, case.sender, rules, case.types)
@@ -174,7 +182,8 @@ class Judge:
             return () if isinstance(repeated, Repeat) else repeated
         kinds = case.types.of_purpose(case.name.purpose)
         signatures = signature_files(case.sender, case.submission.directory, kinds)
-        return set_findings([file.name for file in case.submission.files], signatures)
+        names = [file.name for file in case.submission.files]
+        return set_findings(names, signatures, started=case.submission.channel != "mq")
 
     async def _repeats(self, case: Case) -> tuple[Finding, ...]:
         result = repeats.check_repeats(case.submission, case.namesake)
@@ -233,13 +242,28 @@ class Judge:
 
     async def _validation(self, case: Case) -> tuple[Finding, ...]:
         limits = Limits(max_bytes=self._settings.intake.max_file_bytes, max_forms=self._settings.judging.max_forms)
-        rules = ContentRules(case.name.purpose, limits, self._day_of(case), self._settings.schemas.folder)
+        mark = await asyncio.to_thread(disclosures.marker, self._settings, self._journal)
+        rules = ContentRules(case.name.purpose, limits, self._day_of(case), self._settings.schemas.folder, mark)
         result = await self._workers.run(validate_set, _contents(case), rules, case.declarations)
         case.anomalies = result.anomalies
         if not isinstance(result, ValidatedSet):
             return result.findings
         case.validated = result
         return ()
+
+    async def _mandates(self, case: Case) -> tuple[Finding, ...]:
+        findings = await asyncio.to_thread(self._not_the_senders_employers, case)
+        if findings:
+            # Nobody will ask for what was validated.
+            case.declarations.unlink(missing_ok=True)
+        return findings
+
+    def _not_the_senders_employers(self, case: Case) -> tuple[Finding, ...]:
+        employers = frozenset[Employer]().union(*(part.employers for part in case.declared.parts))
+        if case.sender.any_employer or not employers:
+            return ()
+        with self._journal.read() as connection:
+            return speaking.check(connection, case.sender.quality, employers, case.submission.received_at)
 
 
 def _contents(case: Case) -> tuple[Content, ...]:
@@ -255,46 +279,3 @@ def _contents(case: Case) -> tuple[Content, ...]:
         else:
             contents.append(Content(name, evidence.content, None))
     return tuple(contents)
-
-
-def signature_policy(trust: Trust) -> Policy:
-    """What the settings accept and tolerate in a signature."""
-    return Policy(
-        formats=frozenset(map(Format, trust.formats)),
-        leniencies=frozenset(map(Leniency, trust.leniencies)),
-        ahead=timedelta(seconds=trust.signed_ahead_seconds),
-        before=timedelta(days=trust.signed_before_days),
-        later_revocation_counts=trust.later_revocation == "refuse",
-    )
-
-
-def sender_policy(site: Policy, sender: Sender, of_type: frozenset[Format]) -> Policy:
-    """What signatures of one sender for one type of message may look like.
-
-    Only formats that the site accepts, the sender is held to and the type takes; the sender's leniencies besides the
-    site's.  A sender held to nothing, and a type that names nothing (empty), leave the choice to the others.
-    """
-    formats = site.formats & (sender.formats or site.formats) & (of_type or site.formats)
-    return replace(site, formats=formats, leniencies=site.leniencies | sender.leniencies)
-
-
-def type_formats(types: Iterable[MessageType]) -> frozenset[Format]:
-    """The formats that a type of one purpose takes; empty for all.
-
-    Types of one purpose are told apart by their content, which is not read before its signature is verified: what one
-    of them takes is let through.
-    """
-    named = [kind.signature_formats for kind in types]
-    return frozenset(Format(word) for words in named for word in words) if all(named) else frozenset()
-
-
-def signature_files(sender: Sender, inbox: str, kinds: Iterable[MessageType] = ()) -> SignatureFiles:
-    """Whether a set of ``sender`` in ``inbox`` has FS files: only if it signs so.
-
-    They are optional in simulation, and where ``kinds``, the types of the set's purpose, are known and one of them
-    needs no signature: which type it is stands in the content, which is not read before.
-    """
-    if sender.signature is not SignatureProfile.DETACHED:
-        return SignatureFiles.NONE
-    unsigned = inbox == Environment.SIMULATION.inbox or not all(kind.signature_required for kind in kinds)
-    return SignatureFiles.OPTIONAL if unsigned else SignatureFiles.REQUIRED

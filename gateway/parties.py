@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy.engine import Connection
 
+from gateway.openings import Channel, Opening, openings_of, widen
 from gateway.registrations import ALWAYS, Period, Registration
 from schemas.wording import Language
 from signing.evidence import Format
@@ -38,7 +39,9 @@ class Sender:
     """A sender; ``purposes`` holds purpose codes, or ``*`` for every one.
 
     ``formats`` are those it is held to, empty for all that the site accepts; ``leniencies`` what is tolerated of it
-    besides what the site tolerates of everybody; ``language`` is that of the words in its answers.
+    besides what the site tolerates of everybody; ``language`` is that of the words in its answers.  ``quality`` is what
+    it sends as; one with ``any_employer`` may send for every employer, whoever it is.  ``openings`` say by which
+    channels it may send.
     """
 
     number: str
@@ -51,6 +54,9 @@ class Sender:
     formats: frozenset[Format] = frozenset()
     leniencies: frozenset[Leniency] = frozenset()
     language: Language = Language.FR
+    quality: int | None = None
+    any_employer: bool = False
+    openings: tuple[Opening, ...] = ()
 
     def may_send(self, purpose: str) -> bool:
         """Whether files of ``purpose`` are among this sender's rights."""
@@ -92,8 +98,11 @@ def all_senders(connection: Connection) -> list[Sender]:
     return [_sender(connection, row) for row in rows]
 
 
-def add_sender(connection: Connection, sender: Sender) -> None:
-    """Register a new sender, or give a known one other rights."""
+def add_sender(connection: Connection, sender: Sender, channels: Sequence[Channel] | None = None) -> None:
+    """Register a new sender, or give a known one other rights.
+
+    In an environment that is new to it, it sends by ``channels``; without them by SFTP, or as it does elsewhere.
+    """
     values = {
         "signature": sender.signature,
         "environments": sender.environments,
@@ -102,10 +111,14 @@ def add_sender(connection: Connection, sender: Sender) -> None:
         "formats": sorted(sender.formats),
         "leniencies": sorted(sender.leniencies),
         "language": sender.language,
+        "quality": sender.quality,
+        "any_employer": sender.any_employer,
     }
     known = connection.execute(sa.update(senders).where(senders.c.number == sender.number).values(**values)).rowcount
     if not known:
         connection.execute(sa.insert(senders).values(number=sender.number, created_at=now(), **values))
+        channels = channels or (Channel.SFTP,)
+    widen(connection, sender.number, sender.environments, channels or ())
     note(connection, None, "sender.changed" if known else "sender.added", sender=sender.number, **values)
 
 
@@ -113,19 +126,19 @@ def add_user(connection: Connection, sender: str, username: str, keys: Sequence[
     """Name a technical user of ``sender`` and add public keys, each an OpenSSH line.
 
     Raises:
-        ValueError: the user belongs to another sender.
+        ValueError: the user belongs to another sender, or to a quality that waits for its own.
     """
-    owner = connection.execute(
+    known = connection.execute(
         sa.select(technical_users.c.sender).where(technical_users.c.username == username)
-    ).scalar()
-    if owner is None:
+    ).first()
+    if known is None:
         connection.execute(sa.insert(technical_users).values(username=username, sender=sender, created_at=now()))
-    elif owner != sender:
+    elif known.sender != sender:
         raise ValueError(f"technical user {username} belongs to another sender")
     for line in keys:
         fingerprint = key_fingerprint(line)
-        known = (ssh_keys.c.username == username) & (ssh_keys.c.fingerprint == fingerprint)
-        if connection.execute(sa.select(ssh_keys.c.username).where(known)).first() is None:
+        held = (ssh_keys.c.username == username) & (ssh_keys.c.fingerprint == fingerprint)
+        if connection.execute(sa.select(ssh_keys.c.username).where(held)).first() is None:
             connection.execute(sa.insert(ssh_keys).values(username=username, fingerprint=fingerprint, line=line))
         note(connection, None, "sender.key_added", sender=sender, username=username, key=fingerprint)
 
@@ -233,6 +246,8 @@ _SENDER_COLUMNS = (
     senders.c.formats,
     senders.c.leniencies,
     senders.c.language,
+    senders.c.quality,
+    senders.c.any_employer,
 )
 _REGISTRATION_COLUMNS = (
     certificates.c.fingerprint,
@@ -243,7 +258,7 @@ _REGISTRATION_COLUMNS = (
 
 
 def _sender(connection: Connection, row: sa.Row[*tuple[Any, ...]]) -> Sender:
-    number, signature, environments, purposes, state, formats, leniencies, language = row
+    number, signature, environments, purposes, state, formats, leniencies, language, quality, any_employer = row
     users = connection.execute(
         sa.select(technical_users.c.username)
         .where(technical_users.c.sender == number)
@@ -263,4 +278,7 @@ def _sender(connection: Connection, row: sa.Row[*tuple[Any, ...]]) -> Sender:
         formats=frozenset(map(Format, formats)),
         leniencies=frozenset(map(Leniency, leniencies)),
         language=Language(language),
+        quality=quality,
+        any_employer=any_employer,
+        openings=openings_of(connection, number),
     )

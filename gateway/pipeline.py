@@ -3,6 +3,7 @@
     arrive, gather, custody    gateway.reception    a set becomes a submission; the sender gets its OK
     sender, set, repeats       gateway.judge        may it be sent, is it whole, did it come before
     signature, validation      gateway.judge        in limited workers
+    mandates                   gateway.judge        may its sender speak for the employers it names
     verdict                    gateway.verdict      accepted, rejected, or the same as before
     answer                     gateway.answer       one signed acknowledgement, placed in OUT; a notification beside it
     forward                    gateway.forward      one message for each declaration
@@ -14,19 +15,21 @@ bytes and every promised effect are one transaction.  What comes after it is har
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from config.errors import TemporaryError
+from config.messages import Routing
 from gateway import answer, forward
 from gateway.answer import COMPRESS_ABOVE_BYTES, Desk, SignedAnswer, Told
 from gateway.evidence import evidence_facts
-from gateway.forward import RoutingQueue
-from gateway.judge import Judge, Verdict
+from gateway.forward import Accepted
+from gateway.judge import Case, Judge, Verdict
+from gateway.register import disclosures
 from gateway.timestamping import Stamping
 from signing.own.own_keys import OwnKeys
-from spool import answers, submissions
+from spool import answers, marks, submissions
 from spool.journal import Journal
 from spool.outbox import Outbox
 from spool.submissions import Ruling, State
@@ -46,10 +49,15 @@ class Pipeline:
     keys: OwnKeys
     zone: ZoneInfo
     outbox: Outbox
-    queue: RoutingQueue
     declarations: Path
     stamping: Stamping | None = None
     compress_above: int = COMPRESS_ABOVE_BYTES
+    routing: Routing = field(default_factory=Routing)
+
+    @property
+    def desk(self) -> Desk:
+        """What is made to go out is made with this."""
+        return Desk(self.keys, self.zone, self.journal, self.compress_above)
 
     async def settle(self, ticket: str) -> Verdict | None:
         """Judge one submission and record what follows; None if it has a verdict already.
@@ -65,8 +73,7 @@ class Pipeline:
             await asyncio.to_thread(self._give_again, ticket, case.repeat.ticket)
             return verdict
         told = Told(case.submission, verdict.findings, case.anomalies, case.sender.language)
-        desk = Desk(self.keys, self.zone, self.journal, self.compress_above)
-        signed = await asyncio.to_thread(answer.compose, told, desk)
+        signed = await asyncio.to_thread(answer.compose, told, self.desk)
         stamped = [await answer.stamp(each, self.stamping) for each in signed]
         await asyncio.to_thread(self._record, verdict, stamped)
         return verdict
@@ -75,20 +82,18 @@ class Pipeline:
         """Place every answer that is promised; answers how many."""
         return await asyncio.to_thread(answer.place_all, self.journal, self.outbox)
 
-    async def forward(self) -> int:
-        """Send every declaration that is promised; answers how many."""
-        return await forward.forward_all(self.journal, self.queue, self.declarations)
-
     def _record(self, verdict: Verdict, signed: Sequence[SignedAnswer]) -> None:
         case, submission = verdict.case, verdict.case.submission
-        with self.journal.write() as connection:
+        marked = marks.taking(marks.beside(case.declarations))
+        with marked as persons, self.journal.write() as connection:
             if verdict.state is State.ACCEPTED and not case.withdrawn and is_withdrawn(connection, submission):
                 raise WithdrawnMeanwhileError("a TD came while it was judged")
             if not submissions.settle(connection, submission.ticket, _ruling(verdict)):
                 return
             answer.promise(connection, signed)
             if verdict.state is State.ACCEPTED:
-                forward.promise(connection, submission, case.name, case.parts, case.declared)
+                forward.promise(connection, _accepted(case), self.routing)
+                disclosures.record(connection, submission.ticket, persons, submission.received_at)
 
     def _give_again(self, ticket: str, first: str) -> None:
         with self.journal.read() as connection:
@@ -99,6 +104,12 @@ class Pipeline:
         with self.journal.write() as connection:
             if submissions.settle(connection, ticket, Ruling(State.REPEATED, facts={"repeats": first})):
                 answer.promise_again(connection, ticket, first)
+
+
+def _accepted(case: Case) -> Accepted:
+    return Accepted(
+        case.submission, case.name, case.parts, case.declared, f"{case.folder.parent.name}/{case.folder.name}"
+    )
 
 
 def _ruling(verdict: Verdict) -> Ruling:

@@ -5,6 +5,7 @@ is up, so that it gets an answer too.
 """
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import structlog
 
 from config.errors import TemporaryError
 from gateway import parties
-from gateway.judge import signature_files
+from gateway.signature_rules import signature_files
 from spool.custody import Custody, Origin
 from spool.gather import SignatureFiles, closing_name, is_complete
 from spool.intake import Intake
@@ -25,6 +26,7 @@ from spool.mailbox import Mailbox, MailboxRefusal
 log = structlog.get_logger()
 
 _UPLOADED_BY = ".uploaded-by"
+_QUIET_SECONDS = 5.0
 
 
 class CustodyFailedError(TemporaryError):
@@ -56,6 +58,21 @@ class Reception:
         """Let a sweep that is under way end with the set it is at."""
         self._closing.set()
 
+    def is_waiting(self, mailbox: Mailbox, username: str, name: str) -> bool:
+        """Whether a file that has just got its name is a part of a set that nothing has closed yet; does not block."""
+        with self._intake.at_once(mailbox) as free:
+            if not free:
+                return False
+            folder = self._intake.set_folder(mailbox, name)
+            names = _names(folder)
+            if name not in names or closing_name(names) is not None:
+                return False
+            try:
+                _note_uploader(folder, username)
+            except OSError:
+                return False
+            return True
+
     async def arrived(self, mailbox: Mailbox, username: str, name: str) -> None:
         """A file has got its final name: if its set is complete now, custody is taken before this returns.
 
@@ -79,7 +96,7 @@ class Reception:
                 # Nearly every file is a part whose GO comes later: the journal need not be asked for those.
                 rule = None if closing_name(names) is None else self._rule(mailbox)
                 if rule is None or not is_complete(names, rule):
-                    (folder / _UPLOADED_BY).write_text(username, encoding="utf-8")
+                    _note_uploader(folder, username)
                     if closing_name(names) is not None:
                         # The OK to a GO that came first promises an answer too.
                         self._intake.settle(mailbox, folder)
@@ -128,7 +145,8 @@ class Reception:
             try:
                 if mailbox not in rules:
                     rules[mailbox] = self._rule(mailbox)
-                self._intake.settle(mailbox, folder)
+                if _is_quiet(folder):
+                    self._intake.settle(mailbox, folder)
                 count += self._take_if_due(mailbox, folder, rules[mailbox])
             except (OSError, TemporaryError) as fault:
                 # One set that cannot be taken must not keep the others waiting.
@@ -163,7 +181,22 @@ class Reception:
 
 
 def _names(folder: Path) -> list[str]:
-    return [path.name for path in folder.glob("[!.]*")] if folder.is_dir() else []
+    try:
+        return [name for name in os.listdir(folder) if not name.startswith(".")]  # noqa: PTH208 - names, and quickly
+    except FileNotFoundError:
+        return []
+
+
+def _is_quiet(folder: Path) -> bool:
+    """Whether no file came into ``folder`` just now; while more follow, their sender is not held up by the disk."""
+    try:
+        return time.time() - folder.stat().st_mtime >= _QUIET_SECONDS
+    except FileNotFoundError:
+        return False
+
+
+def _note_uploader(folder: Path, username: str) -> None:
+    (folder / _UPLOADED_BY).write_text(username, encoding="utf-8")
 
 
 def _uploader(folder: Path) -> str:

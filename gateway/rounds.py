@@ -1,4 +1,4 @@
-"""The rounds that keep work moving while the daemon runs: judge, answer, forward, sweep, retire, fetch, watch.
+"""The rounds that keep work moving while the daemon runs: judge, answer, publish, forward, sweep, retire, ...
 
 Each looks in the journal or the spool for what is due, does it, and sleeps until a bell rings or something becomes due.
 A round never ends by itself: trouble is logged, and the work stays where it is for the next turn.
@@ -16,9 +16,13 @@ from structlog.contextvars import bound_contextvars
 
 from config.errors import TemporaryError
 from config.settings import Settings
+from gateway import delivery
+from gateway.delivery import Post
 from gateway.fetching import Fetcher
+from gateway.forward import Forwarder
 from gateway.pipeline import Pipeline
 from gateway.reception import Reception
+from gateway.register import expiry
 from gateway.watch import Watch
 from signing.evidence import TrustUnavailable
 from spool import answers, retention, submissions
@@ -74,11 +78,13 @@ class Rounds:
         self._fetcher: Fetcher | None = None
         self.judging = Bell()
         self.answering = Bell()
+        self.publishing = Bell()
         self.forwarding = Bell()
         self.sweeping = Bell()
         self.fetching = Bell()
         self.watching = Bell()
         self.retiring = Bell()
+        self.warning = Bell()
 
     async def judge(self) -> None:
         """Judge what is due, several submissions at a time."""
@@ -92,11 +98,26 @@ class Rounds:
             seconds = await self._guarded("answer", self._place_answers, _IDLE)
             await self.answering.wait(seconds)
 
-    async def forward(self) -> None:
+    async def publish(self, post: Post) -> None:
+        """Publish answers for those who are reached by message."""
+
+        async def turn() -> float:
+            await post.publisher.wait_connected()
+            await delivery.publish_all(post)
+            return _IDLE
+
+        while True:
+            await self.publishing.wait(await self._guarded("publish", turn, _IDLE))
+
+    def promised(self) -> None:
+        """There is something to place or to publish."""
+        self.answering.ring()
+        self.publishing.ring()
+
+    async def forward(self, forwarder: Forwarder) -> None:
         """Send declarations to the routing queue."""
         while True:
-            seconds = await self._guarded("forward", self._forward, _IDLE)
-            await self.forwarding.wait(seconds)
+            await self.forwarding.wait(await self._guarded("forward", forwarder.turn, _IDLE))
 
     async def fetch(self, fetcher: Fetcher) -> None:
         """Fetch revocation data, at once where a submission waits for them."""
@@ -111,6 +132,16 @@ class Rounds:
         """Tell what runs out."""
         while True:
             await self.watching.wait(await self._guarded("watch", watch.turn, _WATCH))
+
+    async def warn(self) -> None:
+        """Warn senders of what ends soon."""
+
+        async def turn() -> float:
+            await asyncio.to_thread(expiry.warn, self._pipeline.journal, now())
+            return _RETIRE
+
+        while True:
+            await self.warning.wait(await self._guarded("warn", turn, _RETIRE))
 
     async def resume(self, tickets: Collection[str]) -> None:
         """What these held submissions waited for is there: judge them now."""
@@ -173,11 +204,6 @@ class Rounds:
         await self._pipeline.answer()
         return _IDLE
 
-    async def _forward(self) -> float:
-        await self._pipeline.queue.ready()
-        await self._pipeline.forward()
-        return _IDLE
-
     async def _start_judging(self) -> float:
         tickets, next_due = await asyncio.to_thread(self._due)
         for ticket in tickets:
@@ -219,7 +245,7 @@ class Rounds:
                     log.info(
                         "submission.judged", verdict=verdict.state, sender=verdict.case.submission.sender, codes=codes
                     )
-            self.answering.ring()
+            self.promised()
             self.forwarding.ring()
             self.judging.ring()
 

@@ -1,13 +1,15 @@
-"""May this sender send a file of this name here?  (annex 30: 103, 108, 111, 117-119, 126, 154, 257)  Pure.
+"""May this sender send a file of this name here?  (annex 30: 103, 108, 111, 117-119, 126, 154, 168, 249, 257)  Pure.
 
 The grammar of the name is :mod:`schemas.filename`'s; here its words are held against the login, the directory, the
-sender's rights and the catalogue. A purpose whose structure isn't known passes: that is for the validation to say.
+sender's rights and channels, and the catalogue. A purpose whose structure isn't known passes: that is for the
+validation to say.
 """
 
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from gateway.openings import is_open
 from gateway.parties import Sender
 from schemas.catalogue import Catalogue
 from schemas.codes import Code, Finding
@@ -47,7 +49,17 @@ def check_sender(submission: Submission, sender: Sender, rules: NameRules, catal
         findings += (Finding(Code.SENDER_NOT_AUTHORISED, "this sender may not send in this environment"),)
     if not sender.may_send(name.purpose) or not _travels(name, catalogue):
         findings += (Finding(Code.PURPOSE_NOT_ALLOWED, "this sender may not send files of this purpose"),)
-    return findings
+    return findings + _check_channel(submission, sender, name.environment)
+
+
+def _check_channel(submission: Submission, sender: Sender, environment: Environment) -> tuple[Finding, ...]:
+    """Whether it came over a channel that was open for this sender at the time of receipt."""
+    if is_open(sender.openings, submission.channel, environment, submission.received_at):
+        return ()
+    if any(one.is_for(submission.channel, environment) for one in sender.openings):
+        return (Finding(Code.ACCESS_MODE_NOT_ALLOWED, "this channel was not open for this sender at that time"),)
+    detail = f"this sender has no channel {submission.channel} in environment {environment}"
+    return (Finding(Code.CHANNEL_MISMATCH, detail),)
 
 
 def _travels(name: FileName, catalogue: Catalogue) -> bool:

@@ -9,9 +9,12 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from channels.mq.connection import connection_parameters
+from channels.mq.connection import brokers_of
 from config.errors import ConfigurationError
 from config.settings import EXAMPLE, Settings, read_settings
+from gateway import routes
+from gateway.operations import listening
+from gateway.register import inss
 from schemas import catalogue
 from signing.own import own_keys
 from signing.own.keys import create_signing_key
@@ -40,12 +43,13 @@ def make_site(folder: Path) -> Path:
     settings = read_settings(path)
     settings.sftp.host_key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _create_host_key(settings.sftp.host_key)
+    inss.make_key(inss.key_file(settings))
     if isinstance(settings.signing.key, Path):
         create_signing_key(settings.signing.key, settings.signing.certificate, "Batch gateway")
     settings.trust.authorities.mkdir(parents=True, exist_ok=True)
     settings.schemas.folder.mkdir(parents=True, exist_ok=True)
     settings.spool.path.mkdir(mode=0o750, parents=True, exist_ok=True)
-    open_journal(settings.journal.path, create=True).close()
+    open_journal(settings.journal.place, create=True).close()
     return path
 
 
@@ -56,7 +60,7 @@ def open_site(path: Path) -> tuple[Settings, Journal]:
         ConfigurationError: one of them cannot be used.
     """
     settings = read_settings(path)
-    return settings, open_journal(settings.journal.path)
+    return settings, open_journal(settings.journal.place)
 
 
 def check_site(path: Path) -> Settings:
@@ -68,11 +72,12 @@ def check_site(path: Path) -> Settings:
     settings = read_settings(path)
     faults: list[str] = []
     checks: tuple[Callable[[], object], ...] = (
-        lambda: [connection_parameters(url.get_secret_value()) for url in settings.broker.urls],
+        lambda: brokers_of(settings.broker),
+        lambda: routes.check(settings.routing, catalogue.current(*own_types(settings))),
         lambda: own_keys.open_keys(settings.signing),
         lambda: authorities.load(settings.trust.authorities),
         lambda: catalogue.check(catalogue.load(*own_types(settings))),
-        lambda: open_journal(settings.journal.path).close(),
+        lambda: open_journal(settings.journal.place).close(),
     )
     for check in checks:
         try:
@@ -84,6 +89,7 @@ def check_site(path: Path) -> Settings:
             faults.append(f"sftp.{name}: {key} cannot be read")
     if not os.access(settings.spool.path, os.W_OK | os.X_OK):
         faults.append(f"spool.path: {settings.spool.path} cannot be written to")
+    faults.extend(listening.faults(settings.operations.socket, "operations"))
     if faults:
         raise ConfigurationError(faults)
     return settings

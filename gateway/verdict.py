@@ -19,6 +19,7 @@ class Check(StrEnum):
     REPEATS = "repeats"
     SIGNATURE = "signature"
     VALIDATION = "validation"
+    MANDATES = "mandates"
 
 
 class UnfinishedJudgementError(GatewayError):

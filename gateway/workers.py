@@ -1,6 +1,7 @@
-"""Limited processes for untrusted bytes: bounded memory and time, none of our secrets, gone when the daemon goes.
+"""Limited processes for untrusted bytes: bounded memory and time, hardly a secret of ours, gone when the daemon goes.
 
-A worker that dies, hangs or runs out of memory fails only the task it had; that is our trouble, not a refusal.
+A worker that dies, hangs or runs out of memory fails only the task it had; that is our trouble, not a refusal.  Of our
+keys it gets only the one that persons are marked with, with each task (``docs/decisions/0025-who-exchanged-data.md``).
 """
 
 import asyncio
@@ -103,7 +104,7 @@ async def open_workers(limits: WorkerLimits) -> AsyncIterator[Workers]:
 
 def _make_pool(limits: WorkerLimits) -> ProcessPool:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["gateway.examination", "schemas.components"])
+    context.set_forkserver_preload(["gateway.examination", "gateway.register.inss", "schemas.components"])
     return ProcessPool(
         max_workers=limits.count,
         max_tasks=1000,  # libxml2 keeps every name it has met for the life of its process

@@ -1,7 +1,7 @@
 """What is wrong with a form that its schema accepts, and what is to be known of it?
 
-Identifiers by their check digits, the rules of its type, the employers it names and the sender's own reference, all
-from the same few elements of the form. Source: annex 30 (172), glossary (00024-004 and the like).
+Identifiers by their check digits, the rules of its type, the employers and the persons it names and the sender's own
+reference, all from the same few elements of the form. Source: annex 30 (172), glossary (00024-004 and the like).
 """
 
 from collections import defaultdict
@@ -41,11 +41,12 @@ class Employer:
 
 
 class Inspected(NamedTuple):
-    """What was found in one form; ``declarations`` counts what the type wants counted."""
+    """What was found in one form; ``persons`` are INSS, ``declarations`` counts what the type wants counted."""
 
     identification: str | None
     broken: tuple[tuple[Field, Broken], ...]
     employers: tuple[Employer, ...]
+    persons: tuple[str, ...]
     reference: str | None
     declarations: int
 
@@ -67,6 +68,7 @@ class Inspection:
             (name, Kind(number), identifiers.check if number == Kind.INSS else remembering)
             for name, number in kind.identifiers.items()
         ]
+        self._persons = [name for name, number in kind.identifiers.items() if number == Kind.INSS]
         rules = (*OF_EVERY_TYPE, *kind.rules) if kind.direction.covers(Direction.IN) else kind.rules
         self._rules = [(RULES[name], Memory()) for name in rules]
         self._employer_blocks = frozenset(path.rpartition("/")[2] for path in kind.employer)
@@ -89,6 +91,7 @@ class Inspection:
             identification=named["Identification"][0].strip() if "Identification" in named else None,
             broken=tuple(islice(self._broken(named), MAX_BROKEN)),
             employers=tuple(dict.fromkeys(self._employers(fields))) if self._employer_blocks else (),
+            persons=tuple(dict.fromkeys(self._inss(named))),
             reference=next(references, None),
             declarations=len(named.get(self._counted, ())),
         )
@@ -102,6 +105,13 @@ class Inspection:
                     yield Field(name, at), Broken(f"identifier.{kind}", "004", name, value.strip())
         for rule, memory in self._rules:
             yield from rule.check(named, memory, self._day)
+
+    def _inss(self, named: Mapping[str, Sequence[str]]) -> Iterator[str]:
+        for name in self._persons:
+            for value in named.get(name, ()):
+                number = value.strip()
+                if number != "0":  # nobody
+                    yield number
 
     def _employers(self, fields: Sequence[tuple[str, str]]) -> Iterator[Employer]:
         """The first number of each kind behind the start of each block that names an employer."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from schemas import refusal
 from schemas.anomaly import Anomaly
@@ -65,13 +65,19 @@ class _SomethingWrongError(Exception):
 
 
 def validate(
-    content: BinaryIO, kinds: Sequence[MessageType], limits: Limits, declared: Callable[[bytes], None], day: date
+    content: BinaryIO,
+    kinds: Sequence[MessageType],
+    limits: Limits,
+    declared: Callable[[bytes], None],
+    day: date,
+    noticed: Callable[[Inspected], None] | None = None,
 ) -> Validated | Refused:
     """Judge the document that ``content`` holds from where it stands to its end.
 
     ``declared`` is called with each form, in order, as a UTF-8 document that is valid by itself: the root with its
-    attributes and namespaces, and that one form as it was written, but for comments and instructions. What it gets is
-    provisional: a later fault refuses the whole file, and the caller has to throw away what came before.
+    attributes and namespaces, and that one form as it was written, but for comments and instructions; ``noticed`` right
+    before it, with what was found in the form. What they get is provisional: a later fault refuses the whole file, and
+    the caller has to throw away what came before.
 
     Args:
         content: a file that can be read twice
@@ -79,8 +85,9 @@ def validate(
         limits: what the site takes
         declared: what becomes of a form
         day: of receipt; it decides which versions count
+        noticed: what becomes of what is to be known of a form
 
-    Raises only what ``content`` or ``declared`` raise.
+    Raises only what ``content``, ``declared`` or ``noticed`` raise.
     """
     start = content.tell()
     pieces = pieces_of(content)
@@ -93,7 +100,7 @@ def validate(
         return Refused(chosen)
     max_bytes = min(limits.max_bytes, chosen.kind.limits.max_bytes or limits.max_bytes)
     bounds = Bounds(max_bytes, limits.max_forms)
-    pass_ = _Pass(chosen, opening.encoding, bounds, declared, day)
+    pass_ = _Pass(chosen, opening.encoding, bounds, _Sinks(declared, noticed), day)
     try:
         finding = pass_.read(chain([head], pieces))
     except _SomethingWrongError:
@@ -105,17 +112,22 @@ def validate(
     return pass_.validated(content)
 
 
+class _Sinks(NamedTuple):
+    """What becomes of a form, and of what is to be known of it."""
+
+    declared: Callable[[bytes], None]
+    noticed: Callable[[Inspected], None] | None
+
+
 class _Pass:
     """One pass over a document; it ends at the first thing that is wrong."""
 
-    def __init__(
-        self, chosen: Chosen, encoding: str, bounds: Bounds, declared: Callable[[bytes], None], day: date
-    ) -> None:
+    def __init__(self, chosen: Chosen, encoding: str, bounds: Bounds, sinks: _Sinks, day: date) -> None:
         kind = chosen.kind
         self._chosen = chosen
         self._encoding = encoding
         self._bounds = bounds
-        self._declared = declared
+        self._sinks = sinks
         self._judgement = Judgement(chosen.schema, encoding)
         self._splitter = Splitter(prefixed=kind.namespace is not None)
         self._inspection = Inspection(kind, encoding, day)
@@ -181,7 +193,9 @@ class _Pass:
         self._employers.update(inspected.employers)
         if inspected.reference is not None:
             self._references.append(inspected.reference)
-        self._declared(self._document(form))
+        if self._sinks.noticed is not None:
+            self._sinks.noticed(inspected)
+        self._sinks.declared(self._document(form))
         return None
 
     def _warn(self, form: Form, inspected: Inspected) -> None:

@@ -101,7 +101,7 @@ def make_site(folder: Path) -> Site:
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "id_ed25519", cwd=folder)
     run(
         *GATEWAY, "sender", "add", SENDER, "--user", "payroll01", "--ssh-key", folder / "id_ed25519.pub",
-        "--certificate", good.certificate, "--certificate", revoked.certificate, cwd=site,
+        "--certificate", good.certificate, "--certificate", revoked.certificate, "--any-employer", cwd=site,
     )  # fmt: skip
     run(*GATEWAY, "check-config", cwd=site)
     process, port = start(site, folder / "gateway.log")

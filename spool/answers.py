@@ -2,7 +2,10 @@
 
 A submission has one acknowledgement, its first answer, and may have others. The stem of an answer's name is
 ``<purpose>.999999.<day>.<sequence>.<environment>``; the sequence is unique for a day and an environment, whatever the
-purpose. It is taken in the transaction that writes the verdict, but for an answer that holds its own name.
+purpose. It is taken in the transaction that writes the verdict, but for an answer that holds its own name. Some types
+of message have parts in their names (`PARTED`), of which an answer is always the first and only one.
+
+A ticket is that of a submission, or that of a message which an institution sent by itself.
 """
 
 from dataclasses import dataclass
@@ -12,8 +15,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from spool.mailbox import Mailbox
-from spool.tables import answer_numbers, answers, effects
+from spool.tables import answer_numbers, answers, effects, submissions
 
+FETCHED: Final = "answer.fetched"
+PARTED: Final = frozenset({"DMNO", "DMDB", "DMPI"})
+_ONLY_PART: Final = ".1.1"
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _NUMERIC: Final = 99_999
 
@@ -23,6 +29,7 @@ class AnswerName:
     """Where an answer of ``ticket`` is given and what it is called.
 
     ``ordinal`` counts the answers of a submission from 1, ``prefix`` is FO for the answer itself and CO for a ZIP.
+    ``channel`` is where its sender gets it, sftp or mq, and ``correlation`` what the sender called its message.
     """
 
     ticket: str
@@ -30,11 +37,25 @@ class AnswerName:
     mailbox: Mailbox
     prefix: str
     stem: str
+    channel: str = "sftp"
+    correlation: str | None = None
 
     @property
     def file_name(self) -> str:
         """The name of the file that holds the answer."""
         return f"{self.prefix}.{self.stem}"
+
+
+def file_names(prefix: str, stem: str) -> tuple[str, str, str]:
+    """The names of an answer's three files, in the order in which they may appear: FO or CO, FS, GO."""
+    start = stem.removesuffix(".1") if stem.endswith(_ONLY_PART) else stem
+    return f"{prefix}.{stem}", f"FS.{stem}", f"GO.{start}"
+
+
+def stem_of(name: str) -> str:
+    """The stem of the answer that a file ``name`` belongs to; total."""
+    prefix, _, rest = name.partition(".")
+    return f"{rest}.1" if prefix == "GO" and rest.count(".") == 5 else rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +86,19 @@ def sequence_text(number: int) -> str:
 
 
 def take_stem(connection: Connection, purpose: str, day: str, environment: str) -> str:
-    """A stem no other answer has; ``purpose`` is that of the answer, ``day`` is YYYYMMDD."""
+    """A stem no other answer has; ``purpose`` is that of the answer, ``day`` is YYYYMMDD.
+
+    Raises:
+        OverflowError: no number is left for this day and environment.
+    """
     key = (answer_numbers.c.day == day) & (answer_numbers.c.environment == environment)
-    last = connection.execute(sa.select(answer_numbers.c.last).where(key)).scalar()
-    if last is None:
+    # The update comes first: it keeps every other process from this row until the number is committed.
+    counted = connection.execute(sa.update(answer_numbers).where(key).values(last=answer_numbers.c.last + 1)).rowcount
+    if not counted:
         connection.execute(sa.insert(answer_numbers).values(day=day, environment=environment, last=1))
-        last = 0
-    else:
-        connection.execute(sa.update(answer_numbers).where(key).values(last=last + 1))
-    return f"{purpose}.999999.{day}.{sequence_text(last + 1)}.{environment}"
+    number = connection.execute(sa.select(answer_numbers.c.last).where(key)).scalar_one()
+    tail = _ONLY_PART if purpose in PARTED else ""
+    return f"{purpose}.999999.{day}.{sequence_text(number)}.{environment}{tail}"
 
 
 def store(connection: Connection, answer: StoredAnswer) -> None:
@@ -89,6 +114,8 @@ def store(connection: Connection, answer: StoredAnswer) -> None:
             stem=name.stem,
             data=answer.data,
             signature=answer.signature,
+            channel=name.channel,
+            correlation=name.correlation,
         )
     )
 
@@ -100,6 +127,8 @@ _NAME: Final = (
     answers.c.directory,
     answers.c.prefix,
     answers.c.stem,
+    answers.c.channel,
+    answers.c.correlation,
 )
 
 
@@ -124,8 +153,23 @@ def load(connection: Connection, ticket: str, ordinal: int) -> StoredAnswer:
 
 
 def _name(*facts: Any) -> AnswerName:
-    ticket, ordinal, sender, directory, prefix, stem = facts
-    return AnswerName(ticket, ordinal, Mailbox(sender, directory), prefix, stem)
+    ticket, ordinal, sender, directory, *rest = facts
+    return AnswerName(ticket, ordinal, Mailbox(sender, directory), *rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a sender is answered: by ``channel``, sftp or mq, there with its own name for what it sent."""
+
+    channel: str
+    correlation: str | None = None
+
+
+def way_of(connection: Connection, ticket: str) -> Way:
+    """The way back to whoever sent the submission ``ticket``: the one it came by."""
+    this = submissions.c.ticket == ticket
+    row = connection.execute(sa.select(submissions.c.channel, submissions.c.message_id).where(this)).first()
+    return Way("sftp") if row is None else Way(*row)
 
 
 def unsettled_stems(connection: Connection) -> set[str]:

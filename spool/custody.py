@@ -12,7 +12,8 @@ import hashlib
 import json
 import secrets
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -47,11 +48,17 @@ def new_ticket() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who brought a set: the channel, the mailbox and the technical user."""
+    """Who brought a set: the channel, the mailbox and the technical user.
+
+    Of messages also ``message_ids``, by the names of the files they brought, and what the door ``found`` wrong with
+    them, as code and words.
+    """
 
     channel: str
     mailbox: Mailbox
     username: str
+    message_ids: Mapping[str, str] = field(default_factory=dict)
+    found: tuple[tuple[str, str], ...] = ()
 
 
 class Custody:
@@ -82,6 +89,8 @@ class Custody:
             "sender": origin.mailbox.sender,
             "directory": origin.mailbox.directory,
             "username": origin.username,
+            "message_ids": dict(origin.message_ids),
+            "found": origin.found,
         }
         write_durably(folder / ENVELOPE, json.dumps(envelope).encode(), 0o440)
         target = self.folder(ticket, received_at)
@@ -97,6 +106,15 @@ class Custody:
                 target.rename(folder)
             raise
         return ticket
+
+    def message_ids(self, ticket: str, received_at: int) -> Mapping[str, str]:
+        """What the messages that brought the files of ``ticket`` were called; nothing of uploads, or if it is gone."""
+        try:
+            envelope = json.loads((self.folder(ticket, received_at) / ENVELOPE).read_bytes())
+        except FileNotFoundError:
+            return {}
+        known: Mapping[str, str] = envelope.get("message_ids", {})
+        return known
 
     def _is_recorded(self, ticket: str) -> bool:
         try:
@@ -133,12 +151,15 @@ class Custody:
 
     def _record(self, folder: Path) -> None:
         envelope = json.loads((folder / ENVELOPE).read_bytes())
+        # An envelope of a time before there were messages has neither.
+        message_ids, found = envelope.pop("message_ids", {}), envelope.pop("found", ())
         stored = tuple(_stored_file(path) for path in _received_files(folder))
         names = [file.name for file in stored]
         name = naming_file(names)
         submission = Submission(
             **envelope, name=name, stem=set_key(name), content=_content(stored), state=State.RECEIVED, attempts=0,
-            files=stored,
+            files=stored, findings=tuple((code, words) for code, words in found),
+            message_id=message_ids.get(name) or None,
         )  # fmt: skip
         with self._journal.write() as connection:
             submissions.add(connection, submission)

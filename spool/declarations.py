@@ -7,11 +7,16 @@ again, and removed once the last declaration is confirmed.
 
 import errno
 import os
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
+from typing import Final
 
 from spool.files import make_folder, sync_folder
+
+_SWEPT_AT_ONCE: Final = 500
 
 
 class DeclarationWriter:
@@ -67,9 +72,52 @@ def read(path: Path, offset: int, length: int) -> bytes:
     return data
 
 
-def sweep(root: Path, needed: Collection[str]) -> None:
-    """Remove the files of all tickets but the ``needed`` ones."""
-    if root.is_dir():
-        for path in root.iterdir():
-            if path.name not in needed:
-                path.unlink(missing_ok=True)
+def sweep(root: Path, needed: Callable[[Collection[str]], Collection[str]]) -> None:
+    """Remove the files of all tickets but those that ``needed`` answers; it is asked about some at a time."""
+    if not root.is_dir():
+        return
+    with os.scandir(root) as entries:
+        names = (entry.name for entry in entries)
+        while batch := list(islice(names, _SWEPT_AT_ONCE)):
+            for name in set(batch) - set(needed(batch)):
+                (root / name).unlink(missing_ok=True)
+
+
+class Backlog:
+    """How many bytes of declarations wait to be forwarded, and whether they are too many to take in more.
+
+    Measured on the disk, parked ones included, so that every process that shares the folder sees the same; asking
+    costs nothing and is safe from any thread.  What is accepted between two measurements comes on top of ``limit``.
+    """
+
+    def __init__(self, root: Path, limit: int) -> None:
+        self._root = root
+        self.limit = limit
+        self.size = 0
+        self._next = 0.0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether intake has to stop until declarations have been forwarded."""
+        return self.size > self.limit
+
+    def measure(self) -> int:
+        """Count the bytes anew, unless that was done a moment ago; answers how many there are.
+
+        With a million files it takes seconds: at most a fiftieth of the time is spent on it.
+        """
+        started = time.monotonic()
+        if started >= self._next:
+            self.size = sum(_sizes(self._root))
+            self._next = time.monotonic() + 49 * (time.monotonic() - started)
+        return self.size
+
+
+def _sizes(root: Path) -> Iterator[int]:
+    try:
+        with os.scandir(root) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):
+                    yield entry.stat(follow_symlinks=False).st_size
+    except FileNotFoundError:
+        return

@@ -1,8 +1,9 @@
 """Which files make a set, and is it whole?
 
 A set is FI parts 1..n, for senders who sign beside the file FS parts 1..n, and the empty file that closes it:
-GO (start) or TD (cancel).  A file whose prefix is none of these can belong to no set and closes one of its own,
-so that its sender gets an answer (ACRF-129) instead of silence.  Pure: names in, findings out.
+GO (start) or TD (cancel).  A set that came by messages needs no GO, and is complete with its last part.  A file whose
+prefix is none of these can belong to no set and closes one of its own, so that its sender gets an answer (ACRF-129)
+instead of silence.  Pure: names in, findings out.
 """
 
 from collections.abc import Collection
@@ -46,14 +47,28 @@ def is_complete(names: Collection[str], signatures: SignatureFiles) -> bool:
     return all(finding.code is Code.FS_UNEXPECTED for finding in set_findings(names, signatures))
 
 
-def set_findings(names: Collection[str], signatures: SignatureFiles) -> tuple[Finding, ...]:
+def is_complete_without_start(names: Collection[str]) -> bool:
+    """The same of a set that came by messages: closed by its TD, or every FI is there.
+
+    A name that can belong to no set of several is complete by itself, and so is a set whose parts disagree.
+    """
+    if closing_name(names) is not None:
+        return True
+    parsed = [parse(name) for name in names if name.startswith("FI.")]
+    well_formed = [name for name in parsed if isinstance(name, FileName)]
+    announced = {name.parts or 1 for name in well_formed}
+    return len(well_formed) < len(parsed) or len(announced) != 1 or len(well_formed) >= announced.pop()
+
+
+def set_findings(names: Collection[str], signatures: SignatureFiles, *, started: bool = True) -> tuple[Finding, ...]:
     """What is wrong with the set as a set (annex 30: 120-124, 130, 277); empty if it is whole.
 
     Args:
         names: every file of the set; the closing name, if there is one, is well formed.
         signatures: whether FS files belong to it.
+        started: whether a GO belongs to it; if none does, its first part says how many there are.
     """
-    closing = closing_name(names)
+    closing = closing_name(names) if started else naming_file(names)
     if closing is None:
         return (Finding(Code.GO_MISSING, "no GO file came for these files"),)
     if closing.startswith("TD."):
@@ -77,7 +92,7 @@ def _part_findings(names: Collection[str], prefix: Prefix, parts: int) -> tuple[
     }[prefix]
     mine = sorted(name for name in names if name.startswith(f"{prefix}."))
     if len(mine) != parts:
-        return (Finding(count, f"{len(mine)} {prefix} files where GO announces {parts}"),)
+        return (Finding(count, f"{len(mine)} {prefix} files where {parts} are announced"),)
     findings: tuple[Finding, ...] = ()
     numbers = set()
     for name in mine:
@@ -87,7 +102,7 @@ def _part_findings(names: Collection[str], prefix: Prefix, parts: int) -> tuple[
             continue
         numbers.add(parsed.part or 1)
         if (parsed.parts or 1) != parts:
-            findings += (Finding(numbering, f"a {prefix} file announces {parsed.parts} parts, GO {parts}"),)
+            findings += (Finding(numbering, f"a {prefix} file announces {parsed.parts} parts, another file {parts}"),)
     if not findings and numbers != set(range(1, parts + 1)):
         findings = (Finding(numbering, f"the {prefix} files are not numbered 1 to {parts}"),)
     return findings

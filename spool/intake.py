@@ -27,7 +27,7 @@ from spool.files import free_bytes, make_folder, size_of, sync_folder
 from spool.mailbox import INBOXES, Entry, Mailbox, MailboxRefusal, Room, Trouble, bad_name, entry_of
 from spool.quota import Quota
 from spool.settling import Settling, unsettle
-from spool.upload import IntakeLimits, Upload, check_reserve
+from spool.upload import IntakeLimits, Upload, check_room
 
 __all__ = ["Intake", "IntakeLimits", "Upload"]
 
@@ -48,10 +48,27 @@ class Intake(Settling):
     @contextmanager
     def locked(self, mailbox: Mailbox) -> Iterator[None]:
         """Hold ``mailbox`` so that no file of it comes, goes or is renamed meanwhile."""
-        with self._guard:
-            lock = self._locks.setdefault(mailbox, threading.RLock())
-        with lock:
+        with self._lock(mailbox):
             yield
+
+    @contextmanager
+    def at_once(self, mailbox: Mailbox) -> Iterator[bool]:
+        """Hold ``mailbox`` if nobody else does, and if what it has was counted; answers whether that is so.
+
+        Then a file is begun, or given its name, in as little time as handing the work to a thread would take.
+        """
+        counted = self._quota.knows(mailbox.sender) and self._room.get(mailbox, 0) > 0
+        lock = self._lock(mailbox)
+        held = counted and lock.acquire(blocking=False)
+        try:
+            yield held
+        finally:
+            if held:
+                lock.release()
+
+    def _lock(self, mailbox: Mailbox) -> threading.RLock:
+        with self._guard:
+            return self._locks.setdefault(mailbox, threading.RLock())
 
     # --- uploads
 
@@ -253,7 +270,7 @@ class Intake(Settling):
         # An upload adds one file at most, so the disk need not be counted again before that room is used up.
         if self._room.get(mailbox, 0) <= 0:
             self._room[mailbox] = self._limits.files - sum(1 for _ in self._files(mailbox))
-        check_reserve(self.root, self._limits.reserve)
+        check_room(self.root, self._limits)
         if self._room[mailbox] <= 0:
             raise MailboxRefusal(Trouble.FULL, "too many files are waiting in this directory; send their GO first")
         self._room[mailbox] -= 1

@@ -1,15 +1,14 @@
 """The journal: where every fact is that the gateway must still know after a power cut.
 
-This file opens the database and gives transactions; what is written stands in ``submissions``, ``effects`` and
-``routing_queue``.  SQLite runs with WAL and ``synchronous=FULL``: a commit that returned survives (with NORMAL the
-last ones do not).
+This file opens the journal and gives transactions; what is written stands in ``submissions``, ``effects`` and
+``routing_queue``, what a database needs to be one in ``database``.
 """
 
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
@@ -19,6 +18,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection, Engine
 
 from config.errors import ConfigurationError, TemporaryError
+from spool.database import Place, open_engine
 
 
 class JournalError(TemporaryError):
@@ -35,6 +35,8 @@ class Journal:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        # A command that is done with it just ends.
+        weakref.finalize(self, engine.dispose)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -82,50 +84,60 @@ def migrate(journal: Journal) -> None:
         command.upgrade(settings, "head")
 
 
-def _is_current(journal: Journal) -> bool:
-    wanted = ScriptDirectory.from_config(_alembic()).get_current_head()
+def _newest() -> str | None:
+    return ScriptDirectory.from_config(_alembic()).get_current_head()
+
+
+def _version(journal: Journal) -> str | None:
     with journal.read() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == wanted
+        return MigrationContext.configure(connection).get_current_revision()
 
 
-def open_journal(path: Path, *, create: bool = False, upgrade: bool = False) -> Journal:
-    """Open the SQLite journal at ``path``.
+def open_journal(place: Place, *, create: bool = False, upgrade: bool = False) -> Journal:
+    """Open the journal at ``place``.
 
     Args:
-        path: the database file.
+        place: a SQLite file, or the URL of a PostgreSQL database, which itself has to exist.
         create: make it; without this a missing journal is a fault, for a gateway that began again with an empty one
             would have forgotten what it answers for.
         upgrade: bring it to this version of the gateway where it is of an older one.
 
     Raises:
         ConfigurationError: there is none, or it is of another version of the gateway.
+        JournalError: the database cannot be reached.
     """
-    if create:
-        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    elif not path.is_file():
-        raise ConfigurationError([f"journal.path: there is no journal at {path}; `gateway init` makes one"])
-    # An error's text would quote what was to be written, and that may be a declaration.
-    engine = sa.create_engine(
-        f"sqlite:///{path}", connect_args={"timeout": 30.0}, hide_parameters=True, pool_size=8, max_overflow=56
-    )
-    sa.event.listen(engine, "connect", _prepare_sqlite)
-    sa.event.listen(engine, "begin", _begin_sqlite)
-    journal = Journal(engine)
-    if create or upgrade:
-        migrate(journal)
-    elif not _is_current(journal):
+    if isinstance(place, Path):
+        if create:
+            place.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        elif not place.is_file():
+            raise _missing(place)
+    journal = Journal(open_engine(place))
+    try:
+        if create:
+            migrate(journal)
+        else:
+            _bring_up_to_date(journal, place, upgrade=upgrade)
+    except BaseException:
         journal.close()
-        raise ConfigurationError([f"journal.path: {path} is of another version; `gateway serve` brings it up to date"])
+        raise
     return journal
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+def _bring_up_to_date(journal: Journal, place: Place, *, upgrade: bool) -> None:
+    version = _version(journal)
+    if version is None and not isinstance(place, Path):
+        raise _missing(place)
+    if upgrade:
+        migrate(journal)
+    elif version != _newest():
+        words = f"{_words(place)} is of another version; `gateway migrate` or `gateway serve` brings it up to date"
+        raise ConfigurationError([f"journal.path: {words}"])
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    # Taking the write lock at once turns a conflict into a wait; a later upgrade of the lock would fail instead.
-    reads = connection.get_execution_options().get("reads", False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+def _missing(place: Place) -> ConfigurationError:
+    return ConfigurationError([f"journal.path: there is no journal at {_words(place)}; `gateway init` makes one"])
+
+
+def _words(place: Place) -> str:
+    """The place as it may be shown: without a password."""
+    return str(place) if isinstance(place, Path) else sa.make_url(place).render_as_string()

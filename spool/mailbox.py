@@ -28,6 +28,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """A file that is in no folder, as it is at this moment; ``modified`` is in seconds since the epoch."""
+
+    data: bytes
+    modified: float
+
+
+@dataclass(frozen=True, slots=True)
 class Room:
     """What a sender may have waiting, and how much of that is left: bytes in all its inboxes, files in one."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from schemas.filename import is_safe
-from spool.answers import StoredAnswer
+from spool.answers import StoredAnswer, file_names, stem_of
 from spool.files import make_folder, move_durably, sync_folder, write_durably
 from spool.mailbox import OUTBOXES, Entry, Mailbox, MailboxRefusal, Trouble
 
@@ -114,8 +114,9 @@ class Outbox:
     def forget_removal(self, mailbox: Mailbox, stem: str) -> None:
         """Let the answer of ``stem``, placed long ago, be placed once more."""
         removed = self.folder(mailbox) / ".removed"
-        for path in removed.glob(f"??.{stem}"):
-            path.unlink(missing_ok=True)
+        for prefix in ("FO", "CO"):
+            for name in file_names(prefix, stem):
+                (removed / name).unlink(missing_ok=True)
         if removed.is_dir():
             sync_folder(removed)
 
@@ -126,14 +127,14 @@ class Outbox:
     def bury(self, tombstones: Iterable[Path], unsettled: Collection[str]) -> None:
         """Drop ``tombstones``, listed before ``unsettled`` was read, but for those of the answers in the latter."""
         for path in tombstones:
-            if path.name.partition(".")[2] not in unsettled:
+            if stem_of(path.name) not in unsettled:
                 path.unlink(missing_ok=True)
 
 
 def answer_files(answer: StoredAnswer) -> tuple[tuple[str, bytes], ...]:
     """The three files of an answer, in the order in which they may appear: FO or CO, FS, GO."""
-    stem = answer.name.stem
-    return ((answer.name.file_name, answer.data), (f"FS.{stem}", answer.signature), (f"GO.{stem}", b""))
+    data, signature, start = file_names(answer.name.prefix, answer.name.stem)
+    return ((data, answer.data), (signature, answer.signature), (start, b""))
 
 
 def compressed(name: str, data: bytes) -> bytes:

@@ -7,6 +7,7 @@ there: a client that fetches the same answer every minute fills nothing.
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from spool.answers import stem_of
 from spool.mailbox import Mailbox
 from spool.status import FETCHED, Status
 from spool.submissions import note
@@ -51,6 +52,6 @@ class Records(Status):
 
 def _ticket_of(connection: Connection, mailbox: Mailbox, name: str) -> str | None:
     mine = (answers.c.sender == mailbox.sender) & (answers.c.directory == mailbox.directory)
-    stem = name.partition(".")[2]
-    ticket: str | None = connection.execute(sa.select(answers.c.ticket).where(answers.c.stem == stem, mine)).scalar()
+    query = sa.select(answers.c.ticket).where(answers.c.stem == stem_of(name), mine)
+    ticket: str | None = connection.execute(query).scalar()
     return ticket

@@ -225,3 +225,6 @@ expiry_warnings: Final = Table(
     Column("days", Integer, primary_key=True, autoincrement=False),
     Column("given_at", BigInteger, nullable=False),
 )
+
+TABLES: Final = tuple(metadata.sorted_tables)
+"""Every table of the journal, these and those of ``spool.tables``, each after the ones it points at."""

@@ -1,13 +1,13 @@
-"""How long does an answer stay in OUT, and how does it come back?
+"""How long does an answer stay in OUT, and a message in the e-Box, and how does it come back?
 
-An answer goes some time after it was fetched first, or a longer time after it was placed if nobody has fetched it.  Its
-bytes stay in the journal: it can be read in STATUS, and placed again.  One answer that cannot be removed keeps no
-other.
+An answer goes some time after it was fetched first, or a longer time after it was placed if nobody has fetched it; a
+message in the e-Box likewise.  Its bytes stay in the journal: it can be read in STATUS, and given again.  One answer
+that cannot be removed keeps no other.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from spool import answers as made
+from spool import ebox
 from spool.answers import AnswerName
 from spool.effects import Kind
 from spool.journal import Journal
@@ -55,8 +56,9 @@ def is_due(placed: Placed, fetched: float | None, retention: Retention, at: floa
 
 
 def expire(journal: Journal, outbox: Outbox, retention: Retention, at: float) -> int:
-    """Remove every answer whose time is up ``at`` a moment; answers how many were.  Blocks on disk and journal."""
-    count = 0
+    """Remove every answer and message whose time is up ``at`` a moment; answers how many.  Blocks on disk, journal."""
+    read_before, placed_before = (int((at - age) * 1_000_000) for age in (retention.fetched, retention.unfetched))
+    count = ebox.expire(journal, read_before, placed_before)
     youngest = at - min(retention.fetched, retention.unfetched)
     for placed in _placed(outbox):
         if placed.since > youngest:
@@ -87,7 +89,7 @@ def _placed(outbox: Outbox) -> Iterator[Placed]:
         for directory in OUTBOXES:
             stems: dict[str, list[Path]] = defaultdict(list)
             for path in (sender / directory).glob("[!.]*.*"):
-                stems[path.name.partition(".")[2]].append(path)
+                stems[made.stem_of(path.name)].append(path)
             for stem, paths in stems.items():
                 found = [entry for entry in map(entry_of, paths) if entry is not None]
                 names = tuple(entry.name for entry in found)
@@ -119,26 +121,28 @@ def _fetched(connection: Connection, ticket: str, placed: Placed) -> float | Non
 
 
 class NotAnsweredError(LookupError):
-    """There is no such ticket, or no answer to it was placed yet."""
+    """There is no such ticket, or no answer to it was given yet."""
 
 
 def place_again(connection: Connection, outbox: Outbox, ticket: str) -> list[AnswerName]:
-    """Have every answer to ``ticket`` placed once more, whatever its sender has deleted; answers which these are.
+    """Have every answer to ``ticket`` given once more, whatever its sender has deleted; answers which these are.
+
+    By the channel that it was given by: placed in OUT, published under the same message id, or put into the e-Box.
 
     Raises:
-        NotAnsweredError: there is none, or it is still to be placed for the first time.
+        NotAnsweredError: there is none, or it is still to be given for the first time.
     """
-    mine = (effects.c.ticket == ticket) & (effects.c.kind == Kind.ANSWER)
-    planned = connection.execute(sa.select(effects.c.facts, effects.c.state).where(mine)).all()
-    if not planned or any(state != "done" for _, state in planned):
+    if boxed := ebox.put_back(connection, ticket):
+        return boxed
+    mine = (effects.c.ticket == ticket) & effects.c.kind.in_((Kind.ANSWER, Kind.PUBLISH))
+    planned = connection.execute(sa.select(effects.c.facts, effects.c.state, effects.c.kind).where(mine)).all()
+    if not planned or any(state != "done" for _, state, _ in planned):
         raise NotAnsweredError(ticket)
-    names = [
-        name
-        for first in dict.fromkeys(facts["answer_of"] for facts, _ in planned)
-        for name in made.names(connection, first)
-    ]
+    ways = {facts["answer_of"]: "mq" if kind == Kind.PUBLISH else "sftp" for facts, _, kind in planned}
+    names = [replace(name, channel=way) for first, way in ways.items() for name in made.names(connection, first)]
     for name in names:
         outbox.forget_removal(name.mailbox, name.stem)
-    connection.execute(sa.update(effects).where(mine).values(state="pending", done_at=None))
+    anew = {"state": "pending", "done_at": None, "attempts": 0, "next_attempt_at": 0, "reason": None}
+    connection.execute(sa.update(effects).where(mine).values(**anew))
     note(connection, ticket, "answer.asked_again", stems=[name.stem for name in names])
     return names

@@ -33,6 +33,7 @@ def put(connection: Connection, messages: Iterable[RoutingMessage]) -> None:
                 sa.insert(routing_queue).values(
                     message_id=message.message_id,
                     routing_key=message.routing_key,
+                    exchange=message.exchange or None,
                     headers=dict(message.headers),
                     body=message.body,
                     queued_at=now(),
@@ -51,6 +52,7 @@ def waiting(connection: Connection, limit: int, *, ticket: str | None = None) ->
             routing_queue.c.routing_key,
             routing_queue.c.headers,
             routing_queue.c.body,
+            routing_queue.c.exchange,
         )
         .where(routing_queue.c.taken_at.is_(None))
         .order_by(routing_queue.c.position)
@@ -59,8 +61,8 @@ def waiting(connection: Connection, limit: int, *, ticket: str | None = None) ->
     if ticket is not None:
         query = query.where(routing_queue.c.message_id.startswith(f"{ticket}-", autoescape=True))
     return [
-        QueuedMessage(position, queued_at, taken_at, RoutingMessage(message_id, key, headers, body))
-        for position, queued_at, taken_at, message_id, key, headers, body in connection.execute(query)
+        QueuedMessage(position, queued_at, taken_at, RoutingMessage(message_id, key, headers, body, exchange or ""))
+        for position, queued_at, taken_at, message_id, key, headers, body, exchange in connection.execute(query)
     ]
 
 

@@ -1,9 +1,9 @@
 """What may a sender read about its own submissions, without a portal?
 
 Documents made from the journal when they are read: one for each ticket, the list of today, and a history for a
-spreadsheet.  Beside them every answer that was ever made for this sender can be read again, by the names that these
-documents give, also when it was deleted in OUT.  Only what concerns the sender is looked up: its number is in every
-query.
+spreadsheet. Beside them every answer that was ever made for this sender can be read again, by the names that these
+documents give, also when it was deleted in OUT; so can the messages that institutions sent by themselves. Only what
+concerns the sender is looked up: its number is in every query.
 
 Bounds: the newest `LISTED` tickets are listed and any can be read; the lists hold the newest `ROWS` submissions.
 Nothing of the content of a declaration is in here, but names of files, codes and words.
@@ -26,21 +26,24 @@ from sqlalchemy.engine import Connection
 
 from schemas.codes import Code
 from schemas.wording import Language, code_text
-from spool import answers as made
+from spool import status_messages as messages
 from spool import submissions as journal_of
+from spool.answers import FETCHED, file_names
+from spool.effects import Kind
+from spool.expiries import warnings_of
 from spool.journal import Journal
-from spool.mailbox import Entry
-from spool.outbox import answer_files
+from spool.mailbox import Document, Entry
+from spool.status_messages import fetched_at
 from spool.submissions import State, StoredFile, Submission
-from spool.tables import answers, effects, events, files, senders, submissions
+from spool.tables import answers, effects, files, senders, submissions
+
+__all__ = ["FETCHED", "HISTORY", "LISTED", "ROWS", "TODAY", "Document", "Status"]
 
 LISTED: Final = 500
 ROWS: Final = 2000
 TODAY: Final = "today.json"
 HISTORY: Final = "history.csv"
-FETCHED: Final = "answer.fetched"
 _TICKET: Final = re.compile(r"([0-9A-Z]{13})\.json")
-_ANSWER: Final = re.compile(r"(FO|CO|FS|GO)\.(.+)")
 _COLUMNS: Final = (
     "ticket",
     "received",
@@ -56,16 +59,9 @@ _COLUMNS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """A file as it is at this moment; ``modified`` is in seconds since the epoch."""
-
-    data: bytes
-    modified: float
-
-
-@dataclass(frozen=True, slots=True)
 class _Answer:
     directory: str
+    channel: str
     files: tuple[str, ...]
     fetched: int | None
 
@@ -118,8 +114,9 @@ class Status:
             known = _known(connection, sender, LISTED)
             language = _language(connection, sender)
             lists = {name: make(connection, sender) for name, make in self._lists().items()}
+            seen = messages.newest(connection, sender, LISTED)
         documents = {f"{one.submission.ticket}.json": self._ticket(one, language) for one in known}
-        found = documents | lists
+        found = documents | {f"{one.ticket}.json": self._message(one) for one in seen} | lists
         return [Entry(name, len(document.data), document.modified) for name, document in sorted(found.items())]
 
     def document(self, sender: str, name: str) -> Document | None:
@@ -129,9 +126,10 @@ class Status:
             if make is not None:
                 return make(connection, sender)
             if ticket := _TICKET.fullmatch(name):
-                known = _known(connection, sender, 1, ticket[1])
-                return self._ticket(known[0], _language(connection, sender)) if known else None
-            return _answer(connection, sender, name)
+                if known := _known(connection, sender, 1, ticket[1]):
+                    return self._ticket(known[0], _language(connection, sender))
+                return next(map(self._message, messages.newest(connection, sender, 1, ticket[1])), None)
+            return messages.file(connection, sender, name)
 
     def _lists(self) -> dict[str, Callable[[Connection, str], Document]]:
         return {TODAY: self._today, HISTORY: self._history}
@@ -146,11 +144,20 @@ class Status:
             ],
             "files": [asdict(file) for file in known.files],
             "answers": [
-                {"directory": answer.directory, "files": answer.files, "fetched": self._when(answer.fetched)}
+                {
+                    "directory": None if answer.channel == "mq" else answer.directory,
+                    "channel": answer.channel,
+                    "files": answer.files,
+                    "fetched": self._when(answer.fetched),
+                }
                 for answer in known.answers
             ],
         }
         return Document(_json(facts), known.modified)
+
+    def _message(self, seen: messages.Seen) -> Document:
+        facts = seen.facts | {"received": self._when(seen.received), "fetched": self._when(seen.fetched)}
+        return Document(_json(facts), max(seen.received, seen.fetched or 0) / 1_000_000)
 
     def _today(self, connection: Connection, sender: str) -> Document:
         now = datetime.now(self._zone)
@@ -159,7 +166,16 @@ class Status:
         facts = {
             "day": now.date().isoformat(),
             "submissions": [self._summary(one) | {"answers": _names(one.answers)} for one in known],
-            "answers_not_fetched": _unfetched(connection, sender),
+            "messages": [
+                one.facts | {"received": self._when(one.received), "fetched": self._when(one.fetched)}
+                for one in messages.newest(connection, sender, LISTED)
+                if one.received >= midnight
+            ],
+            "warnings": [
+                {"what": ending.what.value, "which": ending.key, "ends": self._when(ending.expires_at)}
+                for ending in warnings_of(connection, sender, int(now.timestamp() * 1_000_000))
+            ],
+            "answers_not_fetched": _unfetched(connection, sender) + messages.unfetched(connection, sender, LISTED),
         }
         return Document(_json(facts), max((one.modified for one in known), default=midnight / 1_000_000))
 
@@ -245,26 +261,16 @@ def _given(connection: Connection, sender: str, mine: sa.ColumnElement[bool]) ->
     given: dict[str, list[_Answer]] = defaultdict(list)
     ordinal = sa.func.coalesce(effects.c.facts["ordinal"].as_integer(), 1)
     query = (
-        sa.select(effects.c.ticket, answers.c.directory, answers.c.prefix, answers.c.stem, _fetched_at())
+        sa.select(effects.c.ticket, effects.c.kind, answers.c.directory, answers.c.prefix, answers.c.stem, fetched_at())
         .join(submissions, submissions.c.ticket == effects.c.ticket)
         .join(answers, (answers.c.ticket == effects.c.facts["answer_of"].as_string()) & (answers.c.ordinal == ordinal))
-        .where(mine, effects.c.kind == "answer", answers.c.sender == sender)
+        .where(mine, effects.c.kind.in_((Kind.ANSWER, Kind.PUBLISH)), answers.c.sender == sender)
         .order_by(effects.c.number)
     )
-    for ticket, directory, prefix, stem, fetched in connection.execute(query):
-        given[ticket].append(_Answer(directory, (f"{prefix}.{stem}", f"FS.{stem}", f"GO.{stem}"), fetched))
+    for ticket, kind, directory, prefix, stem, fetched in connection.execute(query):
+        channel = "mq" if kind == Kind.PUBLISH else "sftp"
+        given[ticket].append(_Answer(directory, channel, file_names(prefix, stem), fetched))
     return given
-
-
-def _fetched_at() -> Any:
-    name = answers.c.prefix + "." + answers.c.stem
-    return (
-        sa.select(sa.func.max(events.c.at))
-        .where(
-            events.c.ticket == answers.c.ticket, events.c.name == FETCHED, events.c.facts["file"].as_string() == name
-        )
-        .scalar_subquery()
-    )
 
 
 def _unfetched(connection: Connection, sender: str) -> list[str]:
@@ -272,25 +278,9 @@ def _unfetched(connection: Connection, sender: str) -> list[str]:
     query = (
         sa.select(answers.c.prefix, answers.c.stem)
         .join(submissions, submissions.c.ticket == answers.c.ticket)
-        .where(answers.c.sender == sender, submissions.c.sender == sender, _fetched_at().is_(None))
+        .where(answers.c.sender == sender, submissions.c.sender == sender, answers.c.channel == "sftp")
+        .where(fetched_at().is_(None))
         .order_by(submissions.c.received_at.desc())
         .limit(LISTED)
     )
     return [f"{prefix}.{stem}" for prefix, stem in reversed(connection.execute(query).all())]
-
-
-def _answer(connection: Connection, sender: str, name: str) -> Document | None:
-    """One file of an answer that was made for ``sender``, whatever became of it in OUT."""
-    parts = _ANSWER.fullmatch(name)
-    if parts is None:
-        return None
-    query = (
-        sa.select(answers.c.ticket, answers.c.ordinal, submissions.c.verdict_at)
-        .join(submissions, submissions.c.ticket == answers.c.ticket)
-        .where(answers.c.stem == parts[2], answers.c.sender == sender)
-    )
-    row = connection.execute(query).first()
-    if row is None:
-        return None
-    data = dict(answer_files(made.load(connection, row[0], row[1]))).get(name)
-    return None if data is None else Document(data, (row[2] or 0) / 1_000_000)

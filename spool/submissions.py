@@ -45,7 +45,8 @@ class Submission:
     """A set of files in custody.
 
     ``name`` is the file it goes by (its GO), ``stem`` what its files share, ``content`` one SHA-256 over those of its
-    FI files, empty without any.  Times are microseconds since the epoch.
+    FI files, empty without any.  Times are microseconds since the epoch.  ``message_id`` is that of the message it came
+    by, None for an upload.  ``findings`` (code, words) without a verdict are what the door found already.
     """
 
     ticket: str
@@ -64,6 +65,7 @@ class Submission:
     forms: int | None = None
     closed_at: int | None = None
     files: tuple[StoredFile, ...] = ()
+    message_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ def add(connection: Connection, submission: Submission) -> None:
             state=submission.state,
             attempts=submission.attempts,
             next_attempt_at=0,
+            findings=[list(finding) for finding in submission.findings] or None,
+            message_id=submission.message_id,
         )
     )
     if submission.files:
@@ -264,7 +268,7 @@ def settle(connection: Connection, ticket: str, ruling: Ruling) -> bool:
 
 def close_if_done(connection: Connection, ticket: str) -> bool:
     """Close a submission none of whose effects is still to do; answers whether it is closed now."""
-    pending = sa.select(effects.c.number).where(effects.c.ticket == ticket, effects.c.state == "pending")
+    pending = sa.select(effects.c.number).where(effects.c.ticket == ticket, effects.c.state != "done")
     closed = connection.execute(
         sa.update(submissions)
         .where(
@@ -284,7 +288,7 @@ _COLUMNS: Final = tuple(
     submissions.c[name]
     for name in (
         "ticket", "received_at", "channel", "sender", "username", "directory", "name", "stem", "content", "state",
-        "attempts", "verdict_at", "findings", "forms", "closed_at",
+        "attempts", "verdict_at", "findings", "forms", "closed_at", "message_id",
     )
 )  # fmt: skip
 

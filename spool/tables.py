@@ -121,6 +121,7 @@ effects: Final = Table(
     UniqueConstraint("ticket", "kind", "ordinal"),
     Index(None, "ticket", "state"),
     Index(None, "state", "kind", "number"),
+    Index("ix_effects_due", "state", "kind", "next_attempt_at", "number"),
 )
 
 routing_queue: Final = Table(
@@ -128,6 +129,7 @@ routing_queue: Final = Table(
     metadata,
     Column("position", Serial, primary_key=True),
     Column("message_id", String(32), nullable=False, unique=True),
+    Column("exchange", String(255)),
     Column("routing_key", String(255), nullable=False),
     Column("headers", JSON, nullable=False),
     Column("body", LargeBinary, nullable=False),

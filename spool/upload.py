@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from spool.declarations import Backlog
 from spool.files import free_bytes
 from spool.mailbox import Mailbox, MailboxRefusal, Trouble
 from spool.quota import Quota
@@ -22,13 +23,15 @@ _MAX_PIECES: Final = 256
 class IntakeLimits:
     """``file_bytes``: largest upload; ``files``: most waiting in a directory; ``reserve``: free bytes to keep.
 
-    ``sender_bytes``: most that one sender may have waiting in its directories together.
+    ``sender_bytes``: most that one sender may have waiting in its directories together.  ``backlog``: what was accepted
+    and waits to be forwarded; while it is full nothing new is begun.
     """
 
     file_bytes: int
     files: int
     reserve: int
     sender_bytes: int = 4 * 1024**3
+    backlog: Backlog | None = None
 
 
 def check_reserve(folder: Path, reserve: int) -> None:
@@ -39,6 +42,19 @@ def check_reserve(folder: Path, reserve: int) -> None:
     """
     if free_bytes(folder) < reserve:
         raise MailboxRefusal(Trouble.FULL, "the gateway has no room left just now; try again later")
+
+
+def check_room(folder: Path, limits: IntakeLimits) -> None:
+    """Refuse another file while there is no room for it, or for what would become of it.
+
+    Raises:
+        MailboxRefusal: the disk has no more than its reserve, or too many declarations wait for the routing queue.
+    """
+    check_reserve(folder, limits.reserve)
+    if limits.backlog is not None and limits.backlog.is_full:
+        raise MailboxRefusal(
+            Trouble.FULL, "declarations that were accepted wait to be forwarded, and no more are taken; try again later"
+        )
 
 
 class Extent:

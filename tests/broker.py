@@ -11,7 +11,8 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,17 +21,44 @@ SCRIPTS = Path("/usr/lib/rabbitmq/bin")
 """The scripts themselves; those in /usr/sbin switch to the user and the folders of the packaged service."""
 
 START_SECONDS = 90
-ERLANG_OPTIONS = "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """What nodes of a cluster share; each is ``node@ADDRESS``, where its epmd and listeners are.
+
+    ``command`` starts a program in its network; ``epmd`` are the epmd's addresses, the node's own if there are none.
+    """
+
+    address: str
+    port: int
+    epmd_port: int
+    distribution_port: int
+    cookie: str
+    password: str
+    command: tuple[str, ...] = ()
+    epmd: str = ""
 
 
 class Broker:
     """One node that a test can stop, kill, freeze and start again; what it stored stays until the session ends."""
 
-    def __init__(self, folder: Path) -> None:
-        """Write the node's configuration; ``start`` starts it."""
+    def __init__(
+        self, folder: Path, *, plugins: Sequence[str] = (), settings: Sequence[str] = (), member: Member | None = None
+    ) -> None:
+        """Write the node's configuration; ``start`` starts it.
+
+        ``plugins`` and lines of ``settings`` (of rabbitmq.conf) must bind no other address than the loopback.
+        """
         self.folder = folder
-        self.port, self._epmd_port, distribution_port = free_ports(3)
-        self._password = secrets.token_hex(16)
+        member = member or _alone()
+        self.address, self.port, self._epmd_port = member.address, member.port, member.epmd_port
+        self._command, self._password = member.command, member.password
+        self._epmd_addresses = member.epmd or self.address
+        alone = not member.command
+        self.name = f"gateway-test-{self.port}@localhost" if alone else f"node@{self.address}"
+        interface = self.address.replace(".", ",")
+        erlang = f"-start_epmd false -kernel inet_dist_use_interface {{{interface}}}"
         self._process: subprocess.Popen[str] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
         self._environment = {
@@ -38,10 +66,11 @@ class Broker:
             "LANG": "C.UTF-8",
             "HOME": str(folder),
             "ERL_EPMD_PORT": str(self._epmd_port),
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_ADDRESS": self._epmd_addresses,
             "ERL_INETRC": str(folder / "inetrc"),  # a bare machine may not know its localhost
-            "RABBITMQ_NODENAME": f"gateway-test-{self.port}@localhost",
-            "RABBITMQ_DIST_PORT": str(distribution_port),
+            "RABBITMQ_NODENAME": self.name,
+            "RABBITMQ_USE_LONGNAME": "false" if alone else "true",
+            "RABBITMQ_DIST_PORT": str(member.distribution_port),
             "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
             "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
@@ -49,16 +78,20 @@ class Broker:
             "RABBITMQ_CONF_ENV_FILE": str(folder / "rabbitmq-env.conf"),
             "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "config"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ERLANG_OPTIONS,
-            "RABBITMQ_CTL_ERL_ARGS": ERLANG_OPTIONS,
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": erlang if alone else f"{erlang} -kernel net_ticktime 8",
+            "RABBITMQ_CTL_ERL_ARGS": erlang,
             "RUNNING_UNDER_SYSTEMD": "true",  # makes the script become the node, so that a signal reaches it
         }
-        self._write_files()
+        self._write_files(plugins, settings, member.cookie)
 
     @property
     def url(self) -> str:
         """What a client connects to, with the right password."""
-        return f"amqp://gateway:{self._password}@127.0.0.1:{self.port}/%2f"
+        return self.url_of("gateway", self._password)
+
+    def url_of(self, username: str, password: str) -> str:
+        """What a client connects to as another user."""
+        return f"amqp://{username}:{password}@{self.address}:{self.port}/%2f"
 
     @property
     def running(self) -> bool:
@@ -70,10 +103,10 @@ class Broker:
         if self.running:
             return
         if self._epmd is None:
-            epmd = ("epmd", "-address", "127.0.0.1", "-port", str(self._epmd_port))
-            self._epmd = subprocess.Popen(epmd, env=self._environment, stdin=subprocess.DEVNULL)
+            epmd = ("epmd", "-address", self._epmd_addresses, "-port", str(self._epmd_port))
+            self._epmd = subprocess.Popen((*self._command, *epmd), env=self._environment, stdin=subprocess.DEVNULL)
         self._process = subprocess.Popen(
-            SCRIPTS / "rabbitmq-server",
+            (*self._command, str(SCRIPTS / "rabbitmq-server")),
             cwd=self.folder,
             env=self._environment,
             stdin=subprocess.DEVNULL,
@@ -113,7 +146,7 @@ class Broker:
 
     def control(self, *arguments: str) -> str:
         """Answer what ``rabbitmqctl ARGUMENTS`` prints."""
-        command = (str(SCRIPTS / "rabbitmqctl"), "--quiet", *arguments)
+        command = (*self._command, str(SCRIPTS / "rabbitmqctl"), "--quiet", *arguments)
         return subprocess.run(command, env=self._environment, check=True, stdout=subprocess.PIPE, text=True).stdout
 
     def close(self) -> None:
@@ -123,18 +156,19 @@ class Broker:
             self._epmd.terminate()
             self._epmd.wait()
 
-    def _write_files(self) -> None:
+    def _write_files(self, plugins: Sequence[str], more: Sequence[str], secret: str) -> None:
         (self.folder / "inetrc").write_text('{host,{127,0,0,1},["localhost"]}.\n{lookup,[file,native]}.\n')
         settings = (
-            f"listeners.tcp.1 = 127.0.0.1:{self.port}",
+            f"listeners.tcp.1 = {self.address}:{self.port}",
             "default_user = gateway",
             f"default_pass = {self._password}",
             "log.console = false",
+            *more,
         )
         (self.folder / "rabbitmq.conf").write_text("\n".join(settings) + "\n")
-        (self.folder / "enabled_plugins").write_text("[].\n")
+        (self.folder / "enabled_plugins").write_text(f"[{','.join(plugins)}].\n")
         cookie = self.folder / ".erlang.cookie"
-        cookie.write_text(secrets.token_hex(16))
+        cookie.write_text(secret)
         cookie.chmod(0o400)
 
     def _await_banner(self, process: subprocess.Popen[str]) -> None:
@@ -161,11 +195,22 @@ class Broker:
         self._process = None
 
 
+def _alone() -> Member:
+    port, epmd_port, distribution_port = free_ports(3)
+    secret = secrets.token_hex(16), secrets.token_hex(16)
+    return Member("127.0.0.1", port, epmd_port, distribution_port, *secret)
+
+
+def need_rabbitmq() -> None:
+    """Fail where the package is missing."""
+    if not (SCRIPTS / "rabbitmq-server").exists() or shutil.which("epmd") is None:
+        pytest.fail("this test needs the package rabbitmq-server: run scripts/prepare test")
+
+
 @pytest.fixture(scope="session")
 def broker_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """The session's node; tests ask for ``broker``."""
-    if not (SCRIPTS / "rabbitmq-server").exists() or shutil.which("epmd") is None:
-        pytest.fail("this test needs the package rabbitmq-server: run scripts/prepare test")
+    need_rabbitmq()
     node = Broker(tmp_path_factory.mktemp("broker"))
     try:
         node.start()

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 import schemas
 from config.settings import Settings, read_settings
 from gateway import parties
+from gateway.openings import Channel
 from gateway.parties import Sender, SignatureProfile
 from gateway.site import make_site
 from spool.journal import open_journal
@@ -76,11 +77,12 @@ class Site:
         self.settings_file.write_text(text.replace(old, new))
 
     def add_sender(self, number: str, user: str, signature: SignatureProfile, certificate: Credential) -> None:
-        """Register a sender; every user of a site has the same SSH key."""
+        """Register a sender of whatever employers, by both doors; every user of a site has the same SSH key."""
         line = self.work.joinpath("id_ed25519.pub").read_text()
-        journal = open_journal(self.settings.journal.path)
+        journal = open_journal(self.settings.journal.place)
         with journal.write() as connection:
-            parties.add_sender(connection, Sender(number, signature, "RTS", ("*",), active=True))
+            sender = Sender(number, signature, "RTS", ("*",), active=True, any_employer=True)
+            parties.add_sender(connection, sender, [Channel.SFTP, Channel.MQ])
             parties.add_user(connection, number, user, [line])
             parties.add_certificate(connection, number, certificate.read())
         journal.close()

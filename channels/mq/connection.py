@@ -4,7 +4,8 @@ Turns pika's callbacks into futures and pika's exceptions into ours. Sources: AM
 basic.return) and RabbitMQ's confirm extension: a return of a mandatory message comes before its ack, an ack may
 cover several messages, and a closed channel or connection answers for nothing that was still open.
 
-It does not connect again, and it does not know what a declaration is: see ``publisher``.
+Several addresses are tried in their order. It does not connect again, see ``reconnecting``; and it does not know what
+a declaration is, see ``publisher``.
 """
 
 import asyncio
@@ -14,15 +15,29 @@ from typing import Any, TypeVar
 
 import pika
 from pika import exceptions
-from pika.adapters.asyncio_connection import AsyncioConnection
 
-from config.errors import ConfigurationError, TemporaryError
+from channels.mq.addresses import Brokers, brokers_of, connection_parameters
+from channels.mq.frames import TolerantConnection
+from config.errors import TemporaryError
 
-HEARTBEAT = 30
-"""Seconds of silence asked of the broker; a dead peer is noticed within about two of them."""
+__all__ = [
+    "BrokerUnavailable",
+    "Brokers",
+    "ChannelRefused",
+    "ConfirmingChannel",
+    "LoginRefused",
+    "Refused",
+    "Unroutable",
+    "brokers_of",
+    "connection_parameters",
+    "open_channel",
+]
 
 CLOSE_SECONDS = 5.0
 """How long a polite close may take before the socket is dropped."""
+
+_CONNECTION_FORCED = 320
+"""The broker's reply code when an operator closes a connection, or it stops (AMQP 0-9-1)."""
 
 _Result = TypeVar("_Result")
 
@@ -45,45 +60,63 @@ class Unroutable(BrokerUnavailable):
     """The broker took the message and gave it back: no queue is bound for its routing key."""
 
 
-def connection_parameters(url: str) -> pika.URLParameters:
-    """Read ``amqp[s]://user:password@host:port/vhost?option=value`` and add our heartbeat where it names none.
+class Refused(BrokerUnavailable):
+    """The broker refused the message (nack): a full queue, say."""
 
-    Raises ConfigurationError, whose text repeats nothing of the URL: it holds a password.
-    """
-    fault = "the broker's URL cannot be read; expected amqp[s]://user:password@host:port/vhost"
-    if not url.startswith(("amqp://", "amqps://")):
-        raise ConfigurationError((fault,))
-    try:
-        parameters = pika.URLParameters(url)
-    except (TypeError, ValueError, SyntaxError):
-        raise ConfigurationError((fault,)) from None  # the cause may quote a part of the password
-    if parameters.heartbeat is None:
-        parameters.heartbeat = HEARTBEAT
-    return parameters
+
+class ChannelRefused(BrokerUnavailable):
+    """The broker closed the channel or the connection because of what we asked: a missing exchange, a missing right."""
 
 
 class ConfirmingChannel:
     """A channel on which every message sent ends in exactly one outcome; made by ``open_channel``.
 
-    ``lost`` gets the reason as its result as soon as the channel is of no use any more.
+    ``lost`` gets the reason as its result as soon as the channel is of no use any more.  ``raw`` is pika's channel.
     """
 
-    def __init__(self, channel: Any, lost: asyncio.Future[BaseException]) -> None:
+    def __init__(self, connection: Any, channel: Any, lost: asyncio.Future[BaseException]) -> None:
         self.lost = lost
-        self._channel = channel
+        self.raw = channel
+        self._connection = connection
         self._sent = 0
         self._pending: dict[int, tuple[str, asyncio.Future[BrokerUnavailable | None]]] = {}
+        self._by_id: dict[str, asyncio.Future[BrokerUnavailable | None]] = {}
         channel.add_on_return_callback(self._on_return)
         channel.add_on_close_callback(self._on_close)
 
-    async def ask(self, method: str, **arguments: object) -> None:
-        """Call a method of pika's channel, such as ``queue_declare``, and wait for the broker's answer.
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the broker has said that it takes nothing for now (a memory or disk alarm)."""
+        return bool(self._connection.is_held_up)
 
-        Raises BrokerUnavailable when the broker closes the channel instead of answering.
+    async def ask(self, method: str, **arguments: object) -> Any:
+        """Call a method of pika's channel, such as ``queue_declare``; what the broker answers.
+
+        Raises ChannelRefused or BrokerUnavailable when the channel is closed instead.
         """
         answered = asyncio.get_running_loop().create_future()
-        getattr(self._channel, method)(**arguments, callback=answered.set_result)
-        await _first(answered, self.lost)
+        try:
+            getattr(self.raw, method)(**arguments, callback=answered.set_result)
+        except exceptions.AMQPError as error:
+            raise unavailable(error) from error
+        return await _first(answered, self.lost)
+
+    @asynccontextmanager
+    async def another_channel(self) -> AsyncIterator["ConfirmingChannel"]:
+        """A second channel of the same connection, which the broker may close without harm to the first."""
+        loop = asyncio.get_running_loop()
+        lost: asyncio.Future[BaseException] = loop.create_future()
+        opened = loop.create_future()
+        try:
+            self._connection.channel(on_open_callback=opened.set_result)
+        except exceptions.AMQPError as error:
+            raise unavailable(error) from error
+        raw = await _first(opened, self.lost)
+        try:
+            yield ConfirmingChannel(self._connection, raw, lost)
+        finally:
+            if raw.is_open:
+                raw.close()
 
     async def start_confirms(self) -> None:
         """Ask the broker to confirm each message from now on."""
@@ -97,41 +130,76 @@ class ConfirmingChannel:
         Raises BrokerUnavailable at once when the channel is no longer open.
         """
         try:
-            self._channel.basic_publish(exchange, routing_key, body, properties, mandatory=True)
+            self.raw.basic_publish(exchange, routing_key, body, properties, mandatory=True)
         except exceptions.AMQPError as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         self._sent += 1
         outcome: asyncio.Future[BrokerUnavailable | None] = asyncio.get_running_loop().create_future()
         self._pending[self._sent] = (properties.message_id, outcome)
+        self._by_id[properties.message_id] = outcome
         return outcome
 
     def _on_confirm(self, frame: Any) -> None:
-        last = frame.method.delivery_tag
-        settled = [tag for tag in self._pending if tag <= last] if frame.method.multiple else [last]
-        for tag in settled:
-            message_id, outcome = self._pending.pop(tag)
-            nack = isinstance(frame.method, pika.spec.Basic.Nack)
-            _settle(outcome, BrokerUnavailable(f"the broker refused message {message_id}") if nack else None)
+        last, refused = frame.method.delivery_tag, isinstance(frame.method, pika.spec.Basic.Nack)
+        if not frame.method.multiple:
+            self._settle(last, refused=refused)
+            return
+        while self._pending and (first := next(iter(self._pending))) <= last:
+            self._settle(first, refused=refused)
+
+    def _settle(self, tag: int, *, refused: bool) -> None:
+        message_id, outcome = self._pending.pop(tag)
+        if self._by_id.get(message_id) is outcome:
+            del self._by_id[message_id]
+        _settle(outcome, Refused(f"the broker refused message {message_id}") if refused else None)
 
     def _on_return(self, _channel: Any, method: Any, properties: Any, _body: bytes) -> None:
-        for message_id, outcome in self._pending.values():
-            if message_id == properties.message_id and not outcome.done():
-                _settle(outcome, Unroutable(f"{method.reply_text}: {method.exchange} {method.routing_key}"))
-                return
+        outcome = self._by_id.get(properties.message_id)
+        if outcome is not None:
+            _settle(outcome, Unroutable(f"{method.reply_text}: {method.exchange} {method.routing_key}"))
 
     def _on_close(self, _channel: Any, reason: BaseException) -> None:
         _settle(self.lost, reason)
         for _, outcome in self._pending.values():
-            _settle(outcome, _unavailable(reason))
+            _settle(outcome, unavailable(reason))
         self._pending.clear()
+        self._by_id.clear()
 
 
 @asynccontextmanager
-async def open_channel(parameters: pika.ConnectionParameters) -> AsyncIterator[ConfirmingChannel]:
-    """Connect once and open a channel in confirm mode; leaving closes both, whatever state they are in.
+async def open_channel(where: Brokers | pika.ConnectionParameters) -> AsyncIterator[ConfirmingChannel]:
+    """Connect once, to the first address that lets us in, and open a channel in confirm mode; leaving closes both.
 
-    Raises LoginRefused or BrokerUnavailable when that fails.
+    Raises LoginRefused when every address refuses us, and BrokerUnavailable when none can be used.
     """
+    connection, lost, closed = await _connect_any(where.addresses if isinstance(where, Brokers) else (where,))
+    try:
+        opened = asyncio.get_running_loop().create_future()
+        connection.channel(on_open_callback=opened.set_result)
+        confirming = ConfirmingChannel(connection, await _first(opened, lost), lost)
+        await confirming.start_confirms()
+        yield confirming
+    except exceptions.AMQPError as error:
+        raise unavailable(error) from error
+    finally:
+        await _close(connection, closed)
+
+
+_Connected = tuple[TolerantConnection, "asyncio.Future[BaseException]", "asyncio.Future[BaseException]"]
+
+
+async def _connect_any(addresses: tuple[pika.ConnectionParameters, ...]) -> _Connected:
+    failures: list[BrokerUnavailable] = []
+    for address in addresses:
+        try:
+            return await _connect(address)
+        except BrokerUnavailable as failure:
+            failures.append(failure)
+    # One that is merely away may come back by itself, so a refusal counts only when there is nothing else.
+    raise next((failure for failure in failures if not isinstance(failure, LoginRefused)), failures[-1])
+
+
+async def _connect(parameters: pika.ConnectionParameters) -> _Connected:
     loop = asyncio.get_running_loop()
     opened, lost, closed = loop.create_future(), loop.create_future(), loop.create_future()
 
@@ -139,30 +207,20 @@ async def open_channel(parameters: pika.ConnectionParameters) -> AsyncIterator[C
         _settle(lost, reason)
         _settle(closed, reason)
 
-    connection = AsyncioConnection(parameters, opened.set_result, end, end, custom_ioloop=loop)
+    connection = TolerantConnection(parameters, opened.set_result, end, end, custom_ioloop=loop)
     try:
         await _first(opened, lost)
-        channel = await _first(_opening_channel(connection), lost)
-        confirming = ConfirmingChannel(channel, lost)
-        await confirming.start_confirms()
-        yield confirming
-    except exceptions.AMQPError as error:
-        raise _unavailable(error) from error
-    finally:
+    except BaseException:
         await _close(connection, closed)
-
-
-def _opening_channel(connection: Any) -> asyncio.Future[Any]:
-    opened = asyncio.get_running_loop().create_future()
-    connection.channel(on_open_callback=opened.set_result)
-    return opened
+        raise
+    return connection, lost, closed
 
 
 async def _first(answer: asyncio.Future[Any], lost: asyncio.Future[BaseException]) -> Any:
     """Wait for the answer; should the connection be lost before it, raise why."""
     await asyncio.wait((answer, lost), return_when=asyncio.FIRST_COMPLETED)
     if not answer.done():
-        raise _unavailable(lost.result()) from lost.result()
+        raise unavailable(lost.result()) from lost.result()
     return answer.result()
 
 
@@ -173,11 +231,17 @@ async def _close(connection: Any, closed: asyncio.Future[BaseException]) -> None
     if not closed.done():
         silent = TimeoutError("the broker did not answer the close")
         connection._terminate_stream(silent)  # noqa: SLF001 - what pika's heartbeat does; it has no public abort
-        await asyncio.wait((closed,))
+        await asyncio.wait((closed,), timeout=CLOSE_SECONDS)
 
 
-def _unavailable(reason: BaseException) -> BrokerUnavailable:
-    kind: Callable[[str], BrokerUnavailable] = LoginRefused if isinstance(reason, _REFUSALS) else BrokerUnavailable
+def unavailable(reason: BaseException) -> BrokerUnavailable:
+    """What an exception of pika's means to us."""
+    kind: Callable[[str], BrokerUnavailable] = BrokerUnavailable
+    if isinstance(reason, _REFUSALS):
+        kind = LoginRefused
+    elif isinstance(reason, exceptions.ChannelClosedByBroker | exceptions.ConnectionClosedByBroker):
+        forced = reason.reply_code == _CONNECTION_FORCED
+        kind = BrokerUnavailable if forced else ChannelRefused
     error = kind(repr(reason))
     error.__cause__ = reason
     return error

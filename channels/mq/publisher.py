@@ -1,58 +1,96 @@
-"""How a declaration gets on RabbitMQ's routing queue so that it is certain to be there.
+"""How a message gets to RabbitMQ so that it is certain to be there.
 
 A message counts as published when the broker has confirmed it: persistent, mandatory, on a durable exchange (RabbitMQ,
 "Consumer Acknowledgements and Publisher Confirms"). The publisher opens without waiting for the broker, connects
-again by itself for ever, and says at once when the broker is away.
+again by itself for ever, and says at once when the broker is away or takes nothing for now. A certain number of
+messages, the window, are on their way at a time; who would send more waits.
 
 It keeps no messages: what could not be published stays where it was, and is published again under the same
-message id, so that a consumer can drop the repeat.
+message id, so that a consumer can drop the repeat. An exchange is looked for before the first message goes there: the
+broker closes the channel of one who publishes to a missing one, and all that was on its way would have to go again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, assert_never
 
-import pika
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random, wait_random_exponential
 
-from channels.mq.connection import (
-    BrokerUnavailable,
-    ConfirmingChannel,
-    LoginRefused,
-    Unroutable,
-    connection_parameters,
-    open_channel,
-)
-from spool.routing import RoutingMessage
+from channels.mq.addresses import Brokers
+from channels.mq.connection import BrokerUnavailable, ChannelRefused, ConfirmingChannel, Refused, Unroutable
+from channels.mq.messages import OutgoingMessage
+from channels.mq.reconnecting import stay_connected
+from channels.mq.topology import Binding, Exchange, Queue, Topology
 
-__all__ = ["BrokerUnavailable", "Destination", "Publisher", "Unroutable", "open_publisher"]
+__all__ = [
+    "BrokerUnavailable",
+    "ChannelRefused",
+    "Destination",
+    "NotConfirmed",
+    "Outcome",
+    "Publisher",
+    "Refused",
+    "Unroutable",
+    "open_publisher",
+]
 
 _log = structlog.get_logger()
 
-_STEADY_SECONDS = 30.0
-"""A connection that lived this long was a good one: after losing it, the first new try is made at once."""
 
-_WAIT_AWAY = wait_random_exponential(multiplier=0.5, min=0.2, max=30)
-_WAIT_REFUSED = wait_random(min=60, max=120)
-"""A wrong password does not heal by trying, and brokers lock out those who try often."""
+class NotConfirmed(BrokerUnavailable):
+    """The broker has not confirmed the message in time; it may be on the queue all the same."""
+
+
+Outcome = BrokerUnavailable | None
+"""What became of a message: None once it is confirmed, else why it is not."""
+
+_Thing = Exchange | Queue | Binding
+
+_MISSING_SECONDS: Final = 10.0
+"""An exchange that was not there is looked for again after so long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where declarations go.
+    """Where messages go.
 
-    With ``declare`` the durable topic exchange and the durable quorum queue are made and bound when they are missing;
-    without it the exchange has to exist, and queues and bindings are the broker's operators' business.
-    ``confirm_timeout`` is in seconds.
+    Args:
+        brokers: the broker's addresses.
+        topology: the exchanges, queues and bindings to make, whenever connected, where they are missing.
+        confirm_timeout: how many seconds the broker may take to confirm a message.
+        window: the most messages on their way at a time.
     """
 
-    url: str = field(repr=False)
-    exchange: str
-    queue: str
-    declare: bool
-    confirm_timeout: float
+    brokers: Brokers
+    topology: Topology = field(default_factory=Topology)
+    confirm_timeout: float = 30.0
+    window: int = 200
+
+
+class _Progress:
+    """How far the publishing of several messages has come: one callback for each, as they are many."""
+
+    def __init__(self, settled: Callable[[int, Outcome], None]) -> None:
+        self.sent = 0
+        self._told = 0
+        self._settled = settled
+        self._finished: asyncio.Future[None] | None = None
+
+    def tell(self, place: int, outcome: Outcome) -> None:
+        self._told += 1
+        self._settled(place, outcome)
+        if self._finished is not None and self._told == self.sent and not self._finished.done():
+            self._finished.set_result(None)
+
+    async def finished(self) -> None:
+        """Return when all that was sent is settled."""
+        if self._told < self.sent:
+            self._finished = asyncio.get_running_loop().create_future()
+            await self._finished
 
 
 class Publisher:
@@ -60,10 +98,15 @@ class Publisher:
 
     def __init__(self, destination: Destination) -> None:
         self._destination = destination
-        self._parameters = connection_parameters(destination.url)
-        self._log = _log.bind(broker=f"{self._parameters.host}:{self._parameters.port}", exchange=destination.exchange)
+        self._log = _log.bind(broker=", ".join(destination.brokers.names))
         self._channel: ConfirmingChannel | None = None
         self._connected = asyncio.Event()
+        self._room = asyncio.Semaphore(destination.window)
+        self._underway: deque[tuple[float, str, asyncio.Future[Outcome]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._looking = asyncio.Lock()
+        self._known: set[str] = set()
+        self._missing: dict[str, tuple[float, str]] = {}
 
     @property
     def connected(self) -> bool:
@@ -74,88 +117,155 @@ class Publisher:
         """Return as soon as ``connected`` is true."""
         await self._connected.wait()
 
-    async def publish(self, message: RoutingMessage) -> None:
+    async def publish(self, message: OutgoingMessage) -> None:
         """Return once the broker has confirmed the message.
 
         Raises Unroutable when no queue wanted it, and BrokerUnavailable when the broker is away (at once), is lost
         while we wait, refuses the message, or does not confirm it in time. After the last it may be on the queue
         all the same.
         """
-        if self._channel is None:
-            raise BrokerUnavailable("the broker is away")
-        properties = pika.BasicProperties(
-            content_type="application/xml",
-            delivery_mode=pika.DeliveryMode.Persistent.value,
-            headers=dict(message.headers),
-            message_id=message.message_id,
-        )
-        confirmation = self._channel.send(self._destination.exchange, message.routing_key, message.body, properties)
-        try:
-            async with asyncio.timeout(self._destination.confirm_timeout):
-                error = await confirmation
-        except TimeoutError:
-            text = f"no confirm of message {message.message_id} in {self._destination.confirm_timeout} s"
-            raise BrokerUnavailable(text) from None
+        told: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def tell(outcome: Outcome) -> None:
+            if not told.done():  # who waits may have given up
+                told.set_result(outcome)
+
+        await self._send(message, tell)
+        error = await told
         if error is not None:
             raise error
 
+    async def publish_all(self, messages: Iterable[OutgoingMessage], settled: Callable[[int, Outcome], None]) -> None:
+        """Publish ``messages`` in their order; return when it is known of each what became of it.
+
+        ``settled`` is told each time: the place of the message, from 0, and its outcome; an error of one stops no
+        other.
+        """
+        progress = _Progress(settled)
+        for place, message in enumerate(messages):
+            progress.sent += 1
+            await self._send(message, partial(progress.tell, place))
+        await progress.finished()
+
+    async def _send(self, message: OutgoingMessage, tell: Callable[[Outcome], None]) -> None:
+        await self._room.acquire()
+        try:
+            if message.exchange not in self._known:
+                await self._look_for(message.exchange)
+            outcome = self._hand_over(message)
+        except BrokerUnavailable as error:
+            outcome = asyncio.get_running_loop().create_future()
+            outcome.set_result(error)
+        except BaseException:
+            self._room.release()
+            raise
+        outcome.add_done_callback(partial(self._settled, tell))
+
+    def _hand_over(self, message: OutgoingMessage) -> asyncio.Future[Outcome]:
+        loop = asyncio.get_running_loop()
+        outcome = self._open_channel().send(message.exchange, message.routing_key, message.body, message.properties)
+        self._underway.append((loop.time() + self._destination.confirm_timeout, message.message_id, outcome))
+        if self._timer is None:
+            self._timer = loop.call_at(self._underway[0][0], self._give_up)
+        return outcome
+
+    def _open_channel(self) -> ConfirmingChannel:
+        if self._channel is None:
+            raise BrokerUnavailable("the broker is away")
+        if self._channel.is_blocked:
+            raise BrokerUnavailable("the broker takes nothing for now")
+        return self._channel
+
+    async def _look_for(self, exchange: str) -> None:
+        """Return if the exchange is there.
+
+        Raises Unroutable if it is not, and BrokerUnavailable if nobody can say.
+        """
+        async with self._looking:
+            if exchange in self._known:
+                return
+            until, words = self._missing.get(exchange, (0.0, ""))
+            if asyncio.get_running_loop().time() >= until:
+                words = await self._asked(exchange)
+            if words:
+                raise Unroutable(words)
+
+    async def _asked(self, exchange: str) -> str:
+        channel = self._open_channel()
+        try:
+            async with asyncio.timeout(self._destination.confirm_timeout), channel.another_channel() as second:
+                await second.ask("exchange_declare", exchange=exchange, passive=True)
+        except TimeoutError:
+            raise BrokerUnavailable(f"the broker does not say whether there is an exchange {exchange}") from None
+        except ChannelRefused as refusal:
+            words = f"the broker has no exchange {exchange}: {refusal}"
+            self._missing[exchange] = (asyncio.get_running_loop().time() + _MISSING_SECONDS, words)
+            return words
+        self._missing.pop(exchange, None)
+        if channel is self._channel:
+            self._known.add(exchange)
+        return ""
+
+    def _settled(self, tell: Callable[[Outcome], None], outcome: asyncio.Future[Outcome]) -> None:
+        self._room.release()
+        while self._underway and self._underway[0][2].done():
+            self._underway.popleft()
+        tell(outcome.result())
+
+    def _give_up(self) -> None:
+        """Let those fail that the broker has not confirmed in time; the next are looked at when theirs is up."""
+        loop = asyncio.get_running_loop()
+        seconds = self._destination.confirm_timeout
+        while self._underway and (self._underway[0][0] <= loop.time() or self._underway[0][2].done()):
+            _, message_id, outcome = self._underway.popleft()
+            if not outcome.done():
+                outcome.set_result(NotConfirmed(f"no confirm of message {message_id} in {seconds} s"))
+        self._timer = loop.call_at(self._underway[0][0], self._give_up) if self._underway else None
+
     async def keep_connected(self) -> None:
         """Connect, and connect again whenever the connection is lost; ends by cancellation only."""
-        while True:
-            retrying = AsyncRetrying(
-                wait=_delay,
-                retry=retry_if_exception_type(Exception),  # what is unknown is temporary too
-                before_sleep=self._log_delay,
-            )
-            await retrying(self._stay_connected)
+        try:
+            await stay_connected(self._destination.brokers, self._use, self._log)
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
 
-    async def _stay_connected(self) -> None:
-        """Hold one connection until it is lost; raises what stopped it, unless it had been steady."""
-        loop = asyncio.get_running_loop()
-        async with open_channel(self._parameters) as channel:
-            await self._prepare(channel)
-            since = loop.time()
-            self._take(channel)
-            try:
-                await asyncio.wait((channel.lost,))
-            finally:
-                self._forget()
-        lost = channel.lost.result()
-        self._log.warning("broker.lost", reason=repr(lost))
-        if loop.time() - since < _STEADY_SECONDS:
-            raise BrokerUnavailable(repr(lost)) from lost
-
-    def _take(self, channel: ConfirmingChannel) -> None:
+    async def _use(self, channel: ConfirmingChannel) -> None:
+        await self._prepare(channel)
         self._channel = channel
         self._connected.set()
         channel.lost.add_done_callback(self._forget)  # runs before those whose publish fails hear of it
         self._log.info("broker.connected")
+        try:
+            await asyncio.wait((channel.lost,))
+        finally:
+            self._forget()
 
     def _forget(self, _lost: object = None) -> None:
         self._channel = None
         self._connected.clear()
+        self._known.clear()
+        self._missing.clear()
 
     async def _prepare(self, channel: ConfirmingChannel) -> None:
-        exchange, queue = self._destination.exchange, self._destination.queue
-        if not self._destination.declare:
-            await channel.ask("exchange_declare", exchange=exchange, passive=True)
-            return
-        await channel.ask("exchange_declare", exchange=exchange, exchange_type="topic", durable=True)
-        await channel.ask("queue_declare", queue=queue, durable=True, arguments={"x-queue-type": "quorum"})
-        await channel.ask("queue_bind", queue=queue, exchange=exchange, routing_key="#")
-
-    def _log_delay(self, state: RetryCallState) -> None:
-        event = "broker.refused" if _was_refused(state) else "broker.away"
-        seconds = round(state.upcoming_sleep, 1)
-        self._log.warning(event, reason=repr(_failure(state)), attempt=state.attempt_number, retry_in=seconds)
+        topology = self._destination.topology
+        things: tuple[_Thing, ...] = (*topology.exchanges, *topology.queues, *topology.bindings)
+        for thing in things:
+            try:
+                async with channel.another_channel() as second:
+                    await _make(second, thing)
+                if isinstance(thing, Exchange):
+                    self._known.add(thing.name)
+            except ChannelRefused as refusal:
+                # What is there may do all the same, and answers need none of it.
+                self._log.warning("broker.topology_differs", what=_name(thing), reason=str(refusal))
 
 
 @asynccontextmanager
 async def open_publisher(destination: Destination) -> AsyncIterator[Publisher]:
     """Give a publisher at once, whether the broker is there or not; leaving closes its connection.
 
-    Raises ConfigurationError when the URL cannot be read. Publishes still waiting when the context is left
-    end in BrokerUnavailable.
+    Publishes still waiting when the context is left end in BrokerUnavailable.
     """
     publisher = Publisher(destination)
     connecting = asyncio.create_task(publisher.keep_connected(), name="broker connection")
@@ -167,13 +277,18 @@ async def open_publisher(destination: Destination) -> AsyncIterator[Publisher]:
             await connecting
 
 
-def _delay(state: RetryCallState) -> float:
-    return (_WAIT_REFUSED if _was_refused(state) else _WAIT_AWAY)(state)
+async def _make(channel: ConfirmingChannel, thing: _Thing) -> None:
+    match thing:
+        case Exchange(name, kind):
+            facts = {"exchange_type": kind.value, "durable": True, "arguments": thing.arguments}
+            await channel.ask("exchange_declare", exchange=name, **facts)
+        case Queue(name, arguments):
+            await channel.ask("queue_declare", queue=name, durable=True, arguments=dict(arguments))
+        case Binding(exchange, key, queue):
+            await channel.ask("queue_bind", queue=queue, exchange=exchange, routing_key=key)
+        case _:
+            assert_never(thing)
 
 
-def _was_refused(state: RetryCallState) -> bool:
-    return isinstance(_failure(state), LoginRefused)
-
-
-def _failure(state: RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome is not None else None
+def _name(thing: _Thing) -> str:
+    return f"{thing.exchange} to {thing.queue}" if isinstance(thing, Binding) else thing.name

@@ -3,7 +3,9 @@
 An upload that a connection leaves open is set aside, so that its client can go on with it; one that has failed is gone.
 """
 
-from typing import Final
+from collections.abc import Callable
+from functools import partial
+from typing import Final, TypeVar
 
 import asyncssh
 import structlog
@@ -20,6 +22,8 @@ from spool.mailbox import INBOXES, Entry, Mailbox, MailboxRefusal, Trouble
 
 _BLOCK: Final = 1024
 _LONGEST_NAME: Final = 100
+
+Result = TypeVar("Result")
 
 
 class Arrivals:
@@ -52,7 +56,7 @@ class Arrivals:
         if not pflags & asyncssh.FXF_CREAT and self._intake.find(box, place.name) is None:
             raise MailboxRefusal(Trouble.MISSING, "no such file")
         resume = not exclusive and not pflags & asyncssh.FXF_TRUNC
-        upload = await self._share.run(self._intake.begin, box, place.name, exclusive=exclusive, resume=resume)
+        upload = await self._run(box, partial(self._intake.begin, box, place.name, exclusive=exclusive, resume=resume))
         if upload.size:
             self._log_file("sftp.upload.resumed", place, size=upload.size)
         return Incoming(place, upload, append=bool(pflags & asyncssh.FXF_APPEND))
@@ -61,13 +65,20 @@ class Arrivals:
         """The client has closed the file: it gets its name, and custody is taken if it closes a set."""
         try:
             file.check()
-            await self._share.run(self._intake.finish, file.upload)
+            await self._run(file.upload.mailbox, partial(self._intake.finish, file.upload))
         except Exception as error:
             file.break_off(error)
             await self.give_up(file)
             raise
         self._log_file("sftp.upload.finished", file.place, size=file.upload.size)
         await self._arrived(file.place, file.upload.size)
+
+    async def _run(self, box: Mailbox, act: Callable[[], Result]) -> Result:
+        """Do what waits for no disk: at once if nobody holds the mailbox, else in a thread that waits for it."""
+        with self._intake.at_once(box) as free:
+            if free:
+                return act()
+        return await self._share.run(act)
 
     async def give_up(self, file: Incoming) -> None:
         """The file will not be finished on this connection."""
@@ -80,8 +91,10 @@ class Arrivals:
 
     async def _arrived(self, place: Place, size: int) -> None:
         if not is_temporary(place.name):
-            async with self._share.turn():
-                await self._reception.arrived(self._mailbox(place), self._account.username, place.name)
+            box, username = self._mailbox(place), self._account.username
+            if not self._reception.is_waiting(box, username, place.name):
+                async with self._share.turn():
+                    await self._reception.arrived(box, username, place.name)
             self._visit.remember(place, size)
 
     async def rename(self, old: Place, new: Place, *, replace: bool) -> None:

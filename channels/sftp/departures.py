@@ -1,6 +1,7 @@
-"""What a client reads: answers, which it may delete, and status documents, which it may not.
+"""What a client reads: answers and messages, which it may delete, and status documents, which it may not.
 
-A document is made when it is opened, into a file without a name, so that however many are open they fill no memory.
+A document of STATUS and a message of EBOX are read into a file without a name when they are opened, so that however
+many are open they fill no memory.
 """
 
 import os
@@ -13,23 +14,25 @@ import structlog
 
 from channels.ports import Account
 from channels.sftp.handles import Outgoing
-from channels.sftp.place import STATUS, Place
+from channels.sftp.place import EBOX, STATUS, Place
 from channels.sftp.premises import Premises
 from channels.sftp.refusal import log_trouble
 from channels.sftp.share import Share
 from config.errors import TemporaryError
-from spool.mailbox import Entry, Mailbox, MailboxRefusal, Trouble
+from spool.mailbox import Document, Entry, Mailbox, MailboxRefusal, Trouble
 
 _NO_FILE: Final = "no such file"
+_DOCUMENTS: Final = (EBOX, STATUS)
 
 
 class Departures:
-    """The outboxes and the status documents of one sender, as one channel sees them."""
+    """The outboxes, the e-Box and the status documents of one sender, as one channel sees them."""
 
     def __init__(self, account: Account, behind: Premises, share: Share) -> None:
         self._sender = account.sender
         self._outbox = behind.outbox
         self._records = behind.records
+        self._ebox = behind.ebox
         self._share = share
         self._log = structlog.get_logger().bind(sender=account.sender, username=account.username)
 
@@ -38,6 +41,8 @@ class Departures:
 
     async def find(self, place: Place) -> Entry | None:
         """The file at ``place``, or None."""
+        if place.directory == EBOX:
+            return await self._share.list(self._ebox.find, self._sender, place.name)
         if place.directory != STATUS:
             return self._outbox.find(self._mailbox(place), place.name)
         document = await self._share.list(self._records.document, self._sender, place.name)
@@ -47,6 +52,8 @@ class Departures:
         """What the directory ``place`` lists; of too many answers the oldest, so that deleting them shows the next."""
         if place.directory == STATUS:
             return list(await self._share.list(self._records.entries, self._sender))
+        if place.directory == EBOX:
+            return list(await self._share.list(self._ebox.entries, self._sender, self._share.limits.listing))
         found = await self._share.list(self._outbox.entries, self._mailbox(place))
         if len(found) > self._share.limits.listing:
             self._share.tell("files in a listing")
@@ -55,18 +62,22 @@ class Departures:
 
     async def open(self, place: Place) -> Outgoing:
         """Start reading."""
-        if place.directory != STATUS:
+        if place.directory not in _DOCUMENTS:
             return Outgoing(place, self._outbox.open(self._mailbox(place), place.name))
         return await self._share.list(self._open_document, place)
 
     def _open_document(self, place: Place) -> Outgoing:
-        document = self._records.document(self._sender, place.name)
+        document = self._document(place)
         if document is None:
             raise MailboxRefusal(Trouble.MISSING, _NO_FILE)
         with tempfile.TemporaryFile() as file:
             file.write(document.data)
             file.flush()
             return Outgoing(place, os.dup(file.fileno()), document.modified)
+
+    def _document(self, place: Place) -> Document | None:
+        source = self._ebox if place.directory == EBOX else self._records
+        return source.document(self._sender, place.name)
 
     async def close(self, file: Outgoing, *, asked: bool) -> None:
         """Give a handle back; an answer that was read to its end is fetched, if the client has ``asked`` for this."""
@@ -75,14 +86,24 @@ class Departures:
         self._log_file("sftp.download", place, reached=file.reached, size=entry.size)
         if asked and file.is_complete and place.directory != STATUS:
             try:
-                await self._share.run(self._records.fetched, self._mailbox(place), place.name, entry.modified)
+                await self._share.run(self._fetched, place, entry)
             except (TemporaryError, OSError) as error:  # the client has its answer whatever we write down
                 log_trouble("sftp.download.not_recorded", error)
 
+    def _fetched(self, place: Place, entry: Entry) -> None:
+        if place.directory == EBOX:
+            self._ebox.fetched(self._sender, place.name)
+        else:
+            self._records.fetched(self._mailbox(place), place.name, entry.modified)
+
     async def remove(self, place: Place) -> None:
-        """Delete an answer."""
+        """Delete an answer or a message."""
         if place.directory == STATUS:
             raise MailboxRefusal(Trouble.DENIED, "what is in STATUS cannot be deleted; it is made for you to read")
+        if place.directory == EBOX:
+            await self._share.run(self._ebox.remove, self._sender, place.name)
+            self._log_file("sftp.removed", place)
+            return
         await self._share.run(self._outbox.remove, self._mailbox(place), place.name)
         self._log_file("sftp.removed", place)
         try:

@@ -1,7 +1,7 @@
 """What does a path of a client mean?
 
-A path is only ever compared with the seven names below and taken apart; it never reaches the operating system.
-There is a root, seven directories in it and files in those, no link and nothing deeper, so that ``..`` can be resolved
+A path is only ever compared with the eight names below and taken apart; it never reaches the operating system.
+There is a root, eight directories in it and files in those, no link and nothing deeper, so that ``..`` can be resolved
 by looking at the path alone (draft-ietf-secsh-filexfer-02, 6.2).
 """
 
@@ -11,8 +11,9 @@ from typing import Final
 from schemas.filename import is_safe
 from spool.mailbox import INBOXES, OUTBOXES, MailboxRefusal, Trouble, bad_name
 
+EBOX: Final = "EBOX"
 STATUS: Final = "STATUS"
-DIRECTORIES: Final = (*INBOXES, *OUTBOXES, STATUS)
+DIRECTORIES: Final = (*INBOXES, *OUTBOXES, EBOX, STATUS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """What does a client see, and what may it do there?
 
-A root with seven directories (batch channel: IN, INTEST, INTEST-S to write in, OUT, OUTTEST, OUTTEST-S to read and
-delete in; our own STATUS to read), those of the sender the client has logged in for.  Everything is a virtual tree over
-spool and journal; a client's path is never one of the operating system.  What a set of files means is not decided here.
+A root with eight directories (batch channel: IN, INTEST, INTEST-S to write in, OUT, OUTTEST, OUTTEST-S to read and
+delete in; our own EBOX, likewise, and STATUS to read), those of the sender the client has logged in for.  Everything is
+a virtual tree over spool and journal; a client's path is never one of the operating system.  What a set of files means
+is not decided here.
 """
 
 import time
@@ -17,13 +18,14 @@ from channels.sftp.arrivals import Arrivals
 from channels.sftp.departures import Departures
 from channels.sftp.handles import Incoming, Outgoing
 from channels.sftp.listing import directory_attributes, file_attributes, file_names, root_names
-from channels.sftp.place import STATUS, Place, locate
+from channels.sftp.place import EBOX, STATUS, Place, locate
 from channels.sftp.premises import Premises
 from channels.sftp.visit import Visit
 from spool.mailbox import INBOXES, Entry, MailboxRefusal, Trouble
 
 _CHANGING: Final = asyncssh.FXF_WRITE | asyncssh.FXF_APPEND | asyncssh.FXF_CREAT | asyncssh.FXF_TRUNC
 _NO_FILE: Final = "no such file"
+_USES: Final = {STATUS: "for you to read", EBOX: "for messages to you"}
 
 
 class Tree(asyncssh.SFTPServer):
@@ -101,7 +103,7 @@ class Tree(asyncssh.SFTPServer):
         if place.directory in INBOXES:
             file = await self._arrivals.begin(place, pflags)
         elif pflags & _CHANGING:
-            use = "for you to read" if place.directory == STATUS else "for answers"
+            use = _USES.get(place.directory, "for answers")
             raise MailboxRefusal(Trouble.DENIED, f"{place.directory} is {use}; files go into an IN directory")
         else:
             file = await self._departures.open(place)

@@ -15,8 +15,11 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "init": ("gateway.cli.site:init", "Make a site: settings, keys, folders, journal."),
     "serve": ("gateway.cli.site:serve", "Run the gateway until SIGTERM or Ctrl-C."),
     "check-config": ("gateway.cli.site:check_config", "Say what `serve` would refuse to start with."),
-    "sender": ("gateway.cli.senders:sender", "Register, list, block and unblock senders, and their certificates."),
+    "sender": ("gateway.cli.senders:sender", "Register, list, block and unblock senders, their channels and certificates."),
     "user": ("gateway.cli.users:user", "Register, list, block and unblock technical users, their keys and passwords."),
+    "party": ("gateway.cli.party:party", "Register enterprises and who acts for them: roles, accounts."),
+    "mandate": ("gateway.cli.mandates:mandate", "Give, end and list mandates of providers."),
+    "routing": ("gateway.cli.routing:routing", "Choose to whom, and by what, goes what comes back about an employer."),
     "defender": ("gateway.cli.defender:defender", "List and lift locks after failed log-ins."),
     "authority": ("gateway.cli.authorities:authority", "Add, compare, list and remove accepted authorities."),
     "schemas": ("gateway.cli.schemas:schemas", "List, check, add, compare and remove types of message."),
@@ -25,7 +28,15 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "submissions": ("gateway.cli.submissions:submissions", "List submissions, newest first."),
     "show": ("gateway.cli.submissions:show", "Show the timeline of a ticket."),
     "answer": ("gateway.cli.answers:answer", "Give an answer again."),
+    "ebox": ("gateway.cli.ebox:ebox", "List, read and remove messages of an e-Box."),
+    "migrate": ("gateway.cli.journal:migrate", "Bring the journal up to this version of the gateway."),
+    "journal": ("gateway.cli.journal:journal", "Move the journal to another database."),
     "release": ("gateway.cli.submissions:release", "Have a held submission judged again."),
+    "token": ("gateway.cli.tokens:token", "Give, list and revoke tokens of the interface for programs."),
+    "mq": ("gateway.cli.mq:mq", "Make, or look at, exchanges and queues at the broker."),
+    "disclosures": ("gateway.cli.disclosures:disclosures", "List who exchanged data about a person."),
+    "route": ("gateway.cli.routes:route", "Explain where declarations go, and why."),
+    "replay": ("gateway.cli.replay:replay", "List messages that nobody took, and send them again."),
     "queue": ("gateway.cli.queue:queue", "List and take what is on the embedded queue."),
 }
 """Where each command is, and what it is for."""
@@ -45,7 +56,7 @@ def gateway() -> None:
     \b
       gateway init mysite && cd mysite
       gateway authority add staff --certificate ca.pem --crl ca.crl
-      gateway sender add 123456 --user payroll01 --ssh-key id.pub --certificate cert.pem
+      gateway sender add 123456 --user payroll01 --ssh-key id.pub --certificate cert.pem --any-employer
       gateway serve
 
     Commands read ./gateway.toml, or /etc/batch-gateway/gateway.toml, or the file that --config names.

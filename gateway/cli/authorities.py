@@ -9,8 +9,8 @@ import click
 from cryptography import x509
 
 from config.errors import ConfigurationError
-from gateway.cli.certificates import MOMENT
 from gateway.cli.changes import diff
+from gateway.cli.moments import MOMENT
 from gateway.cli.output import RefusedError, print_json, print_rows, with_config, with_json
 from gateway.site import open_site, settings_file
 from signing.trust import authorities

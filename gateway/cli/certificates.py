@@ -13,18 +13,22 @@ from sqlalchemy.engine import Connection
 from config.errors import ConfigurationError
 from config.settings import Settings
 from gateway import parties
+from gateway.cli.acting import acting, actor_of, granted, looking, with_actor
+from gateway.cli.changing import with_note
+from gateway.cli.moments import microseconds_of, period_of, with_end, with_period
 from gateway.cli.output import RefusedError, print_rows, when, with_config, with_json
 from gateway.logs import cap_libraries
-from gateway.parties import RegisteredCertificate, UnknownCertificateError, microseconds
-from gateway.registrations import Period, holder_key_file
-from gateway.site import open_site, settings_file
+from gateway.parties import RegisteredCertificate
+from gateway.register import credentials
+from gateway.register.actor import Actor
+from gateway.register.credentials import Shown
+from gateway.registrations import holder_key_file
 from signing.holder import create_key, holder_of, read_key
 from signing.trust import authorities
 from signing.trust.change import AcceptedBy, difference
 from spool.journal import now
 
 _DAY: Final = 86_400_000_000
-MOMENT: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z"])
 
 
 class SenderNumber(click.ParamType[str]):
@@ -50,18 +54,21 @@ def certificate() -> None:
 @certificate.command(short_help="Register a certificate, or give it other dates.")
 @click.argument("number", type=SenderNumber())
 @click.argument("file", type=click.File("rb"))
-@click.option(
-    "--from",
-    "start",
-    type=MOMENT,
-    metavar="WHEN",
-    help="The sender's from then on; a bare date is UTC.  [default: always]",
-)
-@click.option("--to", "end", type=MOMENT, metavar="WHEN", help="The sender's before this moment.  [default: always]")
+@with_period
 @click.option("--holder", is_flag=True, help="Register its holder: renewed certificates of the same issuer count too.")
+@with_note
+@with_actor
 @with_config
-def add(
-    number: str, file: Any, start: datetime | None, end: datetime | None, config: Path | None, *, holder: bool
+def add(  # noqa: PLR0913, PLR0917 - a command line has as many options as it has
+    number: str,
+    file: Any,
+    start: datetime | None,
+    end: datetime | None,
+    reason: str,
+    as_user: str | None,
+    config: Path | None,
+    *,
+    holder: bool,
 ) -> None:
     """Register the certificate in FILE (PEM, DER) for sender NUMBER, or give a registered one other dates.
 
@@ -70,14 +77,13 @@ def add(
     are is registered all the same, with a remark.
     """
     shown = read_certificate(file.read(), file.name)
-    period = Period(_microseconds(start), _microseconds(end))
-    if period.start is not None and period.end is not None and period.start >= period.end:
-        raise click.UsageError("--to must be later than --from")
-    settings, journal = open_site(settings_file(config))
-    with journal.write() as connection:
-        _ask_for(connection, number)
+    period = period_of(start, end)
+    actor = actor_of(as_user)
+    with acting(config) as (connection, settings):
+        _ask_for(connection, actor, number)
         mark = _mark(connection, shown, settings) if holder else None
-        fingerprint = parties.add_certificate(connection, number, shown, period, mark)
+        wanted = Shown(shown, period, mark)
+        fingerprint = granted(credentials.add_certificate(connection, actor, number, wanted, reason=reason))
     click.echo(f"Sender {number}: certificate {fingerprint}{' and its holder' if holder else ''}.")
     if remark := remark_on(shown, settings):
         click.echo(f"gateway: {remark}", err=True)
@@ -85,13 +91,13 @@ def add(
 
 @certificate.command("list", short_help="List a sender's certificates.")
 @click.argument("number", type=SenderNumber())
+@with_actor
 @with_json
 @with_config
-def list_certificates(number: str, config: Path | None, *, as_json: bool) -> None:
+def list_certificates(number: str, as_user: str | None, config: Path | None, *, as_json: bool) -> None:
     """List the certificates registered for sender NUMBER, also those that have ended."""
-    _, journal = open_site(settings_file(config))
-    with journal.read() as connection:
-        _ask_for(connection, number)
+    with looking(config) as (connection, _):
+        _ask_for(connection, actor_of(as_user), number)
         rows = [_facts(registered, now()) for registered in parties.registered_certificates(connection, number)]
     columns = ("certificate", "holder", "issuer", "from", "to", "not_after", "days_left")
     print_rows(rows, columns, as_json=as_json)
@@ -100,9 +106,13 @@ def list_certificates(number: str, config: Path | None, *, as_json: bool) -> Non
 @certificate.command(short_help="End a registration.")
 @click.argument("number", type=SenderNumber())
 @click.argument("fingerprint")
-@click.option("--at", type=MOMENT, metavar="WHEN", help="When it ends; a bare date is UTC.  [default: now]")
+@with_end
+@with_note
+@with_actor
 @with_config
-def end(number: str, fingerprint: str, at: datetime | None, config: Path | None) -> None:
+def end(
+    number: str, fingerprint: str, at: datetime | None, reason: str, as_user: str | None, config: Path | None
+) -> None:
     """End a registration of sender NUMBER; FINGERPRINT may be its first eight digits or more.
 
     It is the SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` writes it too. What was received before
@@ -112,16 +122,13 @@ def end(number: str, fingerprint: str, at: datetime | None, config: Path | None)
     if not re.fullmatch(r"[0-9a-f]{8,64}", digits):
         raise click.UsageError("a fingerprint has 8 to 64 digits of 0-9 and a-f")
     present = now()
-    moment = _microseconds(at) or present
-    _, journal = open_site(settings_file(config))
-    with journal.write() as connection:
-        _ask_for(connection, number)
+    moment = microseconds_of(at) or present
+    actor = actor_of(as_user)
+    with acting(config) as (connection, _):
+        _ask_for(connection, actor, number)
         if at is None and (ended := _ended(connection, number, digits, present)):
             raise RefusedError(f"it ended at {when(ended)}; --at gives it another end")
-        try:
-            found = parties.end_certificate(connection, number, digits, moment)
-        except UnknownCertificateError:
-            raise RefusedError(f"sender {number} has not exactly one certificate {digits}") from None
+        found = granted(credentials.end_certificate(connection, actor, number, digits, moment, reason=reason))
     click.echo(f"Sender {number}: certificate {found} ends at {when(moment)}.")
 
 
@@ -139,9 +146,9 @@ def read_certificate(data: bytes, name: str) -> x509.Certificate:
         raise click.UsageError(f"{name}: not a certificate") from fault
 
 
-def _ask_for(connection: Connection, number: str) -> None:
-    if parties.find_sender(connection, number) is None:
-        raise RefusedError(f"there is no sender {number}")
+def _ask_for(connection: Connection, actor: Actor, number: str) -> None:
+    if (refused := credentials.sender_refusal(connection, actor, number)) is not None:
+        granted(refused)
 
 
 def _ended(connection: Connection, number: str, digits: str, at: int) -> int | None:
@@ -181,12 +188,6 @@ def _has_holders(connection: Connection, at: int) -> bool:
     """Whether any registration by holder is in force then, or will be."""
     known = [registered.registration for registered in parties.registered_certificates(connection)]
     return any(item.holder is not None and (item.period.end is None or at < item.period.end) for item in known)
-
-
-def _microseconds(moment: datetime | None) -> int | None:
-    if moment is None:
-        return None
-    return microseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _facts(registered: RegisteredCertificate, at: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """``gateway queue``: the embedded routing queue."""
 
+import base64
 import sys
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def take(count: int, config: Path | None, *, as_json: bool) -> None:
     # Printed first, in no transaction: a reader that breaks off gets the same messages again, under the same ids, and
     # one that stalls holds nobody up.
     if as_json:
-        print_json([_facts(message) | {"body": message.message.body.decode()} for message in messages])
+        print_json([_facts(message) | _body(message) for message in messages])
     else:
         for message in messages:
             sys.stdout.buffer.write(message.message.body + b"\n")
@@ -51,10 +52,19 @@ def take(count: int, config: Path | None, *, as_json: bool) -> None:
         routing_queue.take(connection, messages)
 
 
+def _body(message: QueuedMessage) -> dict[str, str]:
+    """The body as text, or in base64 where it is a file that is written in another encoding than UTF-8."""
+    try:
+        return {"body": message.message.body.decode()}
+    except UnicodeDecodeError:
+        return {"body_base64": base64.b64encode(message.message.body).decode("ascii")}
+
+
 def _facts(message: QueuedMessage) -> dict[str, Any]:
     return {
         "message_id": message.message.message_id,
         "queued": when(message.queued_at),
+        "exchange": message.message.exchange or None,
         "routing_key": message.message.routing_key,
         **message.message.headers,
         "bytes": len(message.message.body),

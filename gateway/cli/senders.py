@@ -8,14 +8,19 @@ from typing import Any
 
 import click
 from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy.engine import Connection
 
 from gateway import parties
 from gateway.accounts import is_user_name
 from gateway.cli import logins
 from gateway.cli.certificates import SenderNumber, certificate, read_certificate, remark_on
+from gateway.cli.changing import add_user, changing, with_note, write_down
 from gateway.cli.output import RefusedError, print_rows, with_config, with_json
+from gateway.cli.sender_channels import channel
 from gateway.cli.user_keys import public_key
+from gateway.openings import Channel
 from gateway.parties import Sender, SignatureProfile
+from gateway.register import channels, enterprises
 from gateway.site import open_site, settings_file
 from schemas.wording import Language
 from signing.evidence import Format
@@ -26,10 +31,11 @@ _DEFAULT = "default"
 
 @click.group()
 def sender() -> None:
-    """Register, list, block and unblock senders, and their certificates."""
+    """Register, list, block and unblock senders, their channels and certificates."""
 
 
 sender.add_command(certificate)
+sender.add_command(channel)
 sender.add_command(logins.sources)
 sender.add_command(logins.login)
 
@@ -66,6 +72,21 @@ sender.add_command(logins.login)
     type=click.Choice([language.value for language in Language]),
     help="The language of what its answers say.  [default: fr]",
 )
+@click.option(
+    "--any-employer/--own-employers",
+    "any_employer",
+    default=None,
+    help="Send for every employer, or only for those it is or is mandated by.  [default: --own-employers]",
+)
+@click.option("--quality", type=click.IntRange(1), metavar="NUMBER", help="The registered quality it sends as.")
+@click.option(
+    "--channel",
+    "doors",
+    multiple=True,
+    type=click.Choice([Channel.SFTP.value, Channel.MQ.value]),
+    help="By what it sends.  [default: sftp]",
+)
+@with_note
 @with_config
 def add(  # noqa: PLR0913, PLR0917 - a command line has as many options as it has
     number: str,
@@ -78,7 +99,12 @@ def add(  # noqa: PLR0913, PLR0917 - a command line has as many options as it ha
     formats: tuple[str, ...],
     leniencies: tuple[str, ...],
     language: str | None,
+    quality: int | None,
+    doors: tuple[str, ...],
+    reason: str,
     config: Path | None,
+    *,
+    any_employer: bool | None,
 ) -> None:
     """Register sender NUMBER, or give a known one another user, key, certificate or other rights.
 
@@ -104,14 +130,15 @@ def add(  # noqa: PLR0913, PLR0917 - a command line has as many options as it ha
             formats=frozenset(map(Format, _chosen(formats))) if formats else entry.formats,
             leniencies=frozenset(map(Leniency, _chosen(leniencies))) if leniencies else entry.leniencies,
             language=Language(language) if language else entry.language,
+            quality=quality or entry.quality,
+            any_employer=entry.any_employer if any_employer is None else any_employer,
         )
-        parties.add_sender(connection, changed)
-        try:
-            parties.add_user(connection, number, user, keys)
-        except ValueError as fault:
-            raise RefusedError(str(fault)) from fault
+        _register(connection, changed, list(map(Channel, doors)))
+        add_user(connection, number, user, keys)
         for registered in certificates:
             parties.add_certificate(connection, number, registered)
+        before = None if known is None else _rights(known)
+        write_down(connection, "sender.registered", f"sender:{number}", reason, _rights(changed), before)
     click.echo(f"Sender {number}: {user}, {len(keys)} keys and {len(certificates)} certificates added.")
     for registered in certificates:
         if remark := remark_on(registered, settings):
@@ -137,6 +164,8 @@ def list_senders(config: Path | None, *, as_json: bool) -> None:
                 "formats": sorted(item.formats),
                 "tolerated": sorted(item.leniencies),
                 "language": item.language.value,
+                "quality": item.quality,
+                "any_employer": item.any_employer,
             }
             for item in parties.all_senders(connection)
         ]
@@ -146,28 +175,56 @@ def list_senders(config: Path | None, *, as_json: bool) -> None:
 
 @sender.command()
 @click.argument("number", type=SenderNumber())
+@with_note
 @with_config
-def block(number: str, config: Path | None) -> None:
+def block(number: str, reason: str, config: Path | None) -> None:
     """Let sender NUMBER log in no more."""
-    _set_active(number, config, active=False)
+    _set_active(number, config, reason, active=False)
 
 
 @sender.command()
 @click.argument("number", type=SenderNumber())
+@with_note
 @with_config
-def unblock(number: str, config: Path | None) -> None:
+def unblock(number: str, reason: str, config: Path | None) -> None:
     """Let sender NUMBER log in again."""
-    _set_active(number, config, active=True)
+    _set_active(number, config, reason, active=True)
 
 
-def _set_active(number: str, config: Path | None, *, active: bool) -> None:
-    _, journal = open_site(settings_file(config))
-    with journal.write() as connection:
-        try:
-            parties.set_active(connection, number, active=active)
-        except parties.UnknownSenderError:
-            raise RefusedError(f"there is no sender {number}") from None
-    click.echo(f"Sender {number} is {'active' if active else 'blocked'}.")
+def _set_active(number: str, config: Path | None, reason: str, *, active: bool) -> None:
+    state = "active" if active else "blocked"
+    with changing(config) as (connection, _):
+        parties.set_active(connection, number, active=active)
+        act = "sender.unblocked" if active else "sender.blocked"
+        write_down(connection, act, f"sender:{number}", reason, {"state": state})
+    click.echo(f"Sender {number} is {state}.")
+
+
+def _register(connection: Connection, entry: Sender, doors: list[Channel]) -> None:
+    """Register a sender, as a quality perhaps: one that is active and has no other sender number."""
+    if entry.quality is not None:
+        found = enterprises.quality(connection, entry.quality)
+        if found is None or not found.active:
+            raise RefusedError(f"there is no active quality {entry.quality}")
+        if (other := channels.sender_of(connection, entry.quality)) not in {None, entry.number}:
+            raise RefusedError(f"quality {entry.quality} is sender {other}")
+    parties.add_sender(connection, entry, doors or None)
+    if entry.quality is not None:
+        channels.take_over(connection, entry.number, entry.quality)
+
+
+def _rights(entry: Sender) -> dict[str, Any]:
+    """What the history says of a sender's rights."""
+    return {
+        "signature": entry.signature.value,
+        "environments": entry.environments,
+        "purposes": list(entry.purposes),
+        "formats": sorted(entry.formats),
+        "tolerated": sorted(entry.leniencies),
+        "language": entry.language.value,
+        "quality": entry.quality,
+        "any_employer": entry.any_employer,
+    }
 
 
 def _chosen(words: Iterable[str]) -> list[str]:

@@ -2,15 +2,22 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
+from sqlalchemy.engine import Connection
 
 from gateway.cli.output import RefusedError, print_json, print_rows, when, with_config, with_json
 from gateway.site import open_site, settings_file
-from spool import answers
+from spool import answers, ebox, effects, institutions
 from spool import submissions as journal_of
+from spool.effects import Kind
 from spool.submissions import Event, State, Submission
+
+_SHOWN: Final = (
+    "ticket", "state", "sender", "user", "directory", "name", "about", "received", "closed", "forms",
+    "waiting", "parked",
+)  # fmt: skip
 
 
 @click.command(short_help="Show the timeline of a ticket.")
@@ -18,19 +25,13 @@ from spool.submissions import Event, State, Submission
 @with_json
 @with_config
 def show(ticket: str, config: Path | None, *, as_json: bool) -> None:
-    """Show the timeline of TICKET: every step, with its time."""
+    """Show the timeline of TICKET, of a submission or of an institution's message: every step, with its time."""
     _, journal = open_site(settings_file(config))
     with journal.read() as connection:
-        submission = journal_of.load(connection, ticket)
-        if submission is None:
+        facts = _of_submission(connection, ticket) or _of_message(connection, ticket)
+        if facts is None:
             raise RefusedError(f"there is no submission {ticket}")
         events = journal_of.timeline(connection, ticket)
-        given = answers.names(connection, ticket)
-    facts = _facts(submission) | {
-        "answers": [answer.file_name for answer in given],
-        "findings": [{"code": code, "detail": detail} for code, detail in submission.findings],
-        "files": [{"name": file.name, "size": file.size, "sha256": file.sha256} for file in submission.files],
-    }
     steps = [{"at": when(event.at), "event": event.name, **event.facts} for event in events]
     if as_json:
         print_json(facts | {"timeline": steps})
@@ -40,12 +41,58 @@ def show(ticket: str, config: Path | None, *, as_json: bool) -> None:
         _print_event(event)
 
 
+def _of_submission(connection: Connection, ticket: str) -> dict[str, Any] | None:
+    submission = journal_of.load(connection, ticket)
+    if submission is None:
+        return None
+    declarations = effects.counts(connection, Kind.FORWARD, ticket)
+    return _facts(submission) | {
+        "waiting": declarations.get("pending"),
+        "parked": declarations.get("parked"),
+        "answers": [answer.file_name for answer in answers.names(connection, ticket)],
+        "not_published": _not_published(connection, ticket),
+        "findings": [{"code": code, "detail": detail} for code, detail in submission.findings],
+        "files": [{"name": file.name, "size": file.size, "sha256": file.sha256} for file in submission.files],
+    }
+
+
+def _of_message(connection: Connection, ticket: str) -> dict[str, Any] | None:
+    message = institutions.load(connection, ticket)
+    if message is None:
+        return None
+    placed = [*answers.names(connection, ticket), *ebox.of_ticket(connection, ticket)]
+    return dict.fromkeys(_SHOWN) | {
+        "ticket": ticket,
+        "state": message.state.value,
+        "sender": message.sender,
+        "user": message.publisher,
+        "name": message.message_id,
+        "directory": placed[0].mailbox.directory if placed and message.channel != "mq" else None,
+        "received": when(message.received_at),
+        "purpose": message.purpose,
+        "environment": message.environment,
+        "channel": message.channel,
+        "about": message.about,
+        "answers": [name.file_name for name in placed],
+        "not_published": _not_published(connection, ticket),
+        "findings": [],
+    }
+
+
+def _not_published(connection: Connection, ticket: str) -> list[str]:
+    """Why the broker has not taken answers yet that it was given."""
+    waiting = effects.standings(connection, Kind.PUBLISH, ticket)
+    return [f"{one.effect.attempts} times, {one.reason}" for one in waiting if one.state != "done" and one.reason]
+
+
 def _print_facts(facts: dict[str, Any]) -> None:
-    for key in ("ticket", "state", "sender", "user", "directory", "name", "received", "closed", "forms"):
-        if facts[key] is not None:
+    for key in _SHOWN:
+        if facts.get(key) is not None:
             click.echo(f"{key:10} {facts[key]}")
     for name in facts["answers"]:
         click.echo(f"{'answer':10} {name}")
+    for reason in facts["not_published"]:
+        click.echo(f"{'not sent':10} {reason}")
     for finding in facts["findings"]:
         click.echo(f"{'finding':10} {finding['code']}: {finding['detail']}")
     click.echo("timeline")

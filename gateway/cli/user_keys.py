@@ -1,22 +1,20 @@
 """``gateway user key``: the public keys a technical user may log in with, from when to when."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from gateway import accounts
-from gateway.accounts import UnknownKeyError
-from gateway.cli.changing import changing
-from gateway.cli.output import RefusedError, print_rows, when, with_config, with_json
-from gateway.parties import microseconds
-from gateway.registrations import Period
-from gateway.site import open_site, settings_file
+from gateway.cli.acting import acting, actor_of, granted, looking, with_actor
+from gateway.cli.changing import with_note
+from gateway.cli.moments import microseconds_of, period_of, with_end, with_period
+from gateway.cli.output import print_rows, when, with_config, with_json
+from gateway.register import credentials
 from spool.journal import now
 
 _DAY: Final = 86_400_000_000
-_moment = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z"])
 
 
 @click.group()
@@ -27,44 +25,57 @@ def key() -> None:
 @key.command()
 @click.argument("username")
 @click.argument("file", type=click.File())
-@click.option("--from", "start", type=_moment, help="Taken from then on; a bare date is UTC.  [default: always]")
-@click.option("--to", "end", type=_moment, help="Taken before this moment.  [default: always]")
+@with_period
+@with_note
+@with_actor
 @with_config
-def add(username: str, file: Any, start: datetime | None, end: datetime | None, config: Path | None) -> None:
+def add(  # noqa: PLR0913, PLR0917 - a command line has as many options as it has
+    username: str,
+    file: Any,
+    start: datetime | None,
+    end: datetime | None,
+    reason: str,
+    as_user: str | None,
+    config: Path | None,
+) -> None:
     """Register the public key in FILE (OpenSSH) for USERNAME, or give a registered one other dates."""
     line = public_key(file.read(), file.name)
-    period = Period(_microseconds(start), _microseconds(end))
-    if period.start is not None and period.end is not None and period.start >= period.end:
-        raise click.UsageError("--to must be later than --from")
-    with changing(config) as (connection, _):
-        fingerprint = accounts.add_key(connection, username, line, period)
+    period = period_of(start, end)
+    with acting(config) as (connection, _):
+        act = credentials.add_key
+        fingerprint = granted(act(connection, actor_of(as_user), username, line, period, reason=reason))
     click.echo(f"User {username}: key {fingerprint}.")
 
 
 @key.command()
 @click.argument("username")
 @click.argument("fingerprint")
-@click.option("--at", type=_moment, help="From then on it is taken no more; a bare date is UTC.  [default: now]")
+@with_end
+@with_note
+@with_actor
 @with_config
-def end(username: str, fingerprint: str, at: datetime | None, config: Path | None) -> None:
+def end(
+    username: str, fingerprint: str, at: datetime | None, reason: str, as_user: str | None, config: Path | None
+) -> None:
     """Take the key whose FINGERPRINT begins so no more; connections that were opened with it end too."""
-    moment = _microseconds(at) or now()
-    with changing(config) as (connection, _):
-        try:
-            found = accounts.end_key(connection, username, fingerprint, moment)
-        except UnknownKeyError:
-            raise RefusedError(f"user {username} has not exactly one key {fingerprint}") from None
+    moment = microseconds_of(at)
+    with acting(config) as (connection, _):
+        moment = now() if moment is None else moment
+        act = credentials.end_key
+        found = granted(act(connection, actor_of(as_user), username, fingerprint, moment, reason=reason))
     click.echo(f"User {username}: key {found} ends at {when(moment)}.")
 
 
 @key.command("list")
 @click.argument("username")
+@with_actor
 @with_json
 @with_config
-def list_keys(username: str, config: Path | None, *, as_json: bool) -> None:
+def list_keys(username: str, as_user: str | None, config: Path | None, *, as_json: bool) -> None:
     """List the keys of USERNAME."""
-    _, journal = open_site(settings_file(config))
-    with journal.read() as connection:
+    with looking(config) as (connection, _):
+        if (refused := credentials.user_refusal(connection, actor_of(as_user), username)) is not None:
+            granted(refused)
         rows = [
             {
                 "key": item.fingerprint,
@@ -93,9 +104,3 @@ def public_key(line: str, name: str) -> str:
     if remark:
         click.echo(f"{name}: {remark}", err=True)
     return " ".join(line.split()[:2])
-
-
-def _microseconds(moment: datetime | None) -> int | None:
-    if moment is None:
-        return None
-    return microseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

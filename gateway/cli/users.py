@@ -13,7 +13,7 @@ from gateway import accounts, parties
 from gateway.accounts import User
 from gateway.cli import user_keys
 from gateway.cli.certificates import SenderNumber
-from gateway.cli.changing import changing
+from gateway.cli.changing import add_user, changing, with_note, write_down
 from gateway.cli.output import RefusedError, print_rows, when, with_config, with_json
 from gateway.gatekeeper import hashing_limits
 from gateway.parties import UnknownSenderError
@@ -38,19 +38,19 @@ user.add_command(user_keys.key)
 @click.argument("number", type=SenderNumber())
 @click.argument("username")
 @click.option("--authentication", type=_authentication, default="key", show_default=True, help="What it has to prove.")
+@with_note
 @with_config
-def add(number: str, username: str, authentication: str, config: Path | None) -> None:
+def add(number: str, username: str, authentication: str, reason: str, config: Path | None) -> None:
     """Register technical user USERNAME of sender NUMBER: 8 to 30 digits and letters a to z."""
     if not accounts.is_user_name(username):
         raise click.UsageError("a user name has 8 to 30 digits and letters a to z")
     with changing(config) as (connection, _):
         if parties.find_sender(connection, number) is None:
             raise UnknownSenderError(number)
-        try:
-            parties.add_user(connection, number, username, ())
-        except ValueError as fault:
-            raise RefusedError(str(fault)) from fault
+        add_user(connection, number, username, ())
         accounts.set_authentication(connection, username, Authentication(authentication))
+        facts = {"sender": number, "authentication": authentication}
+        write_down(connection, "technical.registered", f"technical:{username}", reason, facts)
     click.echo(f"Sender {number}: user {username}, who logs in by {_WAYS[Authentication(authentication)]}.")
 
 
@@ -70,31 +70,38 @@ def list_users(sender: str | None, config: Path | None, *, as_json: bool) -> Non
 @user.command()
 @click.argument("username")
 @click.argument("way", type=_authentication)
+@with_note
 @with_config
-def authentication(username: str, way: str, config: Path | None) -> None:
+def authentication(username: str, way: str, reason: str, config: Path | None) -> None:
     """Say what USERNAME has to prove: a key, a password, or both, the key first."""
     with changing(config) as (connection, _):
         accounts.set_authentication(connection, username, Authentication(way))
+        facts = {"authentication": way}
+        write_down(connection, "technical.authentication", f"technical:{username}", reason, facts)
     click.echo(f"User {username} logs in by {_WAYS[Authentication(way)]}.")
 
 
 @user.command()
 @click.argument("username")
+@with_note
 @with_config
-def block(username: str, config: Path | None) -> None:
+def block(username: str, reason: str, config: Path | None) -> None:
     """Let USERNAME log in no more, and end what connections it has."""
     with changing(config) as (connection, _):
         accounts.set_active(connection, username, active=False)
+        write_down(connection, "technical.blocked", f"technical:{username}", reason, {"state": "blocked"})
     click.echo(f"User {username} is blocked.")
 
 
 @user.command()
 @click.argument("username")
+@with_note
 @with_config
-def unblock(username: str, config: Path | None) -> None:
+def unblock(username: str, reason: str, config: Path | None) -> None:
     """Let USERNAME log in again, with the keys and the password it had: end or replace them first if in doubt."""
     with changing(config) as (connection, _):
         accounts.set_active(connection, username, active=True)
+        write_down(connection, "technical.unblocked", f"technical:{username}", reason, {"state": "active"})
     click.echo(f"User {username} is active.")
 
 
@@ -105,8 +112,9 @@ def password() -> None:
 
 @password.command()
 @click.argument("username")
+@with_note
 @with_config
-def give(username: str, config: Path | None) -> None:
+def give(username: str, reason: str, config: Path | None) -> None:
     """Give USERNAME a first password, shown here and never again; it has to be changed at its first use."""
     settings, _ = open_site(settings_file(config))
     rules = settings.accounts
@@ -114,6 +122,7 @@ def give(username: str, config: Path | None) -> None:
     kept = Hashing(hashing_limits(rules)).hash(word)
     with changing(config) as (connection, _):
         accounts.give_password(connection, username, kept, now() + rules.first_password_days * _DAY)
+        write_down(connection, "technical.password_given", f"technical:{username}", reason, {"must_change": True})
         ways = [item.authentication for item in accounts.users(connection) if item.username == username]
     click.echo(word)
     click.echo(f"To be changed within {rules.first_password_days} days; send it apart from the user name.", err=True)
@@ -123,12 +132,14 @@ def give(username: str, config: Path | None) -> None:
 
 @password.command()
 @click.argument("username")
+@with_note
 @with_config
-def expire(username: str, config: Path | None) -> None:
+def expire(username: str, reason: str, config: Path | None) -> None:
     """Let USERNAME change its password at the next log-in."""
     with changing(config) as (connection, _):
         if not accounts.expire_password(connection, username):
             raise RefusedError(f"user {username} has no password")
+        write_down(connection, "technical.password_expired", f"technical:{username}", reason, {"must_change": True})
     click.echo(f"User {username} has to change its password.")
 
 

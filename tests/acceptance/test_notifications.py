@@ -4,7 +4,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 import pytest
@@ -80,8 +80,8 @@ def client(busy: tuple[Site, GatewayProcess], signer: Credential) -> Client:
     site.add_sender(number, f"user{number}", SignatureProfile.DETACHED, signer)
     journal = open_journal(site.settings.journal.path)
     with journal.write() as connection:
-        sender = Sender(number, SignatureProfile.DETACHED, "RTS", ("*",), active=True, language=Language.NL)
-        parties.add_sender(connection, sender)
+        sender = Sender(number, SignatureProfile.DETACHED, "RTS", ("*",), active=True, any_employer=True)
+        parties.add_sender(connection, replace(sender, language=Language.NL))
     journal.close()
     return Client(site, gateway, number, f"user{number}")
 

@@ -15,9 +15,8 @@ from channels.records import Records
 from channels.sftp.server import Door, DoorSettings, Premises, open_door
 from channels.sftp.share import Shares
 from spool.intake import Intake, IntakeLimits, Upload
-from spool.mailbox import Entry, Mailbox
+from spool.mailbox import Document, Entry, Mailbox, MailboxRefusal, Trouble
 from spool.outbox import Outbox
-from spool.status import Document
 
 USER = "alpha"
 SENDER = "123456"
@@ -87,6 +86,10 @@ class Ledger:
     def __init__(self) -> None:
         self.arrivals: list[tuple[Mailbox, str, str]] = []
 
+    def is_waiting(self, mailbox: Mailbox, username: str, name: str) -> bool:
+        """Never at once, so that it is told of every arrival."""
+        return False
+
     async def arrived(self, mailbox: Mailbox, username: str, name: str) -> None:
         """Note it."""
         self.arrivals.append((mailbox, username, name))
@@ -121,6 +124,39 @@ class Shelf:
     def deleted(self, mailbox: Mailbox, name: str) -> None:
         """Write it down."""
         self.told.append(("deleted", mailbox, name))
+
+
+class Postbox:
+    """The e-Box of the usual sender in memory, and what was fetched of it."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.read: list[str] = []
+
+    def entries(self, sender: str, limit: int) -> list[Entry]:
+        """Those of the sender."""
+        found = [self.find(sender, name) for name in sorted(self.files)]
+        return [entry for entry in found if entry is not None][:limit]
+
+    def find(self, sender: str, name: str) -> Entry | None:
+        """The one of the sender."""
+        document = self.document(sender, name)
+        return None if document is None else Entry(name, len(document.data), document.modified)
+
+    def document(self, sender: str, name: str) -> Document | None:
+        """The one of the sender."""
+        data = self.files.get(name) if sender == SENDER else None
+        return None if data is None else Document(data, 1_000_000.0)
+
+    def fetched(self, sender: str, name: str) -> None:
+        """Write it down."""
+        self.read.append(name)
+
+    def remove(self, sender: str, name: str) -> None:
+        """Forget it."""
+        if self.document(sender, name) is None:
+            raise MailboxRefusal(Trouble.MISSING, "no such file")
+        del self.files[name]
 
 
 class WatchedIntake(Intake):
@@ -166,6 +202,7 @@ class House:
     key: asyncssh.SSHKey
     keyfile: Path
     shelf: "Shelf"
+    postbox: "Postbox"
     shares: Shares
     programs: list[asyncio.subprocess.Process] = field(default_factory=list)
 
@@ -284,10 +321,12 @@ async def open_house(
     outbox = Outbox(folder / "answers")
     settings.setdefault("port", 0)
     door_settings = DoorSettings(host="127.0.0.1", host_keys=tuple(host_keys), **settings)
-    shelf = Shelf()
-    behind = Premises(reception or ledger, intake, outbox, records or shelf)
+    shelf, postbox = Shelf(), Postbox()
+    behind = Premises(reception or ledger, intake, outbox, records or shelf, postbox)
     async with open_door(door_settings, accounts or register, behind) as door:
-        house = House(door, register, ledger, intake, outbox, folder, key, folder / "user_key", shelf, behind.shares)
+        house = House(
+            door, register, ledger, intake, outbox, folder, key, folder / "user_key", shelf, postbox, behind.shares
+        )
         try:
             yield house
         finally:

@@ -1,12 +1,16 @@
 """Answers' names, effects and the embedded queue in a real journal."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from spool import answers, declarations, effects, routing_queue, submissions
 from spool.answers import AnswerName, StoredAnswer, sequence_text, take_stem
-from spool.effects import Kind
+from spool.effects import Failure, Kind
 from spool.journal import Journal, JournalError
 from spool.mailbox import Mailbox
 from spool.routing import RoutingMessage
@@ -70,7 +74,7 @@ def test_a_submission_is_closed_with_its_last_effect(journal: Journal) -> None:
         first, second = effects.pending(connection, Kind.FORWARD, 10)
         assert effects.done(connection, [first]) == []
         assert effects.done(connection, effects.pending(connection, Kind.ANSWER, 10)) == []
-        assert {"A"} == effects.tickets_with_pending(connection, Kind.FORWARD)
+        assert {"A"} == effects.tickets_with_pending(connection, Kind.FORWARD, among=("A", "B"))
         assert effects.done(connection, [second]) == ["A"]
         assert effects.done(connection, [second]) == []
         closed = submissions.load(connection, "A")
@@ -183,8 +187,9 @@ def test_declarations_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
         writer.append(b"third")
         _ = 1 // 0
     assert [item.name for item in path.parent.iterdir()] == ["A"]
-    declarations.sweep(path.parent, needed=set())
-    assert list(path.parent.iterdir()) == []
+    (path.parent / "B").write_bytes(b"nobody needs it")
+    declarations.sweep(path.parent, needed=lambda names: {name for name in names if name == "A"})
+    assert [item.name for item in path.parent.iterdir()] == ["A"]
 
 
 def test_what_bears_on_a_name_is_what_was_accepted_or_came_before(journal: Journal) -> None:
@@ -202,10 +207,57 @@ def test_what_bears_on_a_name_is_what_was_accepted_or_came_before(journal: Journ
     assert ["A", None, "C"] == [None if item is None else item.ticket for item in (before, none, later)]
 
 
-def test_closing_a_submission_looks_at_its_own_effects_only(journal: Journal) -> None:
-    """However many wait at the broker, the question what is left of one ticket is answered by an index on it."""
-    statement = "SELECT number FROM effects WHERE ticket = 'A' AND state = 'pending'"
+def plan_of(journal: Journal, execute: Callable[[sa.Connection], object]) -> str:
+    """How SQLite carries out what ``execute`` asks."""
+    asked: list[tuple[str, Any]] = []
     with journal.read() as connection:
-        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").all()
+        sa.event.listen(connection, "before_cursor_execute", lambda *event: asked.append((event[2], event[3])))
+        execute(connection)
+        statement, parameters = next(each for each in asked if not each[0].startswith("BEGIN"))
+        return "; ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters))
 
-    assert "(ticket=? AND state=?)" in plan[0][3]
+
+@pytest.mark.parametrize(
+    ("execute", "index"),
+    [
+        (lambda c: effects.due(c, Kind.FORWARD, 1, 10), "(state=? AND kind=? AND next_attempt_at<?)"),
+        (lambda c: effects.next_due(c, Kind.FORWARD), "(state=? AND kind=?)"),
+        (lambda c: effects.due_beyond(c, Kind.FORWARD, 1), "(state=? AND kind=? AND next_attempt_at>?)"),
+        (lambda c: effects.parked(c, Kind.FORWARD, 10, after=5), "(state=? AND kind=? AND number>?)"),
+        (lambda c: effects.tickets_with_pending(c, Kind.FORWARD, among=["A"]), "(ticket=? AND"),
+        (lambda c: list(effects.standings(c, Kind.FORWARD, "A")), "(ticket=? AND kind=?)"),
+        (lambda c: submissions.close_if_done(c, "A"), "SEARCH effects USING COVERING INDEX"),
+    ],
+)
+def test_what_is_asked_of_effects_is_answered_by_an_index(
+    journal: Journal, execute: Callable[[sa.Connection], object], index: str
+) -> None:
+    """However many wait at the broker, nothing reads all of them, and nothing sorts them."""
+    plan = plan_of(journal, execute)
+
+    assert index in plan
+    assert "B-TREE" not in plan.replace("USE TEMP B-TREE FOR DISTINCT", "")
+    assert "SCAN" not in plan
+
+
+def test_an_attempt_that_failed_is_put_off_and_comes_after_those_never_tried(journal: Journal) -> None:
+    """It is due again at its time, with its attempts; done, it has no reason any more."""
+    with journal.write() as connection:
+        submissions.add(connection, submission("A"))
+        effects.plan(connection, "A", Kind.FORWARD, [{}, {}, {}], [1, 5, 9])
+        first, second, third = effects.due(connection, Kind.FORWARD, 100, 10)
+        effects.failed(connection, [Failure(first, 1, "no queue" * 100, 200), Failure(second, 4, "too large", None)])
+        before = effects.due(connection, Kind.FORWARD, 199, 10)
+        after = effects.due(connection, Kind.FORWARD, 200, 10)
+        effects.done(connection, after)
+        standings = list(effects.standings(connection, Kind.FORWARD, "A"))
+        [parked] = effects.parked(connection, Kind.FORWARD, 10)
+        closed = submissions.close_if_done(connection, "A")
+
+    assert [1, 5, 9] == [each.ordinal for each in (first, second, third)]
+    assert [third] == before
+    assert [third, replace(first, attempts=1)] == after
+    assert ["done", "parked", "done"] == [each.state for each in standings]
+    assert [None, "too large", None] == [each.reason for each in standings]
+    assert standings[1] == parked
+    assert not closed

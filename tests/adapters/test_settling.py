@@ -134,12 +134,17 @@ def test_every_file_is_on_the_disk_before_the_go_has_its_ok(intake: Intake, rece
 
 
 def test_what_waits_is_settled_by_the_sweep(intake: Intake, reception: Reception, power_cut: Restart) -> None:
-    """Under its own name or a temporary one: a power cut cannot take it back any more."""
+    """Under its own name or a temporary one, once nothing more came for a while: a power cut cannot take it back."""
     bring(intake, reception, FI)
     put(intake, PART)
+    path = intake.set_folder(BOX, FI) / FI
     asyncio.run(reception.sweep())
 
-    path = intake.set_folder(BOX, FI) / FI
+    assert is_unsettled(path)
+
+    os.utime(path.parent, times=(0, 0))
+    asyncio.run(reception.sweep())
+
     assert (False, 0o640) == (is_unsettled(path), stat.S_IMODE(path.stat().st_mode))
     assert sorted([FI, PART]) == power_cut()
 
@@ -194,6 +199,8 @@ def test_a_disk_that_loses_a_part_is_told_of_and_keeps_no_other_waiting(
     other = FI.replace("00001", "00002")
     bring(intake, reception, FI, other)
     disk.refused = FI
+    for name in (FI, other):
+        os.utime(intake.set_folder(BOX, name), times=(0, 0))
     asyncio.run(reception.sweep())
 
     assert ([other], False) == (waiting(intake), is_unsettled(intake.set_folder(BOX, other) / other))

@@ -11,7 +11,7 @@ import pytest
 
 from tests.adapters.sftp_door import FI, FO, FS, GO, SENDER, USER, House, open_house, write_key
 
-SEVEN = ["IN", "INTEST", "INTEST-S", "OUT", "OUTTEST", "OUTTEST-S", "STATUS"]
+EIGHT = ["EBOX", "IN", "INTEST", "INTEST-S", "OUT", "OUTTEST", "OUTTEST-S", "STATUS"]
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ async def test_paramiko_puts_and_confirms_by_stat(house: House, tmp_path: Path) 
             transport.close()
 
     size, root, _ = await asyncio.to_thread(talk)
-    assert (size, root) == (path.stat().st_size, SEVEN)
+    assert (size, root) == (path.stat().st_size, EIGHT)
     assert house.ledger.names == [FI]
     assert house.waiting() == []
 
@@ -168,7 +168,7 @@ async def test_asyncssh_round_trip(house: House, tmp_path: Path) -> None:
         await client.put(tmp_path / "big", f"IN/{FI}")
         await client.get(f"OUT/{FO}", tmp_path / "got")
         names = await client.listdir("/")
-    assert sorted(str(name) for name in names) == SEVEN
+    assert sorted(str(name) for name in names) == EIGHT
     assert (house.intake.set_folder(house.inbox(), FI) / FI).read_bytes() == data
     assert (tmp_path / "got").read_bytes() == data
 

@@ -1,4 +1,4 @@
-"""What the door shows and allows: seven directories, and in each of them one kind of work."""
+"""What the door shows and allows: eight directories, and in each of them one kind of work."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -18,7 +18,7 @@ from spool.intake import Intake, IntakeLimits
 from spool.mailbox import MailboxRefusal
 from tests.adapters.sftp_door import FI, FO, GO, House, open_house
 
-SEVEN = {"IN", "INTEST", "INTEST-S", "OUT", "OUTTEST", "OUTTEST-S", "STATUS"}
+EIGHT = {"EBOX", "IN", "INTEST", "INTEST-S", "OUT", "OUTTEST", "OUTTEST-S", "STATUS"}
 NEW = FXF_WRITE | FXF_CREAT | FXF_TRUNC
 
 
@@ -72,10 +72,10 @@ async def limits_of(client: asyncssh.SFTPClient) -> SFTPLimits:
     return SFTPLimits.decode(cast("SSHPacket", await client._handler._make_request(b"limits@openssh.com")))
 
 
-async def test_the_root_has_seven_directories(client: asyncssh.SFTPClient) -> None:
+async def test_the_root_has_eight_directories(client: asyncssh.SFTPClient) -> None:
     """Nothing else is there, and each is a directory."""
-    assert {str(name) for name in await client.listdir("/")} == SEVEN
-    assert all([await client.isdir(name) for name in SEVEN])
+    assert {str(name) for name in await client.listdir("/")} == EIGHT
+    assert all([await client.isdir(name) for name in EIGHT])
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ async def test_a_name_that_looks_like_one_of_ours_is_just_a_name(house: House, c
 
 @given(st.binary(max_size=60) | st.lists(st.sampled_from([b"IN", b"OUT", b"..", b".", b"", b"x"])).map(b"/".join))
 def test_a_path_is_a_known_place_or_refused(path: bytes) -> None:
-    """Any bytes give a refusal or a place of seven directories and safe names, which is found again by its path."""
+    """Any bytes give a refusal or a place of eight directories and safe names, which is found again by its path."""
     try:
         place = locate(path)
     except MailboxRefusal:
@@ -222,6 +222,37 @@ async def test_an_outbox_is_not_for_writing(
         assert (await refused(file.write(b"x", 0)))[0] == asyncssh.FX_PERMISSION_DENIED
         assert (await refused(file.truncate(0)))[0] == asyncssh.FX_PERMISSION_DENIED
     assert [entry.size for entry in house.outbox.entries(house.inbox(directory))] == [6]
+
+
+@pytest.mark.parametrize("flags", [NEW, FXF_WRITE, FXF_APPEND, FXF_READ | FXF_WRITE, FXF_READ | FXF_CREAT])
+async def test_the_e_box_is_not_for_writing(house: House, client: asyncssh.SFTPClient, flags: int) -> None:
+    """No way of opening writes there, and no message is changed, renamed or moved there."""
+    house.postbox.files[FO] = b"letter"
+    await put(client, f"IN/{FI}.tmp")
+    for name in (FO, GO):
+        code, words = await refused(open_close(client, f"EBOX/{name}", flags))
+        assert (code, words[:27]) == (asyncssh.FX_PERMISSION_DENIED, "EBOX is for messages to you")
+    for old, new in ((f"EBOX/{FO}", f"EBOX/{GO}"), (f"EBOX/{FO}", f"IN/{GO}"), (f"IN/{FI}.tmp", f"EBOX/{GO}")):
+        assert (await refused(client.rename(old, new)))[0] == asyncssh.FX_PERMISSION_DENIED
+    assert (await refused(client.mkdir("EBOX/x")))[0] == asyncssh.FX_PERMISSION_DENIED
+    assert house.postbox.files == {FO: b"letter"}
+
+
+async def test_a_message_in_the_e_box_is_listed_read_and_deleted(house: House, client: asyncssh.SFTPClient) -> None:
+    """That it was read is told once it was read to its end; a file that was opened before can still be read."""
+    house.postbox.files[FO] = b"0123456789"
+    listed = {str(entry.filename): entry.attrs.size async for entry in client.scandir("EBOX")}
+    async with client.open(f"EBOX/{FO}", "rb") as file:
+        assert await read(file, 3, 4) == b"456"
+    half = list(house.postbox.read)
+    async with client.open(f"EBOX/{FO}", "rb") as file:
+        await client.remove(f"EBOX/{FO}")
+        assert await read(file, 100, 0) == b"0123456789"
+
+    assert (listed[FO], half, house.postbox.read) == (10, [], [FO])
+    assert (await refused(client.stat(f"EBOX/{FO}")))[0] == asyncssh.FX_NO_SUCH_FILE
+    assert (await refused(client.remove(f"EBOX/{FO}")))[0] == asyncssh.FX_NO_SUCH_FILE
+    assert (await refused(client.rmdir("EBOX")))[0] == asyncssh.FX_PERMISSION_DENIED
 
 
 async def test_answers_are_read_in_any_order(house: House, client: asyncssh.SFTPClient) -> None:
@@ -355,7 +386,7 @@ async def test_there_are_no_directories_and_links_to_make(client: asyncssh.SFTPC
         open_close(client, "IN", NEW),
     ):
         assert (await refused(act))[0] == asyncssh.FX_PERMISSION_DENIED
-    assert {str(name) for name in await client.listdir("/")} == SEVEN
+    assert {str(name) for name in await client.listdir("/")} == EIGHT
 
 
 async def test_five_extensions_are_announced_and_no_other_works(client: asyncssh.SFTPClient) -> None:

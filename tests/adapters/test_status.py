@@ -14,8 +14,9 @@ from spool.effects import Kind
 from spool.journal import Journal, now
 from spool.mailbox import Mailbox
 from spool.records import Records
+from spool.register_tables import expiry_warnings
 from spool.submissions import Ruling, State
-from spool.tables import events, senders
+from spool.tables import events, senders, ssh_keys, technical_users
 from spool.withdrawals import is_withdrawn
 from tests.submissions_made import BRUSSELS, MINE, OTHER, STEM, answer, receive
 
@@ -52,9 +53,8 @@ def test_a_ticket_tells_its_state_findings_and_answers(journal: Journal, records
     )
     assert [("ACRF-125", "shown as it is")] == [(finding["code"], finding["detail"]) for finding in facts["findings"]]
     assert "handtekening" in facts["findings"][0]["text"]
-    assert [{"directory": "OUT", "files": [f"FO.{STEM}", f"FS.{STEM}", f"GO.{STEM}"], "fetched": None}] == facts[
-        "answers"
-    ]
+    files = [f"FO.{STEM}", f"FS.{STEM}", f"GO.{STEM}"]
+    assert [{"directory": "OUT", "channel": "sftp", "files": files, "fetched": None}] == facts["answers"]
     assert [("e3b0" * 16, 0)] == [(file["sha256"], file["size"]) for file in facts["files"]]
     assert datetime.fromisoformat(facts["received"]).utcoffset() is not None
 
@@ -131,6 +131,23 @@ def test_today_has_what_came_today_and_what_was_not_fetched(journal: Journal, re
     assert ["B" * 13] == [one["ticket"] for one in before["submissions"]]
     assert [f"FO.{STEM}"] == before["answers_not_fetched"]
     assert [] == after["answers_not_fetched"]
+
+
+def test_today_warns_of_what_ends(journal: Journal, records: Records) -> None:
+    """What the sender was warned of, with its day; of nobody else's."""
+    end = now() + 7 * 86_400_000_000
+    key = {"username": "payroll01", "fingerprint": "SHA256:x", "line": "ssh-ed25519 x", "valid_to": end}
+    warned = {"subject": f"{MINE} key payroll01 SHA256:x", "expires_at": end, "days": 7, "given_at": now()}
+    with journal.write() as connection:
+        connection.execute(sa.insert(technical_users).values(username="payroll01", sender=MINE, created_at=0))
+        connection.execute(sa.insert(ssh_keys).values(**key))
+        connection.execute(sa.insert(expiry_warnings).values(**warned))
+
+    [warning] = read(records, status.TODAY)["warnings"]
+
+    assert ("key", "payroll01 SHA256:x") == (warning["what"], warning["which"])
+    assert int(datetime.fromisoformat(warning["ends"]).timestamp()) == end // 1_000_000
+    assert [] == read(records, status.TODAY, OTHER)["warnings"]
 
 
 def test_the_history_is_a_spreadsheet(journal: Journal, records: Records) -> None:

@@ -20,8 +20,8 @@ def test_no_acceptance_is_written_once_a_td_is_in_custody(journal: Journal) -> N
     """The submission stays without a verdict, to be judged again; then it is found withdrawn."""
     submission = receive(journal, "A" * 13)
     sender = Sender(MINE, SignatureProfile.DETACHED, "RTS", ("*",), active=True)
-    case = Case(submission, sender, None, Path(), Path(), NOTHING)
-    pipeline = Pipeline(journal, NOTHING, NOTHING, BRUSSELS, NOTHING, NOTHING, Path())
+    case = Case(submission, sender, None, Path(), Path("declarations"), NOTHING)
+    pipeline = Pipeline(journal, NOTHING, NOTHING, BRUSSELS, NOTHING, Path())
     receive(journal, "B" * 13, name=f"TD.DIMN.{MINE}.20261121.00001.R.1")
 
     with pytest.raises(WithdrawnMeanwhileError):

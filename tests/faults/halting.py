@@ -59,17 +59,27 @@ STEPS: Final = {
     "GO of the notification placed": Step("after", "spool.outbox:write_durably", 6),
     "placing of both answers recorded": Step("before", "gateway.answer:_report"),
     "declarations read": Step("after", "gateway.forward:message_of", 3),
-    "nothing published": Step("before", "channels.mq.publisher:Publisher.publish"),
+    "nothing published": Step("before", "channels.mq.publisher:Publisher.publish_all"),
     "first message published": Step("after", "pika.channel:Channel.basic_publish"),
     "last message published": Step("after", "pika.channel:Channel.basic_publish", 3),
-    "first message confirmed": Step("after", "channels.mq.publisher:Publisher.publish"),
-    "last message confirmed": Step("after", "channels.mq.publisher:Publisher.publish", 3),
-    "confirms not recorded": Step("before", "gateway.forward:record"),
-    "confirms recorded": Step("after", "gateway.forward:record"),
+    "first message confirmed": Step("after", "channels.mq.publisher:Publisher._settled"),
+    "last message confirmed": Step("after", "channels.mq.publisher:Publisher._settled", 3),
+    "confirms not recorded": Step("before", "gateway.routing_queues:record"),
+    "confirms recorded": Step("after", "gateway.routing_queues:record"),
     "declarations dropped": Step("after", "gateway.forward:_drop_finished"),
     "put into the embedded queue, not committed": Step("after", "spool.routing_queue:put"),
-    "committed to the embedded queue": Step("after", "gateway.forward:EmbeddedQueue._put"),
+    "committed to the embedded queue": Step("after", "gateway.routing_queues:EmbeddedQueue._put"),
 }
+
+BACK: Final = {"institution's message recorded, not acked": Step("after", "gateway.institutions:Institutions._record")}
+"""Steps of another path: of what institutions send."""
+
+
+DOOR: Final = {
+    "message moved into custody, journal not committed": Step("before", "spool.custody:Custody._record"),
+    "message in the journal, not acknowledged": Step("after", "spool.custody:Custody.take"),
+}
+"""Steps of what comes by message, up to its acknowledgement; from there on the path is the same."""
 
 
 def halt(step: str) -> None:
@@ -81,7 +91,7 @@ def halt(step: str) -> None:
 
 def install(name: str) -> None:
     """Wrap the function of a step."""
-    step = STEPS[name]
+    step = (STEPS | BACK | DOOR)[name]
     module, _, path = step.function.partition(":")
     *owners, last = path.split(".")
     owner: Any = functools.reduce(getattr, owners, importlib.import_module(module))

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.judge import sender_policy, signature_files, type_formats
 from gateway.parties import Sender, SignatureProfile
+from gateway.signature_rules import sender_policy, signature_files, type_formats
 from schemas.catalogue import MessageType, load
 from signing.evidence import Format
 from signing.policy import Leniency, Policy

@@ -1,17 +1,21 @@
 """May this sender send a file of this name here?"""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
 import pytest
 
+from gateway.openings import Channel, Opening
 from gateway.parties import Sender, SignatureProfile
+from gateway.registrations import Period
 from gateway.senders import NameRules, check_sender
 from schemas.catalogue import Catalogue, load
 from schemas.codes import Code
 from spool.submissions import State, Submission
 
-_SENDER = Sender("123456", SignatureProfile.DETACHED, "RTS", ("DIMN",), active=True)
+_OPEN = tuple(Opening(Channel.SFTP, environment) for environment in "RTS")
+_SENDER = Sender("123456", SignatureProfile.DETACHED, "RTS", ("DIMN",), active=True, openings=_OPEN)
 _RULES = NameRules(today=date(2026, 11, 21), max_age_days=366, max_parts=9)
 
 
@@ -59,6 +63,26 @@ def test_name_login_and_directory_have_to_agree(name: str, directory: str, expec
 )
 def test_a_right_that_is_not_given_is_not_had(sender: Sender, expected: list[Code]) -> None:
     """Blocked, not for this environment, not for this purpose."""
+    assert expected == codes("GO.DIMN.123456.20261121.00001.R.1", sender=sender)
+
+
+@pytest.mark.parametrize(
+    ("openings", "expected"),
+    [
+        (_OPEN, []),
+        ((), [Code.CHANNEL_MISMATCH]),
+        ([Opening(Channel.MQ, "R"), Opening(Channel.EBOX, "R")], [Code.CHANNEL_MISMATCH]),
+        ([Opening(Channel.SFTP, "T")], [Code.CHANNEL_MISMATCH]),
+        ([Opening(Channel.SFTP, "R", Period(1, 2))], []),
+        ([Opening(Channel.SFTP, "R", Period(None, 1))], [Code.ACCESS_MODE_NOT_ALLOWED]),
+        ([Opening(Channel.SFTP, "R", Period(2, None))], [Code.ACCESS_MODE_NOT_ALLOWED]),
+        ([Opening(Channel.SFTP, "R", Period(0, 1)), Opening(Channel.SFTP, "R", Period(1, None))], []),
+    ],
+)
+def test_a_channel_counts_while_it_is_open(openings: Sequence[Opening], expected: list[Code]) -> None:
+    """In its environment only, at the moment of receipt, which here is 1; its end is not part of it."""
+    sender = replace(_SENDER, openings=tuple(openings))
+
     assert expected == codes("GO.DIMN.123456.20261121.00001.R.1", sender=sender)
 
 

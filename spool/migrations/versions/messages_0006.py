@@ -23,6 +23,8 @@ def upgrade() -> None:
         effects.drop_constraint(op.f("fk_effects_ticket_submissions"), type_="foreignkey")
     with op.batch_alter_table("routing_queue") as queue:
         queue.alter_column("routing_key", existing_type=sa.String(length=16), type_=sa.String(length=255))
+        queue.add_column(sa.Column("exchange", sa.String(length=255), nullable=True))
+    op.create_index("ix_effects_due", "effects", ["state", "kind", "next_attempt_at", "number"], unique=False)
     _build_tables()
 
 
@@ -34,7 +36,9 @@ def downgrade() -> None:
         op.execute(sa.text(f"DELETE FROM {table} WHERE ticket NOT IN (SELECT ticket FROM submissions)"))  # noqa: S608 - words of our own
     op.execute(sa.text("UPDATE effects SET state = 'pending' WHERE state = 'parked'"))
     op.execute(sa.text("UPDATE routing_queue SET routing_key = substr(routing_key, 1, 16)"))
+    op.drop_index("ix_effects_due", "effects")
     with op.batch_alter_table("routing_queue") as queue:
+        queue.drop_column("exchange")
         queue.alter_column("routing_key", existing_type=sa.String(length=255), type_=sa.String(length=16))
     with op.batch_alter_table("effects") as effects:
         for column in ("attempts", "next_attempt_at", "reason"):

@@ -1,0 +1,113 @@
+"""``gateway mq``: what the gateway needs at the broker, made or found missing."""
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import click
+
+from channels.mq import topology
+from channels.mq.addresses import brokers_of
+from channels.mq.declaring import administering
+from channels.mq.management import open_management
+from channels.mq.topology import Fault, Topology, Wrong
+from config.errors import ConfigurationError
+from config.settings import Settings
+from gateway import parties
+from gateway.cli.output import RefusedError, print_json, with_config, with_json
+from gateway.openings import Channel
+from gateway.site import open_site, settings_file
+from spool.journal import Journal
+
+_UNSEEN: Final = "bindings were not looked at: that takes [mq] management; `gateway mq declare` makes them all"
+
+
+@click.group()
+def mq() -> None:
+    """Make, or look at, the exchanges and queues at the broker.
+
+    Which they are follows from [mq], [back] and [routing], as far as they are enabled there, and from the senders that
+    have a channel mq: run `declare` again when one was added. See docs/mq.md.
+    """
+
+
+@mq.command()
+@with_config
+def declare(config: Path | None) -> None:
+    """Make what is missing at the broker.
+
+    What is there stays as it is; may it be otherwise than it should be, that is said, and the exit status is 1.
+    """
+    settings, journal = _opened(config)
+    wanted = needed(settings, journal)
+    with administering(brokers_of(settings.broker).addresses) as administration:
+        faults = list(administration.declare(wanted))
+    if faults:
+        raise RefusedError("\n".join(fault.words for fault in faults))
+    click.echo(f"There are {len(wanted.exchanges)} exchanges, {len(wanted.queues)} queues and their bindings.")
+
+
+@mq.command()
+@with_json
+@with_config
+def check(config: Path | None, *, as_json: bool) -> None:
+    """Say what is missing or otherwise at the broker, and change nothing; exit status 1 if there is anything."""
+    settings, journal = _opened(config)
+    wanted = needed(settings, journal)
+    parameters = brokers_of(settings.broker).addresses
+    with administering(parameters) as administration:
+        faults = list(administration.look(wanted))
+    management = settings.mq.management
+    if management is not None:
+        there = [fault.what for fault in faults if fault.wrong is Wrong.MISSING]
+        vhost = parameters[0].virtual_host
+        faults += asyncio.run(_missing_bindings(settings, management.get_secret_value(), vhost, wanted, there))
+    if as_json:
+        print_json([{"what": fault.what, "wrong": fault.wrong, "words": fault.words} for fault in faults])
+    if management is None:
+        click.echo(f"gateway: {_UNSEEN}", err=True)
+    if faults:
+        raise RefusedError("\n".join(fault.words for fault in faults))
+    if not as_json:
+        click.echo("Nothing is missing at the broker.")
+
+
+def _opened(config: Path | None) -> tuple[Settings, Journal]:
+    settings, journal = open_site(settings_file(config))
+    if not settings.broker.urls:
+        raise ConfigurationError(["broker.urls: names no broker"])
+    return settings, journal
+
+
+def needed(settings: Settings, journal: Journal) -> Topology:
+    """What a site needs at its broker."""
+    wanted = topology.routing(settings.routing) if settings.routing.declare else Topology()
+    if settings.mq.enabled:
+        with journal.read() as connection:
+            registered = parties.all_senders(connection)
+        by_messages = [one for one in registered if any(item.channel is Channel.MQ for item in one.openings)]
+        wanted += topology.door(settings.mq) + topology.answers(settings.mq, (one.number for one in by_messages))
+        wanted += topology.entrances(settings.mq, (user for one in by_messages for user in one.users))
+    if settings.back.enabled:
+        wanted += topology.way_back(settings.back)
+    return wanted
+
+
+async def _missing_bindings(
+    settings: Settings, url: str, vhost: str, wanted: Topology, missing: Iterable[str]
+) -> list[Fault]:
+    gone = set(missing)
+    faults = []
+    async with open_management(url, settings.broker.authority) as management:
+        for exchange in wanted.exchanges:
+            if exchange.name in gone:
+                continue
+            found = await management.bindings(vhost, exchange.name)
+            faults += [
+                Fault(binding.queue, Wrong.MISSING, topology.unbound(binding))
+                for binding in wanted.bindings
+                if binding.exchange == exchange.name and binding.queue not in gone
+                if (binding.key, binding.queue) not in found
+            ]
+    return faults

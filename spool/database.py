@@ -1,0 +1,97 @@
+"""Which database holds the journal, and how do its transactions begin?
+
+SQLite, a file beside the spool, or PostgreSQL, for several hosts.  On both, those who write take turns from their first
+statement on, so that what one has read nobody else changes before it commits; those who only read see one moment and
+hold nobody up.  A commit that returned survives a power cut: SQLite runs with WAL and ``synchronous=FULL`` (with NORMAL
+the last commits do not), PostgreSQL with ``synchronous_commit=on`` whatever the server's default is.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from config.errors import ConfigurationError
+
+Place = Path | str
+"""A SQLite file, or the URL of a PostgreSQL database."""
+
+_WRITERS: Final = 4_736_251_903
+"""The advisory lock that writers take; any number that no other program of the database uses."""
+
+_SESSION: Final = {
+    "synchronous_commit": "on",
+    "timezone": "UTC",
+    "lock_timeout": "30s",
+    # A host that is gone, or hangs, in the middle of its turn must not keep the others waiting for ever.
+    "idle_in_transaction_session_timeout": "60s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+
+
+def open_engine(place: Place) -> Engine:
+    """What connections to the database at ``place`` come from.
+
+    Raises:
+        ConfigurationError: the URL is none of a PostgreSQL database, or what speaks to one is not installed.
+    """
+    return _open_sqlite(place) if isinstance(place, Path) else _open_postgresql(place)
+
+
+def _open_sqlite(path: Path) -> Engine:
+    # An error's text would quote what was to be written, and that may be a declaration.
+    engine = sa.create_engine(
+        f"sqlite:///{path}", connect_args={"timeout": 30.0}, hide_parameters=True, pool_size=8, max_overflow=56
+    )
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # Taking the write lock at once turns a conflict into a wait; a later upgrade of the lock would fail instead.
+    connection.exec_driver_sql("BEGIN" if _only_reads(connection) else "BEGIN IMMEDIATE")
+
+
+def _open_postgresql(url: str) -> Engine:
+    fault = "journal.url: expected postgresql://user:password@host:port/database"
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise ConfigurationError([fault]) from None  # the cause may quote the password
+    if parsed.drivername != "postgresql" or not parsed.database:
+        raise ConfigurationError([fault])
+    words = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
+    try:
+        engine = sa.create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            connect_args={"options": words, "connect_timeout": 10, "application_name": "batch-gateway"},
+            hide_parameters=True,
+            pool_size=8,
+            max_overflow=56,
+            pool_pre_ping=True,
+        )
+    except ModuleNotFoundError:
+        raise ConfigurationError(["journal.url: needs the extra `postgres` (psycopg)"]) from None
+    sa.event.listen(engine, "begin", _begin_postgresql)
+    return engine
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    if _only_reads(connection):
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    else:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
+
+
+def _only_reads(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get("reads", False))

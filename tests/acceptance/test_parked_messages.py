@@ -1,0 +1,71 @@
+"""What no institution takes is kept, told of and sent again, and no more is taken in than may wait."""
+
+import json
+
+import pika
+
+from tests.broker import Broker
+from tests.command_line import done, typed
+from tests.gateway_process import SENDER, Site, running, today
+
+
+def test_what_nobody_takes_is_parked_stops_the_intake_and_is_replayed(site: Site, broker: Broker) -> None:
+    """A route leads to an exchange that nobody has made yet; once it is there, one command sends everything again."""
+    name = f"dimona.{site.folder.parent.name}"
+    site.configure("urls = []", f'urls = ["{broker.url}"]')
+    site.configure("declare = true", "declare = false")
+    site.configure("max_waiting_bytes = 8589934592", "max_waiting_bytes = 100")
+    site.configure("max_attempts = 8\nretry_seconds = 5.0", "max_attempts = 1\nretry_seconds = 0.1")
+    route = f'{{ message_types = ["DIMN"], exchange = "{name}", key = "{{form_code}}.{{sender}}" }}'
+    site.configure("routes = []", f'routes = [{{ senders = ["654321"] }}, {route}]')
+    with running(site) as gateway:
+        names = site.write_set(f"DIMN.{SENDER}.{today()}.00001.R")
+        site.sftp("cd IN", *(f"put {name}" for name in names))
+        gateway.wait_for("declaration.parked")
+        ticket = gateway.saw("submission.judged")["ticket"]
+        gateway.saw("intake.stopped")
+        second = site.write_set(f"DIMN.{SENDER}.{today()}.00002.R")
+        refused = site.sftp("cd IN", *(f"put {name}" for name in second))
+
+        parked = json.loads(done(site, "replay", "--json"))
+        shown = json.loads(done(site, "show", ticket, "--json"))
+        explained = json.loads(done(site, "route", "explain", ticket, "--json"))
+        without_reason = typed(site, "replay", "--all")
+        declare(broker, name)
+        again = done(site, "replay", "--all", "--reason", "the exchange was missing")
+        gateway.wait_for("submission.closed")
+        gateway.saw("intake.resumed")
+        taken = site.sftp("cd IN", *(f"put {name}" for name in second))
+        gateway.wait_for("submission.closed")
+        timeline = json.loads(done(site, "show", ticket, "--json"))["timeline"]
+
+    assert [f"{ticket}-00000{form}" for form in (1, 2, 3)] == [row["message_id"] for row in parked]
+    assert all("has no exchange" in row["reason"] for row in parked)
+    assert (None, 3) == (shown["closed"], shown["parked"])
+    assert [(name, f"DIMONA.{SENDER}", "parked")] * 3 == [
+        (row["exchange"], row["routing_key"], row["state"]) for row in explained
+    ]
+    assert [f"route 1 does not fit: sender {SENDER} is none of 654321"] == explained[0]["not_fitting"]
+    assert ("Failure" in refused.stderr, 2) == (True, without_reason.exit_code)
+    assert 0 == taken.returncode
+    assert "3 messages will be sent again.\n" == again
+    assert [3] == [event["count"] for event in timeline if event["event"] == "declarations.replayed"]
+    assert 6 == count(broker, name)
+
+
+def declare(broker: Broker, name: str) -> None:
+    """Make the exchange, and a queue that takes everything."""
+    own = pika.BlockingConnection(pika.URLParameters(broker.url))
+    channel = own.channel()
+    channel.exchange_declare(name, "topic", durable=True)
+    channel.queue_declare(name, durable=True)
+    channel.queue_bind(name, name, "#")
+    own.close()
+
+
+def count(broker: Broker, name: str) -> int:
+    """How many messages wait."""
+    own = pika.BlockingConnection(pika.URLParameters(broker.url))
+    messages: int = own.channel().queue_declare(name, passive=True).method.message_count
+    own.close()
+    return messages

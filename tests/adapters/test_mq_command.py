@@ -1,0 +1,156 @@
+"""``gateway mq``: what is missing at a real broker is said and made, and what is there is never changed."""
+
+import json
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pika
+import pytest
+from click.testing import CliRunner, Result
+
+from channels.mq.topology import DEAD, in_queue
+from config.messages import Mq
+from gateway import parties
+from gateway.cli import run
+from gateway.cli.mq import mq
+from gateway.openings import Channel
+from gateway.parties import Sender, SignatureProfile
+from spool.journal import open_journal
+from tests.guarded_broker import GuardedBroker
+
+QUEUES = ("batch.in.R", "batch.in.T", "batch.in.S", "batch.dead", "batch.back", "declarations", "declarations.unrouted")
+EXCHANGES = ("batch.in", "batch.out", "batch.dead", "batch.back", "declarations", "declarations.unrouted")
+
+
+@dataclass
+class BrokerSite:
+    """Settings and a journal, and a virtual host of a broker where nothing is yet."""
+
+    folder: Path
+    url: str
+    channel: Any
+
+    def run(self, *arguments: str, **changed: str) -> Result:
+        """``gateway mq`` with the settings, of which some lines may be others."""
+        return CliRunner().invoke(mq, [*arguments, "--config", str(self.write(**changed))])
+
+    def write(self, **changed: str) -> Path:
+        """The settings file, some of whose lines may be others."""
+        lines = {
+            "broker": f'urls = ["{self.url}"]',
+            "mq": "enabled = true",
+            "back": "enabled = true",
+            "routing": "",
+        } | changed
+        path = self.folder / "gateway.toml"
+        path.write_text("\n".join(f"[{section}]\n{text}" for section, text in lines.items()))
+        return path
+
+
+@pytest.fixture
+def broker_site(guarded_broker: GuardedBroker, tmp_path: Path) -> Iterator[BrokerSite]:
+    """A sender with the channel of messages and one without."""
+    vhost = secrets.token_hex(4)
+    guarded_broker.control("add_vhost", vhost)
+    guarded_broker.control("set_permissions", "-p", vhost, "gateway", ".*", ".*", ".*")
+    (tmp_path / "var").mkdir()
+    journal = open_journal(tmp_path / "var" / "journal.sqlite3", create=True)
+    with journal.write() as connection:
+        for number, channel in (("123456", Channel.MQ), ("654321", Channel.SFTP)):
+            sender = Sender(number, SignatureProfile.DETACHED, "T", ("*",), active=True)
+            parties.add_sender(connection, sender, [channel])
+    journal.close()
+    url = guarded_broker.url.replace("%2f", vhost)
+    own = pika.BlockingConnection(pika.URLParameters(url))
+    yield BrokerSite(tmp_path, url, own.channel())
+    own.close()
+    guarded_broker.control("delete_vhost", vhost)
+
+
+def test_check_says_what_is_missing_and_declare_makes_it(broker_site: BrokerSite) -> None:
+    """Every exchange and queue by name, exit status 1; then nothing, however often."""
+    missing = broker_site.run("check")
+    assert 1 == missing.exit_code
+    said = missing.stderr.splitlines()
+    assert {f"there is no exchange {name}" for name in EXCHANGES} <= {line.removeprefix("Error: ") for line in said}
+    assert {f"there is no queue {name}" for name in (*QUEUES, "batch.out.123456")} <= set(said)
+    assert "654321" not in missing.output
+
+    for _ in range(2):
+        assert "6 exchanges, 8 queues" in broker_site.run("declare").output
+    assert (0, "Nothing is missing at the broker.") == (
+        (found := broker_site.run("check")).exit_code,
+        found.stdout.strip(),
+    )
+    assert [] == json.loads(broker_site.run("check", "--json").stdout)
+
+
+def test_what_is_there_otherwise_is_a_refusal_in_words(broker_site: BrokerSite) -> None:
+    """An exchange of another kind, a queue with other arguments: said by `check` and `declare`, and left alone."""
+    broker_site.channel.exchange_declare("batch.in", "topic", durable=True)
+    assert 1 == broker_site.run("declare").exit_code
+    for command in ("declare", "check"):
+        result = broker_site.run(command, mq="enabled = true\ndelivery_limit = 9")
+        assert 1 == result.exit_code
+        assert "exchange batch.in is there, but its type is topic and not direct" in result.stderr
+        assert "queue batch.in.T is there, but its x-delivery-limit is 5 and not 9" in result.stderr
+        assert "Traceback" not in result.output
+
+
+def test_a_binding_that_is_missing_is_seen_by_the_management_interface(
+    broker_site: BrokerSite, guarded_broker: GuardedBroker
+) -> None:
+    """AMQP has no question for it, which `check` says where it can't ask otherwise."""
+    broker_site.run("declare")
+    broker_site.channel.queue_unbind("batch.in.T", "batch.in", "T")
+    assert "bindings were not looked at" in broker_site.run("check").stderr
+
+    management = f'enabled = true\nmanagement = "{guarded_broker.management_url}"'
+    result = broker_site.run("check", mq=management)
+    assert (1, "Error: queue batch.in.T is not bound to the exchange batch.in with the key T") == (
+        result.exit_code,
+        result.stderr.strip(),
+    )
+    broker_site.run("declare")
+    assert 0 == broker_site.run("check", mq=management).exit_code
+
+
+def test_a_message_that_is_returned_too_often_ends_in_the_dead_letter_queue(broker_site: BrokerSite) -> None:
+    """At least once and with the queue it came from: what the declared arguments are for."""
+    broker_site.run("declare", mq="enabled = true\ndelivery_limit = 1")
+    channel = broker_site.channel
+    channel.confirm_delivery()
+    channel.basic_publish("batch.in", "T", b"<a/>", pika.BasicProperties(delivery_mode=2), mandatory=True)
+    returned = 0
+    for method, _, _ in channel.consume(in_queue(Mq().exchange, "T"), inactivity_timeout=1):
+        if method is None:
+            break
+        returned += 1
+        channel.basic_nack(method.delivery_tag)
+    channel.cancel()
+    _, properties, body = next(channel.consume(DEAD, auto_ack=True, inactivity_timeout=20))
+    channel.cancel()
+    assert (2, b"<a/>", "batch.in.T") == (returned, body, properties.headers["x-first-death-queue"])
+
+
+@pytest.mark.parametrize(
+    ("url", "expected", "status"),
+    [
+        ('urls = ["amqp://gateway:forged@127.0.0.1:{port}/"]', "the broker refuses the user, the password", 1),
+        ('urls = ["amqp://gateway:forged@127.0.0.1:1/"]', "the broker is away", 1),
+        ("urls = []", "names no broker", 2),
+    ],
+)
+def test_no_broker_is_said_in_words(
+    broker_site: BrokerSite, capsys: pytest.CaptureFixture[str], url: str, expected: str, status: int
+) -> None:
+    """A wrong password, nobody there, nothing configured: no traceback, and nothing of the password."""
+    port = broker_site.url.rpartition(":")[2].partition("/")[0]
+    config = broker_site.write(broker=url.format(port=port))
+    assert status == run(["mq", "check", "--config", str(config)])
+    said = capsys.readouterr().err
+    assert expected in said
+    assert "forged" not in said

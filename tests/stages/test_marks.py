@@ -1,0 +1,85 @@
+"""Which persons the forms of a set name, and how their marks get from the worker to the journal: `spool.marks`."""
+
+import pickle
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from gateway.examination import Content, ContentRules, RefusedSet, ValidatedSet, validate_set
+from gateway.register import inss
+from schemas.validate import Limits
+from spool import marks
+from tests.stages.dimona import FORM, VALID, document
+
+_KEY = b"k" * 32
+_SAMPLE_INSS = "88070412305"
+_OTHER_INSS = "79110399569"
+
+
+def examine(folder: Path, *parts: bytes) -> tuple[ValidatedSet | RefusedSet, Path]:
+    """What the worker answers, with the place of the marks; what it is given goes through a pipe."""
+    (folder / "types").mkdir(exist_ok=True)
+    limits = Limits(max_bytes=100_000_000, max_forms=5000)
+    rules = ContentRules("DIMN", limits, date(2026, 11, 21), folder / "types", partial(inss.mark, _KEY))
+    contents = [Content(f"part {number}", part, None) for number, part in enumerate(parts, 1)]
+    given: ContentRules = pickle.loads(pickle.dumps(rules))  # noqa: S301 - our own, just pickled
+    declarations = folder / "declarations" / "T"
+    return validate_set(contents, given, declarations), marks.beside(declarations)
+
+
+def test_every_form_says_whom_it_names(tmp_path: Path) -> None:
+    """Forms are counted through the parts of the set; what stands in the file is a mark and never a number."""
+    assert FORM.count(_SAMPLE_INSS) == 1
+    other = FORM.replace(_SAMPLE_INSS, _OTHER_INSS)
+
+    answer, path = examine(tmp_path, document(FORM, other), document(other))
+
+    assert isinstance(answer, ValidatedSet)
+    first, second = (inss.mark(_KEY, number) for number in (_SAMPLE_INSS, _OTHER_INSS))
+    assert [(1, first), (2, second), (3, second)] == list(marks.read(path))
+    assert _OTHER_INSS.encode() not in path.read_bytes()
+
+
+def test_nobody_is_noted_of_a_set_that_is_refused(tmp_path: Path) -> None:
+    """Also those of the forms before the fault are forgotten."""
+    answer, path = examine(tmp_path, VALID, document(FORM.replace(">SU<", ">XX<")))
+
+    assert isinstance(answer, RefusedSet)
+    assert not path.exists()
+
+
+def test_the_key_is_in_no_text() -> None:
+    """What is logged of the rules of an examination doesn't show what persons are hashed with."""
+    rules = ContentRules("DIMN", Limits(1, 1), date(2026, 11, 21), Path(), partial(inss.mark, _KEY))
+
+    assert "kkkk" not in repr(rules)
+
+
+def test_marks_are_taken_once(tmp_path: Path) -> None:
+    """With the end of the transaction that reads them the file is gone, also when nothing was read, or it fails."""
+    _, path = examine(tmp_path, VALID)
+    with marks.taking(path) as taken:
+        assert 3 == len({form for form, _ in taken})
+    assert not path.exists()
+
+    examine(tmp_path, VALID)
+    with pytest.raises(ZeroDivisionError), marks.taking(path):
+        raise ZeroDivisionError
+    assert not path.exists()
+
+    with marks.taking(path):
+        pass
+
+
+def test_what_is_cut_short_is_not_taken_for_whole(tmp_path: Path) -> None:
+    """Then there is no verdict, and the set is judged again."""
+    _, path = examine(tmp_path, VALID)
+    path.write_bytes(path.read_bytes()[:-1])
+
+    with pytest.raises(ValueError, match="cut short"):
+        list(marks.read(path))
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        list(marks.read(path))
