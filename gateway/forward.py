@@ -135,7 +135,8 @@ class Forwarder:
             page = await asyncio.to_thread(self._page, 1 if self._breaker.is_open else _PAGE)
             if not page:
                 return await asyncio.to_thread(self._pause)
-            await self._send(page)
+            if not await self._send(page):
+                return self._breaker.wait(time.monotonic())
         return pause
 
     async def _is_ready(self) -> bool:
@@ -146,11 +147,14 @@ class Forwarder:
             return False
         return True
 
-    async def _send(self, page: Sequence[Effect]) -> None:
+    async def _send(self, page: Sequence[Effect]) -> bool:
+        """Send what of ``page`` may be in memory; answers whether the broker takes anything."""
         batch, faults = await asyncio.to_thread(self._messages, page)
+        is_taken = True
         try:
             faults += await self._queue.send(batch) if batch else []
         except BrokerUnavailable as fault:
+            is_taken = False
             self._breaker.failed(time.monotonic(), random.random())  # noqa: S311 - spreads tries, keeps no secret
             seconds = round(self._breaker.wait(time.monotonic()), 1)
             log.warning("forwarding.interrupted", reason=str(fault), seconds=seconds)
@@ -162,6 +166,7 @@ class Forwarder:
         if faults:
             await asyncio.to_thread(self._put_off, faults)
         await asyncio.to_thread(_drop_finished, self._journal, self._folder, {effect.ticket for effect, _ in batch})
+        return is_taken
 
     def _prepare(self) -> None:
         was_full = self._backlog.is_full

@@ -22,6 +22,7 @@ from schemas.wording import Language
 from signing.evidence import Format
 from signing.policy import Leniency
 from spool.journal import now
+from spool.register_tables import persons
 from spool.submissions import note
 from spool.tables import certificates, senders, ssh_keys, technical_users
 
@@ -126,12 +127,15 @@ def add_user(connection: Connection, sender: str, username: str, keys: Sequence[
     """Name a technical user of ``sender`` and add public keys, each an OpenSSH line.
 
     Raises:
-        ValueError: the user belongs to another sender, or to a quality that waits for its own.
+        ValueError: the user belongs to another sender, or to a quality that waits for its own, or the name is a
+            person's: user names are one name space.
     """
     known = connection.execute(
         sa.select(technical_users.c.sender).where(technical_users.c.username == username)
     ).first()
     if known is None:
+        if connection.execute(sa.select(persons.c.username).where(persons.c.username == username)).first() is not None:
+            raise ValueError(f"the user name {username} is taken")
         connection.execute(sa.insert(technical_users).values(username=username, sender=sender, created_at=now()))
     elif known.sender != sender:
         raise ValueError(f"technical user {username} belongs to another sender")

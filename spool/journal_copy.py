@@ -4,7 +4,7 @@ Every row of every table, in the order in which the tables depend on each other,
 transaction; then both sides are counted.  Nothing is changed where it comes from.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ from spool.journal import Journal
 from spool.register_tables import TABLES
 
 _BATCH: Final = 500
+_BATCH_BYTES: Final = 4 * 1024 * 1024
 
 
 def copy(source: Journal, target: Journal) -> dict[str, int]:
@@ -39,11 +40,27 @@ def copy(source: Journal, target: Journal) -> dict[str, int]:
 
 def _copy_table(reading: Connection, writing: Connection, table: sa.Table) -> int:
     taking, count = _taking(table), 0
-    rows = reading.execute(sa.select(table).execution_options(yield_per=_BATCH)).mappings()
-    for part in rows.partitions():
-        writing.execute(sa.insert(taking), [dict(row) for row in part])
+    # An answer may have megabytes, so rows with bytes are read one at a time.
+    at_once = 1 if any(isinstance(column.type, sa.LargeBinary) for column in table.columns) else _BATCH
+    rows = reading.execute(sa.select(table).execution_options(yield_per=at_once)).mappings()
+    for part in _parts(dict(row) for row in rows):
+        writing.execute(sa.insert(taking), part)
         count += len(part)
     return count
+
+
+def _parts(rows: Iterable[dict[str, object]]) -> Iterator[list[dict[str, object]]]:
+    """The rows in parts that memory has room for."""
+    part: list[dict[str, object]] = []
+    size = 0
+    for row in rows:
+        part.append(row)
+        size += sum(len(value) for value in row.values() if isinstance(value, bytes))
+        if len(part) == _BATCH or size >= _BATCH_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
 def _taking(table: sa.Table) -> sa.Table:

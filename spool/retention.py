@@ -91,6 +91,8 @@ def _placed(outbox: Outbox) -> Iterator[Placed]:
             for path in (sender / directory).glob("[!.]*.*"):
                 stems[made.stem_of(path.name)].append(path)
             for stem, paths in stems.items():
+                if not stem.isascii():
+                    continue  # none of ours, and a name in no encoding is one that the journal cannot be asked for
                 found = [entry for entry in map(entry_of, paths) if entry is not None]
                 names = tuple(entry.name for entry in found)
                 if found:

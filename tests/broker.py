@@ -25,7 +25,7 @@ START_SECONDS = 90
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """What nodes of a cluster share; each is ``node@ADDRESS``, where its epmd and listeners are.
+    """What nodes of a cluster share; each is ``node-PORT@ADDRESS``, where its epmd and listeners are.
 
     ``command`` starts a program in its network; ``epmd`` are the epmd's addresses, the node's own if there are none.
     """
@@ -56,7 +56,9 @@ class Broker:
         self._command, self._password = member.command, member.password
         self._epmd_addresses = member.epmd or self.address
         alone = not member.command
-        self.name = f"gateway-test-{self.port}@localhost" if alone else f"node@{self.address}"
+        self.name = (
+            f"gateway-test-{self.port}@localhost" if alone else f"node-{member.distribution_port}@{self.address}"
+        )
         interface = self.address.replace(".", ",")
         erlang = f"-start_epmd false -kernel inet_dist_use_interface {{{interface}}}"
         self._process: subprocess.Popen[str] | None = None

@@ -1,7 +1,6 @@
 """Three RabbitMQ nodes as one broker: each in a network of its own, where root allows that, so that wires can be cut.
 
-Elsewhere they have three addresses of the loopback, and a node that is cut off is frozen instead: the others lose it
-all the same, but it doesn't notice by itself.
+Elsewhere they have three addresses of the loopback, and a node that is to be cut off is stopped instead.
 """
 
 import json
@@ -74,19 +73,19 @@ class Cluster:
         """Write their configurations; ``start`` starts them."""
         self._network = network
         addresses = network.addresses if network else tuple(f"127.0.0.{number + 2}" for number in range(NODES))
-        port, epmd_port, distribution_port = free_ports(3)
+        port, epmd_port, *distribution_ports = free_ports(2 + NODES)
         settings = ["cluster_partition_handling = pause_minority"]
         settings.append("cluster_formation.peer_discovery_backend = classic_config")
         settings += [
-            f"cluster_formation.classic_config.nodes.{number} = node@{address}"
-            for number, address in enumerate(addresses, 1)
+            f"cluster_formation.classic_config.nodes.{number + 1} = node-{distribution_ports[number]}@{address}"
+            for number, address in enumerate(addresses)
         ]
         secret = secrets.token_hex(16), secrets.token_hex(16)
         self.nodes = []
         for number, address in enumerate(addresses):
             command = network.command(number) if network else ("env",)
             epmd = address if network else ",".join(addresses)
-            member = Member(address, port, epmd_port, distribution_port, *secret, command, epmd)
+            member = Member(address, port, epmd_port, distribution_ports[number], *secret, command, epmd)
             (folder / str(number)).mkdir()
             self.nodes.append(Broker(folder / str(number), settings=settings, member=member))
 
@@ -99,7 +98,9 @@ class Cluster:
         """Start those that don't run, the first one first: the others join it."""
         for node in self.nodes:
             node.start()
-            node.control("await_online_nodes", str(sum(other.running for other in self.nodes)))
+        for node in self.nodes:
+            node.control("await_startup")  # one that was cut off pauses, and begins anew when it finds the others
+        self.nodes[0].control("await_online_nodes", str(NODES))
 
     def leader(self, queue: str) -> Broker:
         """The node that leads a quorum queue."""
@@ -110,14 +111,14 @@ class Cluster:
     def cut(self, node: Broker) -> None:
         """Cut a node off from everybody."""
         if self._network is None:
-            node.freeze()
+            node.stop()
         else:
             self._network.cut(self.nodes.index(node))
 
     def mend(self, node: Broker) -> None:
         """Undo ``cut``."""
         if self._network is None:
-            node.thaw()
+            node.start()
         else:
             self._network.mend(self.nodes.index(node))
 

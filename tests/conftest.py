@@ -1,9 +1,12 @@
 """Fixtures that tests on every rung may ask for."""
 
+import pytest
+from hypothesis import settings
+
 from tests.broker import broker, broker_node
 from tests.broker_cluster import broker_cluster, broker_cluster_nodes
 from tests.guarded_broker import guarded_broker, guarded_node
-from tests.journals import journal
+from tests.journals import databases_of, journal, shared_database
 from tests.market_made import market, market_hall
 from tests.postgres import cluster
 from tests.sites import accepted, gateway, pki, signer, site
@@ -22,6 +25,23 @@ __all__ = [
     "market",
     "market_hall",
     "pki",
+    "shared_database",
     "signer",
     "site",
 ]
+
+# How long an example takes says something about the machine and not about the example.
+settings.register_profile("no clock", deadline=None)
+settings.load_profile("no clock")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--every-database``."""
+    parser.addoption("--every-database", action="store_true", help="run every test with a journal on PostgreSQL too")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Say on which databases a test with a journal runs."""
+    databases = databases_of(metafunc)
+    if "journal" in metafunc.fixturenames and len(databases) > 1:
+        metafunc.parametrize("journal", databases, indirect=True)

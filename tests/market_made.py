@@ -56,18 +56,23 @@ def market_hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journal]:
     opened.close()
 
 
+def market_in(connection: Connection) -> Market:
+    """The market, made in a transaction."""
+    first, second = staffed(connection, 0), staffed(connection, 1)
+    granted(enterprises.register_enterprise(connection, HELPDESK, OFFICE, "Kantoor Verzonnen", reason="test"))
+    kinds = (Kind.SOCIAL_SECRETARIAT, Kind.PROVIDER_LEGAL, Kind.FULL_SERVICE_SECRETARIAT)
+    numbers = [
+        granted(enterprises.activate_quality(connection, HELPDESK, OFFICE, kind, reason="test")).number
+        for kind in kinds
+    ]
+    for number in numbers:
+        who = candidate(GL) if number == numbers[0] else GL
+        granted(roles.name_gl(connection, HELPDESK, number, who, ("*",), reason="test"))
+    return Market(connection, first, second, *numbers)
+
+
 @pytest.fixture
 def market(market_hall: Journal) -> Iterator[Market]:
     """In one transaction, which leaves nothing behind."""
     with undone(market_hall) as connection:
-        first, second = staffed(connection, 0), staffed(connection, 1)
-        granted(enterprises.register_enterprise(connection, HELPDESK, OFFICE, "Kantoor Verzonnen", reason="test"))
-        kinds = (Kind.SOCIAL_SECRETARIAT, Kind.PROVIDER_LEGAL, Kind.FULL_SERVICE_SECRETARIAT)
-        numbers = [
-            granted(enterprises.activate_quality(connection, HELPDESK, OFFICE, kind, reason="test")).number
-            for kind in kinds
-        ]
-        for number in numbers:
-            who = candidate(GL) if number == numbers[0] else GL
-            granted(roles.name_gl(connection, HELPDESK, number, who, ("*",), reason="test"))
-        yield Market(connection, first, second, *numbers)
+        yield market_in(connection)

@@ -69,12 +69,6 @@ class MqSender:
             declared = channel.queue_declare(topology.in_queue(self.mq.exchange, environment), passive=True)
             return int(declared.method.message_count)
 
-    def unsettled(self, environment: str = "R") -> int:
-        """How many messages of that queue are not acknowledged yet, those in the gateway's hands included."""
-        queue = topology.in_queue(self.mq.exchange, environment)
-        listed = self.broker.control("list_queues", "name", "messages").split("\n")
-        return next(int(line.split()[1]) for line in listed if line.startswith(queue))
-
     def dead(self) -> list[tuple[Any, bytes]]:
         """Take what is dead of this sender's: properties and body of each."""
         with self._channel() as channel:

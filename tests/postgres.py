@@ -47,6 +47,8 @@ class Cluster:
             # The gateway asks for what it needs; a server that is set up carelessly must not take it away.
             "synchronous_commit = off",
             "max_connections = 200",
+            # What a power cut takes is for the tests of power cuts; these are many, and quick.
+            "fsync = off",
         )
         (folder / "data" / "postgresql.auto.conf").write_text("\n".join(settings) + "\n")
 

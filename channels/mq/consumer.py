@@ -22,7 +22,7 @@ from typing import Any, Final
 import structlog
 
 from channels.mq.addresses import Brokers
-from channels.mq.connection import ConfirmingChannel
+from channels.mq.connection import BrokerUnavailable, ConfirmingChannel
 from channels.mq.frames import stream_bodies
 from channels.mq.messages import OutgoingMessage
 from channels.mq.reconnecting import stay_connected
@@ -42,6 +42,7 @@ _LONGEST_HEADER: Final = 16 * 1024  # all of them together fit a frame
 _LONGEST_REASON: Final = 500
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 _NO_ROOM_SECONDS: Final = 1.0
+_CANCEL_SECONDS: Final = 5.0
 
 
 class How(Enum):
@@ -259,7 +260,10 @@ class _Consumption:
         if self._channel.lost.done():
             return
         if self._tag:
-            await self._stop()
+            # A broker that is silent or gone just now must not keep us; what it has sent is settled all the same.
+            with suppress(BrokerUnavailable, TimeoutError):
+                async with asyncio.timeout(_CANCEL_SECONDS):
+                    await self._stop()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=DRAIN_SECONDS)
 

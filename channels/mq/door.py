@@ -6,14 +6,11 @@ Who may write to them is the broker's to check, see ``access``; what becomes of 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Final
 
 from channels.mq.addresses import Brokers
 from channels.mq.consumer import Desk, consume
 from channels.mq.topology import ENVIRONMENTS, in_queue
 from schemas.filename import Environment
-
-PARTS_OF_A_SET: Final = 9
 
 
 def inbox_of(queue: str) -> str:

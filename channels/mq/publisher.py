@@ -50,7 +50,7 @@ Outcome = BrokerUnavailable | None
 
 _Thing = Exchange | Queue | Binding
 
-_MISSING_SECONDS: Final = 10.0
+_MISSING_SECONDS: Final = 1.0
 """An exchange that was not there is looked for again after so long."""
 
 

@@ -9,13 +9,12 @@ import click
 from sqlalchemy.engine import Connection
 
 from config.settings import Settings
-from gateway import accounts, parties
+from gateway import parties
 from gateway.accounts import UnknownUserError
 from gateway.cli.acting import actor_of
 from gateway.cli.output import RefusedError
 from gateway.parties import UnknownSenderError
 from gateway.register.history import record
-from gateway.register.persons import is_taken
 from gateway.site import open_site, settings_file
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -45,10 +44,10 @@ def add_user(connection: Connection, sender: str, username: str, keys: Sequence[
     Raises:
         RefusedError: the name is another sender's, or a person's.
     """
-    known = any(item.username == username for item in accounts.users(connection, sender))
-    if not known and is_taken(connection, username):
-        raise RefusedError(f"the user name {username} is taken")
-    parties.add_user(connection, sender, username, keys)
+    try:
+        parties.add_user(connection, sender, username, keys)
+    except ValueError as fault:
+        raise RefusedError(str(fault)) from fault
 
 
 def write_down(

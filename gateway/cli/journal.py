@@ -16,7 +16,7 @@ from spool.journal_copy import copy as copy_journal
 @click.command()
 @with_config
 def migrate(config: Path | None) -> None:
-    """Bring the journal up to this version of the gateway; `gateway serve` does so itself when it starts."""
+    """Bring the journal up to this version; `gateway serve` does so itself."""
     settings = read_settings(settings_file(config))
     open_journal(settings.journal.place, upgrade=True).close()
     click.echo("The journal is of this version.")

@@ -20,8 +20,8 @@ from spool.journal import now
 def mandate() -> None:
     """Give, end and list mandates of providers.
 
-    EMPLOYER and PROVIDER are numbers of qualities. An employer has at most one approved social secretariat and one other provider at a time. What is received counts by
-    the mandates of that moment.
+    EMPLOYER and PROVIDER are numbers of qualities. An employer has at most one approved social secretariat and one
+    other provider at a time. What is received counts by the mandates of that moment.
     """
 
 

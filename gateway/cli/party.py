@@ -21,7 +21,7 @@ _kind = click.Choice([kind.value for kind in Kind])
 
 @click.group()
 def party() -> None:
-    """Register enterprises, and say who acts for them.
+    """Register enterprises and who acts for them: roles, accounts.
 
     With --as USER a command is judged by the rights of that person; without it, it is an operator's, who may do
     everything. Every change needs a --reason, and stands in `gateway party history`.

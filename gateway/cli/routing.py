@@ -24,8 +24,8 @@ _environment = click.Choice(list(ENVIRONMENTS))
 def routing() -> None:
     """Choose to whom, and by what, goes what comes back about an employer.
 
-    EMPLOYER is the number of its quality. Without a choice a message goes to who sent what it is about, or to the employer. A choice counts only while the
-    recipient has its mandate and its channel.
+    EMPLOYER is the number of its quality. Without a choice a message goes to who sent what it is about, or to the
+    employer. A choice counts only while the recipient has its mandate and its channel.
     """
 
 

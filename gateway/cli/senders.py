@@ -31,7 +31,7 @@ _DEFAULT = "default"
 
 @click.group()
 def sender() -> None:
-    """Register, list, block and unblock senders, their channels and certificates."""
+    """Register, list and block senders, their channels and certificates."""
 
 
 sender.add_command(certificate)

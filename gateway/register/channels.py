@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from gateway import parties
+from gateway.accounts import DELETED
 from gateway.openings import Opening, add_opening, end_openings, is_open, openings_of
 from gateway.parties import Sender, SignatureProfile
 from gateway.register.actor import Actor, Refusal, Why
@@ -100,7 +101,8 @@ def _give_number(connection: Connection, quality: int) -> str:
 
 def take_over(connection: Connection, number: str, quality: int) -> None:
     """Let the technical users that waited for the quality's number act for it."""
-    waiting = (technical_users.c.quality == quality) & technical_users.c.sender.is_(None)
+    named = (technical_users.c.quality == quality) & (technical_users.c.state != DELETED)
+    waiting = named & technical_users.c.sender.is_(None)
     connection.execute(sa.update(technical_users).where(waiting).values(sender=number))
 
 

@@ -69,7 +69,7 @@ def record(  # noqa: PLR0913, PLR0917 - who, what, to what, why, before and afte
 def changes(
     connection: Connection,
     *,
-    subjects: Collection[str] | None = None,
+    subjects: Collection[str] | sa.CompoundSelect[tuple[str]] | None = None,
     since: int = 0,
     limit: int | None = None,
 ) -> Iterator[Change]:
@@ -88,6 +88,6 @@ def changes(
     if since:
         query = query.where(columns.at >= since)
     if subjects is not None:
-        query = query.where(columns.subject.in_(sorted(subjects)))
+        query = query.where(columns.subject.in_(subjects))
     for row in connection.execute(query if limit is None else query.limit(limit)):
         yield Change(*row)

@@ -5,7 +5,6 @@ journal, it cannot be found by trying every number either.  The same key marks p
 in declarations.  Why no encryption: ``docs/decisions/0014-an-inss-is-hashed.md``.
 """
 
-import hashlib
 import hmac
 from pathlib import Path
 from typing import Final
@@ -30,7 +29,7 @@ def mark(key: bytes, inss: str) -> str:
         key: that of :func:`read_key`.
         inss: its digits; zeros may be missing before them.
     """
-    return hmac.new(key, inss.zfill(_DIGITS).encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(key, inss.zfill(_DIGITS).encode(), "sha256").hex()
 
 
 def normal(inss: str) -> str | None:

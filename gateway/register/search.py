@@ -5,8 +5,8 @@ everybody; a user finds nobody.  Of what the actor may not see nothing is found,
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -19,10 +19,11 @@ from gateway.register.persons import DELETED, PERSONS, Registered, registered
 from gateway.register.rights import EVERYTHING, OF_ENTERPRISE, RIGHTS, Act
 from gateway.register.standing import Holding, holdings
 from gateway.register.technical import Technical
-from spool.register_tables import persons, roles
-from spool.tables import technical_users
+from spool.register_tables import enterprises, mandates, persons, qualities, roles, routing_choices
+from spool.tables import senders, technical_users
 
 MOST: Final = 500
+_OTHER_SIDE: Final = "the other party"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +99,31 @@ def see_enterprise(connection: Connection, actor: Actor, number: str) -> Details
 
 
 def see_changes(connection: Connection, actor: Actor, number: str, limit: int = MOST) -> list[Change] | Refusal:
-    """What was changed of an enterprise, its qualities, its persons and its technical users; the newest first."""
-    details = see_enterprise(connection, actor, number)
-    if isinstance(details, Refusal):
-        return details
-    names = connection.execute(sa.select(persons.c.username).where(persons.c.enterprise == number)).scalars()
-    its = [item.number for item in details.qualities]
-    named = sa.select(technical_users.c.username).where(technical_users.c.quality.in_(its))
-    subjects = [
-        f"enterprise:{number}",
-        *(f"person:{name}" for name in names),
-        *(f"quality:{item.number}" for item in details.qualities),
-        *(f"technical:{name}" for name in connection.execute(named).scalars()),
-    ]
-    return list(changes(connection, subjects=subjects, limit=limit))
+    """What was changed of an enterprise, its qualities, people, senders, mandates and routes; the newest first."""
+    seen = see_enterprise(connection, actor, number)
+    if isinstance(seen, Refusal):
+        return seen
+    own = set(connection.execute(sa.select(persons.c.username).where(persons.c.enterprise == number)).scalars())
+    found = changes(connection, subjects=_subjects(number), limit=limit)
+    # The other side of a mandate is an enterprise, not one of its people.
+    return [item if item.actor in own or ":" in item.actor else replace(item, actor=_OTHER_SIDE) for item in found]
+
+
+def _subjects(number: str) -> sa.CompoundSelect[tuple[str]]:
+    """What an enterprise's changes are about, as the history calls it."""
+    its = sa.select(qualities.c.number).where(qualities.c.enterprise == number)
+    given = mandates.c.employer.in_(its) | mandates.c.provider.in_(its)
+    named: tuple[tuple[str, sa.ColumnElement[Any], sa.ColumnElement[bool]], ...] = (
+        ("enterprise", enterprises.c.number, enterprises.c.number == number),
+        ("person", persons.c.username, persons.c.enterprise == number),
+        ("quality", qualities.c.number, qualities.c.enterprise == number),
+        ("technical", technical_users.c.username, technical_users.c.quality.in_(its)),
+        ("sender", senders.c.number, senders.c.quality.in_(its)),
+        ("mandate", mandates.c.number, given),
+        ("routing", routing_choices.c.number, routing_choices.c.employer.in_(its)),
+    )
+    texts = (sa.select(sa.literal(f"{kind}:") + sa.cast(key, sa.String)).where(mine) for kind, key, mine in named)
+    return sa.union_all(*texts)
 
 
 # --- inside

@@ -157,5 +157,6 @@ def _write_state(connection: Connection, actor: Actor, known: Technical, state: 
 
 def _void(connection: Connection, username: str) -> None:
     passwords.void(connection, username)
-    running = (ssh_keys.c.username == username) & (sa.func.coalesce(ssh_keys.c.valid_to, now() + 1) > now())
-    connection.execute(sa.update(ssh_keys).where(running).values(valid_to=now()))
+    at = now()
+    running = (ssh_keys.c.username == username) & (ssh_keys.c.valid_to.is_(None) | (ssh_keys.c.valid_to > at))
+    connection.execute(sa.update(ssh_keys).where(running).values(valid_to=at))

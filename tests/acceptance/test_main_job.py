@@ -44,7 +44,8 @@ def test_an_accepted_file_is_acknowledged_and_every_declaration_forwarded(site: 
         schema.assertValid(document)
         assert len(document.findall("Form")) == 1
         assert {
-            "routing_key": "R.DIMN",
+            "exchange": "declarations",
+            "routing_key": "R.DIMN.DIMONA",
             "ticket": ticket,
             "form": form,
             "forms": 3,

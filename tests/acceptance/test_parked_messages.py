@@ -4,6 +4,7 @@ import json
 
 import pika
 
+from config.errors import ConfigurationError
 from tests.broker import Broker
 from tests.command_line import done, typed
 from tests.gateway_process import SENDER, Site, running, today
@@ -51,6 +52,23 @@ def test_what_nobody_takes_is_parked_stops_the_intake_and_is_replayed(site: Site
     assert "3 messages will be sent again.\n" == again
     assert [3] == [event["count"] for event in timeline if event["event"] == "declarations.replayed"]
     assert 6 == count(broker, name)
+
+
+def test_routes_that_cannot_be_meant_are_found_before_the_gateway_starts(site: Site) -> None:
+    """Each fault names its route."""
+    site.configure("routes = []", 'routes = [{ message_types = ["DIMX"], key = "{inss}" }, { senders = ["1"] }]')
+
+    refused = typed(site, "check-config").exception
+
+    assert isinstance(refused, ConfigurationError)
+    assert [
+        "routing.routes, number 1: message_types: 'DIMX' is neither a purpose nor the code of a form of a known type",
+        (
+            "routing.routes, number 1: key: '{inss}' has the unknown placeholder {inss}; "
+            "known are environment, purpose, form_code, sender"
+        ),
+        "routing.routes, number 2: senders: '1' does not have six digits",
+    ] == list(refused.faults)
 
 
 def declare(broker: Broker, name: str) -> None:

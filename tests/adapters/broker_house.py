@@ -65,6 +65,8 @@ class BrokerHouse:
             accounts.set_authentication(connection, username, way)
             accounts.change_password(connection, username, hashing.hash(password))
         hashing.close()
+        with administering([pika.URLParameters(self.broker.url)]) as administration:
+            assert not list(administration.declare(topology.entrances(self.settings.mq, [username])))
 
     def block(self, username: str, *, active: bool = False) -> None:
         """What ``gateway user block`` does."""

@@ -28,6 +28,8 @@ from spool.tables import events
 from tests.authority import Pki
 from tests.timestamp_authority import TimestampServer, timestamp_server
 
+pytestmark = pytest.mark.every_database
+
 BRUSSELS = ZoneInfo("Europe/Brussels")
 
 

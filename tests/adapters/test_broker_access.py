@@ -65,6 +65,28 @@ async def test_a_user_writes_to_the_door_and_reads_its_own_answers(house: Broker
     assert (1, b"answer") == await asyncio.to_thread(use)
 
 
+async def test_an_entrance_says_whose_message_it_is(house: BrokerHouse) -> None:
+    """Its user alone writes there, and the delivery names it, also where another key was added by a header."""
+
+    def use() -> tuple[int | None, list[str]]:
+        house.add_user("wordholder02")
+        with house.connected() as connection, pika.BlockingConnection(pika.URLParameters(house.broker.url)) as gateway:
+            other = refusal(connection, lambda channel: channel.basic_publish("batch.in.wordholder02", "T", b""))
+            channel, theirs = connection.channel(), gateway.channel()
+            for environment in "RT":
+                theirs.queue_purge(f"batch.in.{environment}")
+            channel.confirm_delivery()
+            channel.basic_publish(f"batch.in.{USER}", "T", b"<a/>", pika.BasicProperties(headers={"CC": ["R"]}))
+            seen = []
+            for environment in "RT":
+                taken = theirs.consume(f"batch.in.{environment}", auto_ack=True, inactivity_timeout=SOON)
+                seen.append(next(taken)[0].exchange)
+                theirs.cancel()
+            return other, seen
+
+    assert (403, [f"batch.in.{USER}"] * 2) == await asyncio.to_thread(use)
+
+
 ACTS: dict[str, Callable[[Any], object]] = {
     "declare a queue": lambda channel: channel.queue_declare("mine"),
     "declare a queue without a name": lambda channel: channel.queue_declare("", exclusive=True),
@@ -228,6 +250,7 @@ async def test_who_was_blocked_while_the_gateway_was_away_is_sent_away_when_it_i
     guarded_broker: GuardedBroker, journal: Journal
 ) -> None:
     """A gateway that starts looks at who is in already, and leaves the others in."""
+
     def come_in(house: BrokerHouse, username: str) -> Any:
         house.add_user(username)
         credentials = pika.PlainCredentials(username, PASSWORD)

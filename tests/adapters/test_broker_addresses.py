@@ -10,6 +10,7 @@ from channels.mq.addresses import Brokers, brokers_of
 from channels.mq.connection import BrokerUnavailable, ChannelRefused, LoginRefused, open_channel
 from config.errors import ConfigurationError
 from config.messages import Broker as BrokerSection
+from tests.authority import Credential
 from tests.broker import Broker, free_ports
 from tests.guarded_broker import GuardedBroker
 
@@ -93,15 +94,15 @@ def test_every_fault_of_addresses_and_files_is_told_at_once_and_no_password(tmp_
         brokers_of(section("amqp://a:b@h/", certificate=text))
 
 
-def test_what_an_address_says_of_heartbeats_counts_and_what_it_says_of_tls_does_not() -> None:
+def test_what_an_address_says_of_heartbeats_counts_and_what_it_says_of_tls_does_not(signer: Credential) -> None:
     """No address can switch the verification off."""
-    weak = "None"  # which pika takes for no TLS
+    weak = str({"cafile": str(signer.certificate), "server_hostname": "other.example"})
     urls = ("amqp://a:b@h/?heartbeat=7", f"amqps://a:b@h/?ssl_options={weak}")
     [first, second] = brokers_of(section(*urls, heartbeat_seconds=9, blocked_seconds=5)).addresses
 
     assert (7, 9, 5.0) == (first.heartbeat, second.heartbeat, second.blocked_connection_timeout)
     assert second.ssl_options is not None
-    assert second.ssl_options.context.check_hostname
+    assert (second.ssl_options.server_hostname, second.ssl_options.context.check_hostname) == ("h", True)
     assert "b@h" not in repr(Brokers((first,)))
 
 

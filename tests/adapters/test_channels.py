@@ -21,6 +21,8 @@ from tests.authority import Credential
 from tests.enterprises_made import HELPDESK, granted
 from tests.market_made import GL, Market
 
+pytestmark = pytest.mark.every_database
+
 WHY: Final = {"reason": "made for a test"}
 KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 
@@ -144,6 +146,16 @@ def test_who_was_deleted_gets_no_key_and_is_not_let_in_again(market: Market) -> 
     assert Why.UNKNOWN is why(credentials.add_key(market.connection, HELPDESK, "bakepay01", KEY, ALWAYS, **WHY))
     with pytest.raises(accounts.UnknownUserError):
         accounts.set_active(market.connection, "bakepay01", active=True)
+
+
+def test_a_persons_name_is_no_technical_users(market: Market) -> None:
+    """User names are one name space; and one that waits for the number of its quality is no other sender's."""
+    parties.add_sender(market.connection, Sender("900000", SignatureProfile.DETACHED, "R", (), active=True))
+    granted(technical.name(market.connection, HELPDESK, market.first.quality, "bakepay01", **WHY))
+
+    for taken in (market.first.gl, "bakepay01"):
+        with pytest.raises(ValueError, match=taken):
+            parties.add_user(market.connection, "900000", taken, [])
 
 
 @pytest.mark.parametrize(

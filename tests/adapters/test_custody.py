@@ -18,6 +18,8 @@ from spool.journal import Journal, JournalError
 from spool.mailbox import Mailbox
 from spool.submissions import State, Submission
 
+pytestmark = pytest.mark.every_database
+
 _BOX = Mailbox("123456", "IN")
 _STEM = "DIMN.123456.20261121.00001.R"
 _ORIGIN = Origin("sftp", _BOX, "payroll01")

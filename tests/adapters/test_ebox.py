@@ -21,6 +21,8 @@ from spool.tables import events
 from tests.enterprises_made import staffed
 from tests.submissions_made import BRUSSELS
 
+pytestmark = pytest.mark.every_database
+
 MINE, SISTER, OTHER, FREE = "123456", "123457", "654321", "000042"
 STEM = "NOTI.999999.20261121.00001.R"
 FILES = [f"FO.{STEM}", f"FS.{STEM}", f"GO.{STEM}"]

@@ -16,6 +16,8 @@ from spool.mailbox import Mailbox
 from spool.routing import RoutingMessage
 from spool.submissions import Ruling, State, Submission
 
+pytestmark = pytest.mark.every_database
+
 
 def submission(ticket: str, received_at: int = 1) -> Submission:
     """A submission as custody records it."""
@@ -217,6 +219,7 @@ def plan_of(journal: Journal, execute: Callable[[sa.Connection], object]) -> str
         return "; ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters))
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     ("execute", "index"),
     [

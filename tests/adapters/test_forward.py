@@ -234,7 +234,7 @@ async def test_trouble_with_the_broker_counts_against_no_message(journal: Journa
         pass
 
     assert (5, {1}) == (tried[0], set(tried[1:]))
-    assert [1, 4] == queue.sizes[len(tried) :][:2]
+    assert (1, 5) == (queue.sizes[len(tried)], sum(queue.sizes[len(tried) :]))
     with journal.read() as connection:
         standings = list(effects.standings(connection, Kind.FORWARD, "A"))
     assert {("done", 0)} == {(standing.state, standing.effect.attempts) for standing in standings}

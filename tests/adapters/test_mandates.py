@@ -23,6 +23,8 @@ from spool.register_tables import qualities
 from tests.enterprises_made import ENTERPRISES, HELPDESK, ONSS_NUMBERS, granted
 from tests.market_made import GL, OFFICE, Market
 
+pytestmark = pytest.mark.every_database
+
 _NUMBER: Final = Employer(Number.ONSS, ONSS_NUMBERS[0])
 _NEXT: Final = Employer(Number.ONSS, ONSS_NUMBERS[1])
 
@@ -201,6 +203,7 @@ def test_what_a_file_is_told(market: Market) -> None:
     } == found
 
 
+@pytest.mark.sqlite_only
 def test_thousands_of_employers_are_looked_up_by_a_few_queries(journal: Journal) -> None:
     """One technical user sends for all of them; the queries are counted, since they are what a look-up costs."""
     count = 2000

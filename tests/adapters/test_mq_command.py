@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pika
 import pytest
 from click.testing import CliRunner, Result
@@ -54,8 +55,10 @@ class BrokerSite:
 def broker_site(guarded_broker: GuardedBroker, tmp_path: Path) -> Iterator[BrokerSite]:
     """A sender with the channel of messages and one without."""
     vhost = secrets.token_hex(4)
-    guarded_broker.control("add_vhost", vhost)
-    guarded_broker.control("set_permissions", "-p", vhost, "gateway", ".*", ".*", ".*")
+    managed = httpx.Client(base_url=f"{guarded_broker.management_url}/api/")
+    managed.put(f"vhosts/{vhost}").raise_for_status()
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    managed.put(f"permissions/{vhost}/gateway", json=everything).raise_for_status()
     (tmp_path / "var").mkdir()
     journal = open_journal(tmp_path / "var" / "journal.sqlite3", create=True)
     with journal.write() as connection:
@@ -67,7 +70,8 @@ def broker_site(guarded_broker: GuardedBroker, tmp_path: Path) -> Iterator[Broke
     own = pika.BlockingConnection(pika.URLParameters(url))
     yield BrokerSite(tmp_path, url, own.channel())
     own.close()
-    guarded_broker.control("delete_vhost", vhost)
+    managed.delete(f"vhosts/{vhost}").raise_for_status()
+    managed.close()
 
 
 def test_check_says_what_is_missing_and_declare_makes_it(broker_site: BrokerSite) -> None:

@@ -82,6 +82,7 @@ def test_a_registration_ends_by_the_beginning_of_its_fingerprint(journal: Journa
     assert "sender.certificate_ended" == noted(journal)[-1]
 
 
+@pytest.mark.sqlite_only
 def test_of_a_holder_nothing_personal_lies_in_the_journal(journal: Journal, pki: Pki, tmp_path: Path) -> None:
     """Neither number nor name is anywhere in its files, not even inside a certificate; its issuer and expiry are."""
     registered(journal)

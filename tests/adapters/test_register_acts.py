@@ -7,17 +7,31 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from gateway.register import enterprises, persons, roles, search, standing, technical, withdrawal
+from gateway.openings import Channel, Opening
+from gateway.register import (
+    channels,
+    choices,
+    enterprises,
+    mandates,
+    persons,
+    roles,
+    search,
+    standing,
+    technical,
+    withdrawal,
+)
 from gateway.register.actor import Actor, Operator, Person, Refusal, Why
+from gateway.register.choices import Route
 from gateway.register.enterprises import Kind
 from gateway.register.passwords import FirstPassword
 from gateway.register.persons import Edits
 from gateway.register.rights import Act
 from gateway.register.search import Criteria
-from spool.journal import Journal, open_journal
+from gateway.registrations import ALWAYS, Period
+from spool.journal import Journal, now, open_journal
 from spool.register_tables import register_changes
 from spool.register_tables import roles as roles_table
-from tests.enterprises_made import HELPDESK, Staff, candidate, granted, staffed, undone
+from tests.enterprises_made import ENTERPRISES, HELPDESK, Staff, candidate, granted, staffed, undone
 from tests.rights_table import COLUMNS, TABLE
 
 Doing = Callable[[Connection, Actor, Staff], Any]
@@ -26,6 +40,8 @@ _WHY: Final = {"reason": "because"}
 _FIRST: Final = FirstPassword("not-this-one-77", "kept", 10**18)
 _EDITS: Final = Edits(language="nl", emails=("annemie@example.org",))
 _TECHNICAL: Final = "payroll01"
+_PROVIDER: Final = 3
+_OPENING: Final = Opening(Channel.SFTP, "R", ALWAYS)
 
 
 def _allowed(act: Act) -> Doing:
@@ -108,12 +124,21 @@ ACTS: Final[Mapping[str, Mapping[str, Doing]]] = {
         "password": _named(lambda c, actor, _: technical.give_password(c, actor, _TECHNICAL, _FIRST, **_WHY)),
         "delete": _named(lambda c, actor, _: technical.delete(c, actor, _TECHNICAL, **_WHY)),
     },
-    "change-quality": {"ask": _allowed(Act.CHANGE_QUALITY)},
+    "change-quality": {
+        "ask": _allowed(Act.CHANGE_QUALITY),
+        "open": lambda c, actor, staff: channels.open_channel(c, actor, staff.quality, _OPENING, **_WHY),
+        "mandate": lambda c, actor, staff: mandates.notify_mandate(c, actor, staff.quality, _PROVIDER, ALWAYS, **_WHY),
+    },
     "see-enterprise": {
         "see": lambda c, actor, staff: search.see_enterprise(c, actor, staff.enterprise),
         "history": lambda c, actor, staff: search.see_changes(c, actor, staff.enterprise),
     },
-    "choose-routing": {"ask": _allowed(Act.CHOOSE_ROUTING)},
+    "choose-routing": {
+        "ask": _allowed(Act.CHOOSE_ROUTING),
+        "choose": lambda c, actor, staff: choices.choose(
+            c, actor, Route(staff.quality, staff.quality, "NOTI", "R", Channel.EBOX, ALWAYS), **_WHY
+        ),
+    },
     "own": {name: _own(doing) for name, doing in PRIVATE.items()},
 }
 """The acts of each row of the table; each may be done with the staff as it was made."""
@@ -127,6 +152,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Journal, St
     journal = open_journal(tmp_path_factory.mktemp("register") / "journal.sqlite3", create=True)
     with journal.write() as connection:
         staffs = staffed(connection), staffed(connection, 1)
+        act = enterprises.activate_quality
+        assert _PROVIDER == granted(act(connection, HELPDESK, ENTERPRISES[1], Kind.PROVIDER_LEGAL, **_WHY)).number
     yield journal, *staffs
     journal.close()
 
@@ -235,3 +262,18 @@ def test_operators_are_known_by_their_names(connection: Connection, staff: Staff
     facts = (newest.actor, newest.act, newest.subject, newest.reason, newest.before, newest.after)
     blocked = ({"state": "active"}, {"state": "blocked"})
     assert ("operator:jef", "person.blocked", f"person:{staff.user}", "a call", *blocked) == facts
+
+
+def test_the_other_side_of_a_mandate_is_no_person(connection: Connection, staff: Staff, others: Staff) -> None:
+    """Whoever ended it there, his name is not for here; operators are named, and one's own people."""
+    given = granted(
+        mandates.notify_mandate(connection, Person(staff.gl), staff.quality, _PROVIDER, Period(1, None), **_WHY)
+    )
+    granted(mandates.end_mandate(connection, Person(others.rae), given.number, now(), reason="no more"))
+    told = {}
+    for side in (staff, others):
+        found = granted(search.see_changes(connection, Person(side.rae), side.enterprise))
+        told[side.enterprise] = [item.actor for item in found if item.act.startswith("mandate.")]
+
+    assert ["the other party", staff.gl] == told[staff.enterprise]
+    assert [others.rae, "the other party"] == told[others.enterprise]

@@ -12,13 +12,16 @@ from sqlalchemy.engine import Connection
 from channels.ports import Answer, Attempt
 from config.doors import Accounts
 from config.errors import ConfigurationError
+from gateway import accounts
 from gateway.defender import LockRules
+from gateway.openings import Channel, Opening
 from gateway.passwords import Hashing, HashingLimits
-from gateway.register import inss, passwords, persons, roles, search, withdrawal
+from gateway.register import channels, inss, passwords, persons, roles, search, technical, withdrawal
 from gateway.register.actor import Person, Refusal, Why
 from gateway.register.passwords import Passwords
 from gateway.register.persons import Candidate, Edits
 from gateway.register.search import Criteria
+from gateway.registrations import ALWAYS
 from spool.journal import Journal, now
 from spool.register_tables import api_tokens
 from spool.register_tables import roles as roles_table
@@ -366,3 +369,31 @@ def test_the_key_is_made_once_and_missed_ever_after(journal: Journal, staff: Sta
 def test_an_inss_may_be_typed_as_it_is_printed(typed: str, good: bool) -> None:
     """With dots and a dash, or without; the check digits have to fit."""
     assert (_INSS if good else None) == inss.normal(typed)
+
+
+# --- technical users
+
+
+def test_a_lost_technical_user_is_out_of_every_door(journal: Journal, staff: Staff, hashing: Hashing) -> None:
+    """At once; unblocked, it has neither the key nor the password of before."""
+    line = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'A' * 43}"
+    actor = Person(staff.gl)
+    with journal.write() as connection:
+        granted(technical.name(connection, actor, staff.quality, "payroll01", **_WHY))
+        assert {} == accounts.standing(connection, ["payroll01"], now())
+        opening = Opening(Channel.SFTP, "R", ALWAYS)
+        number = granted(channels.open_channel(connection, actor, staff.quality, opening, **_WHY))
+        accounts.add_key(connection, "payroll01", line)
+        passwords.choose(connection, "payroll01", hashing.hash(_GOOD))
+        before = accounts.standing(connection, ["payroll01"], now())["payroll01"]
+        granted(technical.report_lost(connection, actor, "payroll01", reason="a stolen laptop"))
+        after = accounts.standing(connection, ["payroll01"], now())
+        granted(technical.unblock(connection, actor, "payroll01", reason="letter of today"))
+        again = accounts.standing(connection, ["payroll01"], now())["payroll01"]
+        password = accounts.current_password(connection, "payroll01")
+
+    assert (number, (line,)) == (before.sender, before.keys)
+    assert {} == after
+    assert () == again.keys
+    assert password is not None
+    assert not hashing.is_right(_GOOD, password.hash)

@@ -18,6 +18,8 @@ from spool.submissions import Ruling, State
 from spool.tables import events
 from tests.submissions_made import BRUSSELS, MINE, STEM, answer, receive
 
+pytestmark = pytest.mark.every_database
+
 DAY = 86_400.0
 AGES = Retention(30 * DAY, 180 * DAY)
 BOX = Mailbox(MINE, "OUT")

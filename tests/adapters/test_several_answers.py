@@ -29,6 +29,8 @@ from spool.outbox import Outbox
 from spool.submissions import Ruling, State, Submission
 from tests.authority import Credential, Pki
 
+pytestmark = pytest.mark.every_database
+
 _NAME = "GO.DIMN.123456.20261121.00001.R.1"
 _BOX = Mailbox("123456", "OUT")
 _ANOMALY = Anomaly(Broken("identifier.inss", "004", "INSS", "1"), 1, Place(1, 1, 0, "/Dimona[1]", (1, 1)))

@@ -20,6 +20,8 @@ from spool.tables import events, senders, ssh_keys, technical_users
 from spool.withdrawals import is_withdrawn
 from tests.submissions_made import BRUSSELS, MINE, OTHER, STEM, answer, receive
 
+pytestmark = pytest.mark.every_database
+
 
 @pytest.fixture
 def records(journal: Journal) -> Records:

@@ -34,4 +34,4 @@ def test_killed_before_the_acknowledgement_a_message_is_taken_once(site: Site, m
     assert [State.ACCEPTED] == [row["state"] for row in rows]
     assert (message.message_id, rows[0]["ticket"]) == (properties.correlation_id, properties.headers["Ticket"])
     assert [] == left
-    assert 0 == mq_sender.unsettled()
+    assert 0 == mq_sender.waiting()

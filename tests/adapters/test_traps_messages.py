@@ -1,0 +1,125 @@
+"""Traps of the door of messages: senders that vanish, broken ends, and many large messages at once."""
+
+import asyncio
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from channels.mq import consumer
+from channels.mq.connection import BrokerUnavailable
+from channels.mq.messages import OutgoingMessage
+from channels.mq.publisher import Publisher
+from channels.mq.staging import Body, Staging
+from tests.adapters.message_house import LARGE, SENDER, STEM, House, NotNow, house, part, until
+from tests.mq_sender import Message, mq_sender, mq_user
+
+__all__ = ["house", "mq_sender", "mq_user"]
+
+
+def large(number: int) -> Message:
+    """A message that is too large for memory."""
+    name = f"FI.DIMN.{SENDER}.20261121.{number:05}.R.1.1"
+    return replace(part(1, 1, os.urandom(LARGE)), name=name, message_id=name)
+
+
+def bodies(house: House) -> list[Path]:
+    """What lies where bodies are in hand, and where sets are built."""
+    return [path for path in (house.settings.spool.path / "messages").rglob("*") if path.is_file()]
+
+
+async def test_temporary_file_left_after_the_client_dies(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection is gone in the middle of a body: nothing of that try stays, and the next one is whole."""
+    write, tries = Body.write, 0
+
+    def write_and_vanish(self: Body, fragment: bytes) -> None:
+        nonlocal tries
+        write(self, fragment)
+        tries += 1
+        if tries == 1:
+            assert 1 == len(bodies(house))
+            raise ConnectionError("gone, by a test")
+
+    monkeypatch.setattr(Body, "write", write_and_vanish)
+    message = large(1)
+    async with house.open():
+        await house.send(message)
+        taken = await house.next()
+        await house.emptied()
+
+    assert tries > 1
+    assert [LARGE] == [file.size for file in taken.files if file.name == message.name]
+    assert [] == bodies(house)
+
+
+async def test_original_gone_after_the_last_retry(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every try has failed and no dead letter can be left either: the message is where it was, with the broker."""
+    monkeypatch.setattr(consumer, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(consumer, "DRAIN_SECONDS", 0.1)
+    publish, refused = Publisher.publish, asyncio.Semaphore(0)
+
+    async def refuse(_self: Publisher, _message: OutgoingMessage) -> None:
+        refused.release()
+        raise BrokerUnavailable("no dead letters today")
+
+    monkeypatch.setattr(Publisher, "publish", refuse)
+    broken = NotNow(house.custody, ValueError("a fault of ours"))
+    broken.left = 1000
+    async with house.open(broken):
+        await house.send(part(1, 1))
+        for _ in range(3):
+            await refused.acquire()
+    await until(lambda: house.sender.waiting() == 1)
+    monkeypatch.setattr(Publisher, "publish", publish)
+    async with house.open():
+        taken = await house.next()
+
+    assert STEM in taken.name
+
+
+async def test_limit_exceeded_by_a_race(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many large messages at once: what is in hand never exceeds the limit, and every one is taken in its turn."""
+    monkeypatch.setattr(consumer, "_NO_ROOM_SECONDS", 0.05)
+    limit, most, withheld = 3 * LARGE, 0, 0
+    intake = house.settings.intake.model_copy(update={"max_waiting_bytes": limit, "max_file_bytes": LARGE})
+    house.settings = house.settings.model_copy(update={"intake": intake})
+    open_body = Staging.open
+
+    def watch(self: Staging, size: int) -> Body:
+        nonlocal most, withheld
+        body = open_body(self, size)
+        most, withheld = max(most, self._used), withheld + body.is_withheld
+        return body
+
+    monkeypatch.setattr(Staging, "open", watch)
+    messages = [large(number) for number in range(1, 13)]
+    async with house.open():
+        await house.send(*messages)
+        for _ in messages:
+            await house.taken.acquire()
+        await house.emptied()
+
+    assert (True, True) == (LARGE <= most <= limit, withheld > 0)
+    assert sorted(str(message.name) for message in messages) == sorted(found.name for found in house.all())
+    assert [] == bodies(house)
+
+
+async def test_receipt_and_missing_receipt_both_sent(house: House) -> None:
+    """The last part comes as the wait for it ends: each message is in exactly one submission, whichever was first."""
+    grace = house.settings.mq.model_copy(update={"parts_grace_seconds": 0.05})
+    house.settings = house.settings.model_copy(update={"mq": grace})
+    stems = [f"DIMN.{SENDER}.20261121.{number:05}.R" for number in range(1, 16)]
+    async with house.open():
+        for stem in stems:
+            await house.send(part(1, 2, stem=stem))
+            await house.send(part(2, 2, stem=stem))
+        await house.emptied()
+
+    seen: dict[str, Any] = {}
+    for found in house.all():
+        for file in found.files:
+            assert file.name not in seen
+            seen[file.name] = found.ticket
+    assert {f"FI.{stem}.2.{number}" for stem in stems for number in (1, 2)} <= set(seen)
