@@ -14,11 +14,14 @@ from sqlalchemy.engine import Connection
 from channels.ports import SSH_RSA, Account, Authentication
 from gateway.parties import UnknownSenderError, key_fingerprint
 from gateway.registrations import ALWAYS, Period
+from schemas import identifiers
 from spool.journal import now
 from spool.submissions import note
 from spool.tables import passwords, senders, ssh_keys, technical_users
 
 LOGIN_LENIENCIES: Final = (SSH_RSA,)
+NAME_RULE: Final = "a user name has 8 to 30 digits and letters a to z, and is no INSS"
+_INSS_DIGITS: Final = 11
 _NAME: Final = re.compile(r"[0-9a-z]{8,30}")
 _ACTIVE: Final = "active"
 _BLOCKED: Final = "blocked"
@@ -74,8 +77,9 @@ class UnknownKeyError(LookupError):
 
 
 def is_user_name(name: str) -> bool:
-    """Whether a technical user may be called so: 8 to 30 digits and letters a to z."""
-    return _NAME.fullmatch(name) is not None
+    """Whether a person or a technical user may be called so, by ``NAME_RULE``."""
+    is_inss = name.isdecimal() and len(name) == _INSS_DIGITS and not identifiers.check(identifiers.Kind.INSS, name)
+    return _NAME.fullmatch(name) is not None and not is_inss
 
 
 # --- for the doors

@@ -168,12 +168,15 @@ class Forwarder:
         await asyncio.to_thread(_drop_finished, self._journal, self._folder, {effect.ticket for effect, _ in batch})
         return is_taken
 
-    def _prepare(self) -> None:
+    def _measure(self) -> None:
         was_full = self._backlog.is_full
         size = self._backlog.measure()
         if self._backlog.is_full != was_full:
             event = "intake.stopped" if self._backlog.is_full else "intake.resumed"
             log.warning(event, waiting_bytes=size, limit=self._backlog.limit)
+
+    def _prepare(self) -> None:
+        self._measure()
         beyond = now() + int(2 * self._patience.ceiling * _SECOND)
         with self._journal.read() as connection:
             late = effects.due_beyond(connection, Kind.FORWARD, beyond)
@@ -182,6 +185,7 @@ class Forwarder:
                 effects.hasten(connection, Kind.FORWARD, beyond)
 
     def _page(self, limit: int) -> list[Effect]:
+        self._measure()
         with self._journal.read() as connection:
             return effects.due(connection, Kind.FORWARD, now(), limit)
 

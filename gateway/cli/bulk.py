@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -79,7 +80,8 @@ def export_register(path: Path, kind: str | None, form: str | None, config: Path
         if form == "csv" and not alone:
             exporting.export_folder(connection, path, kinds)
             return
-        with click.open_file(str(path), "w", encoding="utf-8") as file:
+        # What is piped is not ours to close.
+        with nullcontext(sys.stdout) if str(path) == "-" else exporting.open_private(path) as file:
             if form == "csv":
                 exporting.export_csv(connection, file, kinds[0])
             else:

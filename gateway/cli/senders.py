@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy.engine import Connection
 
 from gateway import parties
-from gateway.accounts import is_user_name
+from gateway.accounts import NAME_RULE, is_user_name
 from gateway.cli import logins
 from gateway.cli.certificates import SenderNumber, certificate, read_certificate, remark_on
 from gateway.cli.changing import add_user, changing, with_note, write_down
@@ -120,7 +120,7 @@ def add(  # noqa: PLR0913, PLR0917 - a command line has as many options as it ha
         if known is not None and not known.active:
             raise RefusedError(f"sender {number} is blocked; unblock it first")
         if not is_user_name(user) and (known is None or user not in known.users):
-            raise click.UsageError("a user name has 8 to 30 digits and letters a to z")
+            raise click.UsageError(NAME_RULE)
         entry = known or Sender(number, SignatureProfile.DETACHED, "RTS", ("*",), active=True)
         changed = replace(
             entry,

@@ -43,7 +43,7 @@ user.add_command(user_keys.key)
 def add(number: str, username: str, authentication: str, reason: str, config: Path | None) -> None:
     """Register technical user USERNAME of sender NUMBER: 8 to 30 digits and letters a to z."""
     if not accounts.is_user_name(username):
-        raise click.UsageError("a user name has 8 to 30 digits and letters a to z")
+        raise click.UsageError(accounts.NAME_RULE)
     with changing(config) as (connection, _):
         if parties.find_sender(connection, number) is None:
             raise UnknownSenderError(number)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from gateway.register import inss
 from gateway.register.actor import Actor, label
 from spool.journal import now
 from spool.register_tables import register_changes
@@ -60,7 +61,7 @@ def record(  # noqa: PLR0913, PLR0917 - who, what, to what, why, before and afte
             actor=label(actor)[:_LONGEST_LABEL],
             act=act,
             subject=subject,
-            reason=reason[:_LONGEST_REASON],
+            reason=inss.veiled(reason)[:_LONGEST_REASON],
             **values,
         )
     )

@@ -6,6 +6,7 @@ in declarations.  Why no encryption: ``docs/decisions/0014-an-inss-is-hashed.md`
 """
 
 import hmac
+import re
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from spool.register_tables import disclosures, persons
 
 _KEY_BYTES: Final = 32
 _DIGITS: Final = 11
+_WRITTEN: Final = re.compile(r"(?<![0-9])[0-9](?:[ .-]?[0-9]){10}(?![0-9])")
 
 
 def mark(key: bytes, inss: str) -> str:
@@ -37,6 +39,11 @@ def normal(inss: str) -> str | None:
     digits = inss.strip().translate(str.maketrans("", "", " .-"))
     good = len(digits) == _DIGITS and digits.isdecimal() and digits.isascii()
     return digits if good and not identifiers.check(identifiers.Kind.INSS, digits) else None
+
+
+def veiled(text: str) -> str:
+    """A text with words in the place of every INSS in it, for what is kept in clear."""
+    return _WRITTEN.sub(lambda found: found[0] if normal(found[0]) is None else "(an INSS)", text)
 
 
 def key_file(settings: Settings) -> Path:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from gateway.accounts import is_user_name
+from gateway.accounts import NAME_RULE, is_user_name
 from gateway.register import passwords, standing
 from gateway.register.actor import Actor, Operator, Refusal, Why, unknown_person
 from gateway.register.history import record
@@ -83,7 +83,7 @@ def find(connection: Connection, username: str) -> Registered | None:
 def faults_of(who: Candidate) -> Iterator[str]:
     """Everything that is wrong with what is said of a person, each as a sentence."""
     if not is_user_name(who.username):
-        yield "a user name has 8 to 30 digits and letters a to z"
+        yield NAME_RULE
     for name, what in ((who.last_name, "last name"), (who.first_name, "first name")):
         if not 0 < len(name.strip()) <= _LONGEST_NAME or not name.isprintable():
             yield f"a {what} has 1 to {_LONGEST_NAME} characters"

@@ -11,7 +11,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from gateway.accounts import is_user_name
+from gateway.accounts import NAME_RULE, is_user_name
 from gateway.register import passwords
 from gateway.register.actor import Actor, Refusal, Why
 from gateway.register.enterprises import Quality, quality_for
@@ -136,7 +136,7 @@ def _naming_refusal(connection: Connection, username: str, has_one: bool) -> Ref
     if has_one:
         return Refusal(Why.CONFLICT, "the quality has a technical user: delete it first")
     if not is_user_name(username):
-        return Refusal(Why.INVALID, "a user name has 8 to 30 digits and letters a to z")
+        return Refusal(Why.INVALID, NAME_RULE)
     return Refusal(Why.CONFLICT, f"the user name {username} is taken") if is_taken(connection, username) else None
 
 

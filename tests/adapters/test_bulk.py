@@ -1,11 +1,9 @@
 """The register from files and into files, on a real journal: `gateway.register.bulk`."""
 
-import io
 import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,103 +16,34 @@ from gateway import parties
 from gateway.cli import gateway
 from gateway.employers import Standing
 from gateway.register import history, inss, speaking
-from gateway.register.actor import Operator
-from gateway.register.bulk import exporting, files
-from gateway.register.bulk.importing import MOST_FAULTS, ChangedMeanwhileError, Counts, Import
+from gateway.register.bulk.importing import MOST_FAULTS, ChangedMeanwhileError
 from gateway.register.bulk.kinds import LAYOUTS, Kind
-from gateway.register.bulk.staging import open_staging
 from gateway.site import make_site, open_site
 from schemas import identifiers
 from schemas.inspection import Employer
 from spool.journal import Journal, JournalError
 from spool.register_tables import persons, register_changes, roles
 from spool.tables import technical_users
+from tests.bulk_made import (
+    ANNE,
+    BAKERY,
+    EMPLOYER,
+    INSS,
+    KEY,
+    OFFICE,
+    OTHER,
+    PROVIDER,
+    SECRETARIAT,
+    WHO,
+    Document,
+    exported,
+    faults,
+    imported,
+    opened,
+    whole,
+)
 
-_BAKERY, _OFFICE, _OTHER = "0400000185", "0400000086", "0400000284"
-_EMPLOYER = f"{_BAKERY}/employer/100006"
-_SECRETARIAT = f"{_OFFICE}/social-secretariat/"
-_PROVIDER = f"{_OTHER}/provider-legal/"
-_INSS = "88070412305"
-_KEY = b"k" * 32
-_WHO = Operator("import")
 _FROM = "2026-01-01T00:00:00+00:00"
-
-_ANNE = {"username": "annemie01", "enterprise": _BAKERY, "last_name": "Voorbeeld", "first_name": "Anne"}
-
-Document = dict[str, list[dict[str, Any]]]
-
-
-def whole() -> Document:
-    """One record or two of every kind, all of which go together."""
-    mandate = {"employer": _EMPLOYER, "provider": _SECRETARIAT, "means": "secretariat", "valid_from": "2026-01-01"}
-    return {
-        "enterprises": [
-            {"number": _BAKERY, "name": "Bakery"},
-            {"number": _OFFICE, "name": "Office"},
-            {"number": _OTHER, "name": "Other"},
-        ],
-        "qualities": [{"quality": _EMPLOYER}, {"quality": _SECRETARIAT}, {"quality": _PROVIDER}],
-        "persons": [_ANNE | {"inss": _INSS}, _ANNE | {"username": "benoit0001"}],
-        "roles": [
-            {"username": "annemie01", "place": _BAKERY, "role": "rae"},
-            {"username": "annemie01", "place": _EMPLOYER, "role": "gl", "applications": ["DIMN", "DMFA"]},
-            {"username": "benoit0001", "place": _EMPLOYER, "role": "user", "applications": ["DIMN"]},
-        ],
-        "senders": [{"number": "200001", "quality": _SECRETARIAT, "purposes": ["DMFA", "DIMN"]}],
-        "channels": [
-            {"sender": "200001", "channel": "sftp", "environment": "R", "valid_from": "2026-01-01"},
-            {"sender": "200001", "channel": "mq", "environment": "T"},
-        ],
-        "mandates": [mandate],
-        "choices": [
-            {
-                "employer": _EMPLOYER,
-                "purpose": "NOTI",
-                "environment": "R",
-                "recipient": _SECRETARIAT,
-                "channel": "sftp",
-                "valid_from": "2026-02-01",
-            }
-        ],
-    }
-
-
-@contextmanager
-def opened(journal: Journal, document: Document) -> Iterator[Import]:
-    """An import of a document that was read and examined; every record is a line, from 1."""
-    lines = [json.dumps(record) for records in document.values() for record in records]
-    text, place = "{", iter(lines)
-    for number, (kind, records) in enumerate(document.items()):
-        text += f'{"," if number else ""}"{kind}": [' + ",\n".join(next(place) for _ in records) + "\n]"
-    with open_staging() as staging:
-        importing = Import(journal, staging)
-        importing.read(files.read_json(io.StringIO(text + "}"), "x.json"), partial(inss.mark, _KEY))
-        importing.examine()
-        yield importing
-
-
-def imported(journal: Journal, document: Document) -> dict[Kind, Counts]:
-    """Import a document without faults; what of it was new, changed and the same."""
-    with opened(journal, document) as importing:
-        assert [] == importing.faults.told
-        importing.carry_out(_WHO, "test", "x.json")
-        return importing.counts
-
-
-def faults(journal: Journal, document: Document) -> list[tuple[int, str]]:
-    """What is wrong with a document, by the line that says so."""
-    with opened(journal, document) as importing:
-        with pytest.raises(TypeError):
-            importing.carry_out(_WHO, "test", "x.json")
-        return [(told.line, told.words) for told in importing.faults.told]
-
-
-def exported(journal: Journal) -> str:
-    """The register as a document."""
-    file = io.StringIO()
-    with journal.read() as connection:
-        exporting.export_json(connection, file, Kind)
-    return file.getvalue()
 
 
 def lines_of(connection: Connection) -> int:
@@ -163,10 +92,10 @@ def test_of_an_inss_the_mark_is_kept(journal: Journal) -> None:
     with journal.read() as connection:
         marks = connection.execute(sa.select(persons.c.username, persons.c.inss_mark).order_by("username")).all()
         told = [str(row) for row in connection.execute(sa.select(register_changes))]
-    mark = inss.mark(_KEY, _INSS)
+    mark = inss.mark(KEY, INSS)
     assert [("annemie01", mark), ("benoit0001", None)] == [tuple(row) for row in marks]
-    assert not any(_INSS in row or mark in row for row in told)
-    assert _INSS not in exported(journal)
+    assert not any(INSS in row or mark in row for row in told)
+    assert INSS not in exported(journal)
 
 
 def test_a_column_that_is_left_out_stays_as_it_is(journal: Journal) -> None:
@@ -187,7 +116,7 @@ def test_a_column_that_is_left_out_stays_as_it_is(journal: Journal) -> None:
 def test_another_role_takes_the_place_of_the_one_before(journal: Journal) -> None:
     """Who was what stays in the register; a new RAE has to be named together with what becomes of the old one."""
     imported(journal, whole())
-    change = {"roles": [{"username": "benoit0001", "place": _EMPLOYER, "role": "co-gl", "applications": ["DIMN"]}]}
+    change = {"roles": [{"username": "benoit0001", "place": EMPLOYER, "role": "co-gl", "applications": ["DIMN"]}]}
 
     assert 1 == imported(journal, change)[Kind.ROLES].changed
 
@@ -195,9 +124,9 @@ def test_another_role_takes_the_place_of_the_one_before(journal: Journal) -> Non
         of = sa.select(roles.c.role, roles.c.ended_at.is_(None)).where(roles.c.username == "benoit0001")
         assert [("user", False), ("co-gl", True)] == [tuple(row) for row in connection.execute(of.order_by("number"))]
     assert 0 == sum(count.new + count.changed for count in imported(journal, change).values())
-    change["roles"].append({"username": "benoit0001", "place": _BAKERY, "role": "rae"})
-    assert [(2, f"{_BAKERY} has another rae")] == faults(journal, change)
-    change["roles"].append({"username": "annemie01", "place": _BAKERY, "role": "co-rae"})
+    change["roles"].append({"username": "benoit0001", "place": BAKERY, "role": "rae"})
+    assert [(2, f"{BAKERY} has another rae")] == faults(journal, change)
+    change["roles"].append({"username": "annemie01", "place": BAKERY, "role": "co-rae"})
     assert 2 == sum(count.new + count.changed for count in imported(journal, change).values())
 
 
@@ -205,21 +134,21 @@ def test_another_role_takes_the_place_of_the_one_before(journal: Journal) -> Non
     ("document", "words"),
     [
         (
-            {"roles": [{"username": "annemie01", "place": _EMPLOYER, "role": "gl", "applications": ["DMFA"]}]},
+            {"roles": [{"username": "annemie01", "place": EMPLOYER, "role": "gl", "applications": ["DMFA"]}]},
             "the access of benoit0001 would be wider",
         ),
-        ({"roles": [{"username": "annemie01", "place": _EMPLOYER, "role": "user"}]}, f"quality {_EMPLOYER} would have"),
+        ({"roles": [{"username": "annemie01", "place": EMPLOYER, "role": "user"}]}, f"quality {EMPLOYER} would have"),
         (
-            {"roles": [{"username": "annemie01", "place": _BAKERY, "role": "co-rae"}]},
-            f"enterprise {_BAKERY} would have",
+            {"roles": [{"username": "annemie01", "place": BAKERY, "role": "co-rae"}]},
+            f"enterprise {BAKERY} would have",
         ),
-        ({"qualities": [{"quality": _EMPLOYER, "state": "closed"}]}, "to close a quality has consequences"),
-        ({"qualities": [{"quality": _EMPLOYER, "state": "known"}]}, "a quality that was activated is not announced"),
-        ({"persons": [_ANNE | {"state": "lost"}]}, "a loss has consequences"),
-        ({"persons": [_ANNE | {"enterprise": _OFFICE}]}, "a person stays with the enterprise"),
-        ({"senders": [{"number": "200001", "quality": _PROVIDER}]}, "a sender stays with its quality"),
-        ({"enterprises": [{"number": _BAKERY, "name": "Bakers"}]}, ""),
-        ({"persons": [_ANNE | {"state": "blocked"}]}, ""),
+        ({"qualities": [{"quality": EMPLOYER, "state": "closed"}]}, "to close a quality has consequences"),
+        ({"qualities": [{"quality": EMPLOYER, "state": "known"}]}, "a quality that was activated is not announced"),
+        ({"persons": [ANNE | {"state": "lost"}]}, "a loss has consequences"),
+        ({"persons": [ANNE | {"enterprise": OFFICE}]}, "a person stays with the enterprise"),
+        ({"senders": [{"number": "200001", "quality": PROVIDER}]}, "a sender stays with its quality"),
+        ({"enterprises": [{"number": BAKERY, "name": "Bakers"}]}, ""),
+        ({"persons": [ANNE | {"state": "blocked"}]}, ""),
     ],
 )
 def test_what_is_there_bounds_what_may_change(journal: Journal, document: Document, words: str) -> None:
@@ -274,42 +203,42 @@ _MANDATE = whole()["mandates"][0]
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        (_without("enterprises"), f"there is no enterprise {_BAKERY}"),
-        (_without("qualities"), f"there is no quality {_EMPLOYER}"),
+        (_without("enterprises"), f"there is no enterprise {BAKERY}"),
+        (_without("qualities"), f"there is no quality {EMPLOYER}"),
         (_without("persons"), "there is no person annemie01"),
         (_without("senders"), "there is no sender 200001"),
         (_without("roles"), ""),
-        (_without("roles", 1), f"quality {_EMPLOYER} would have no GL"),
+        (_without("roles", 1), f"quality {EMPLOYER} would have no GL"),
         (_without("roles", 2), "a new person needs a role"),
-        (_without("channels"), f"{_SECRETARIAT} has no channel sftp open there then"),
-        (_without("mandates"), f"{_SECRETARIAT} has no mandate of the employer then"),
-        (_other("qualities", 1, state="closed"), f"quality {_SECRETARIAT} is closed"),
+        (_without("channels"), f"{SECRETARIAT} has no channel sftp open there then"),
+        (_without("mandates"), f"{SECRETARIAT} has no mandate of the employer then"),
+        (_other("qualities", 1, state="closed"), f"quality {SECRETARIAT} is closed"),
         (_other("choices", 0, channel="ebox"), ""),
-        (_other("choices", 0, recipient=_EMPLOYER, channel="ebox"), ""),
-        (_other("choices", 0, valid_from="2025-12-31"), f"{_SECRETARIAT} has no mandate of the employer then"),
+        (_other("choices", 0, recipient=EMPLOYER, channel="ebox"), ""),
+        (_other("choices", 0, valid_from="2025-12-31"), f"{SECRETARIAT} has no mandate of the employer then"),
         (_other("roles", 2, applications=["WECH"]), "the access of benoit0001 would be wider"),
-        (_other("roles", 2, place=_PROVIDER), "benoit0001 is a person of another enterprise"),
-        (_other("roles", 2, role="gl"), f"{_EMPLOYER} has another gl"),
+        (_other("roles", 2, place=PROVIDER), "benoit0001 is a person of another enterprise"),
+        (_other("roles", 2, role="gl"), f"{EMPLOYER} has another gl"),
         (_other("roles", 2, role="co-rae"), "a co-rae is named for an enterprise"),
         (_other("roles", 0, applications=["DIMN"]), "an RAE and a Co-RAE have no applications"),
-        (_other("persons", 1, inss=_INSS), "this person has another user name in the enterprise"),
+        (_other("persons", 1, inss=INSS), "this person has another user name in the enterprise"),
         (_other("persons", 1, inss="88070412306"), "inss: is no INSS"),
         (_other("persons", 1, last_name=""), "a last name has 1 to 100 characters"),
         (_other("persons", 1, username="techuser01"), "the user name is that of a technical user"),
-        (_other("mandates", 0, means="provider"), f"{_SECRETARIAT} is of a kind that has no mandate by provider"),
-        (_other("mandates", 0, employer=_PROVIDER), "only an employer gives a mandate"),
+        (_other("mandates", 0, means="provider"), f"{SECRETARIAT} is of a kind that has no mandate by provider"),
+        (_other("mandates", 0, employer=PROVIDER), "only an employer gives a mandate"),
         (_other("mandates", 0, valid_to="2025-12-31"), "it ends before it begins"),
-        (_with("qualities", {"quality": f"{_OTHER}/employer/100006"}), "another enterprise carries the number"),
-        (_with("qualities", {"quality": f"{_OTHER}/employer/100006", "state": "closed"}), ""),
+        (_with("qualities", {"quality": f"{OTHER}/employer/100006"}), "another enterprise carries the number"),
+        (_with("qualities", {"quality": f"{OTHER}/employer/100006", "state": "closed"}), ""),
         (
             _with("channels", {"sender": "200001", "channel": "mq", "environment": "T", "valid_from": "2026-05-01"}),
             "the channel is open there for a part of that time already",
         ),
         (
-            _with("mandates", _MANDATE | {"provider": _PROVIDER}),
-            f"{_PROVIDER} is of a kind that has no mandate by secretariat",
+            _with("mandates", _MANDATE | {"provider": PROVIDER}),
+            f"{PROVIDER} is of a kind that has no mandate by secretariat",
         ),
-        (_with("mandates", _MANDATE | {"provider": _PROVIDER, "means": "provider"}), ""),
+        (_with("mandates", _MANDATE | {"provider": PROVIDER, "means": "provider"}), ""),
         (_with("mandates", _MANDATE), "says the same again as line"),
     ],
 )
@@ -329,8 +258,8 @@ def test_what_does_not_go_together_is_refused(journal: Journal, document: Docume
 
 def test_every_fault_is_told_with_its_line(journal: Journal) -> None:
     """Those of reading and those of examining together, in order; of very many only so many, and their number."""
-    document: Document = {"enterprises": [{"number": "1", "name": "x"}, {"number": _BAKERY, "name": ""}]}
-    document["qualities"] = [{"quality": _SECRETARIAT}]
+    document: Document = {"enterprises": [{"number": "1", "name": "x"}, {"number": BAKERY, "name": ""}]}
+    document["qualities"] = [{"quality": SECRETARIAT}]
     assert [1, 2, 3] == [line for line, _ in faults(journal, document)]
 
     with opened(journal, {"enterprises": [{"number": "1", "name": "x"}] * (MOST_FAULTS + 5)}) as importing:
@@ -358,7 +287,7 @@ class _FailingAfter(Journal):
 def test_an_import_that_ended_early_is_finished_by_the_next(journal: Journal, times: int) -> None:
     """What is there by then is right by itself; the rest follows, and nothing is there twice."""
     with opened(_FailingAfter(journal, times), whole()) as importing, pytest.raises(JournalError):
-        importing.carry_out(_WHO, "test", "x.json")
+        importing.carry_out(WHO, "test", "x.json")
 
     imported(journal, whole())
 
@@ -375,7 +304,7 @@ def test_what_changed_meanwhile_is_found_out(journal: Journal) -> None:
         other["roles"][0]["username"] = "benoit0001"
         imported(journal, other)
         with pytest.raises(ChangedMeanwhileError):
-            importing.carry_out(_WHO, "test", "x.json")
+            importing.carry_out(WHO, "test", "x.json")
 
 
 @pytest.fixture
@@ -399,12 +328,12 @@ def test_a_dry_run_shows_what_would_change(site: Path, tmp_path: Path) -> None:
     again = party(site, "import", str(path), "--reason", "start", "--dry-run", "--json")
 
     assert (1, 0, 0) == (first.exit_code, done.exit_code, again.exit_code), done.output
-    assert f"+ mandates {_EMPLOYER} {_SECRETARIAT} secretariat" in first.stdout
+    assert f"+ mandates {EMPLOYER} {SECRETARIAT} secretariat" in first.stdout
     assert {"new": 0, "changed": 0, "same": 3} == json.loads(again.stdout)["enterprises"]
     changed = party(
-        site, "import", "-", "--kind", "enterprises", "--reason", "x", "--dry-run", piped=f"number,name\n{_OTHER},Z\n"
+        site, "import", "-", "--kind", "enterprises", "--reason", "x", "--dry-run", piped=f"number,name\n{OTHER},Z\n"
     )
-    assert f"~ enterprises {_OTHER}  name: Other -> Z" in changed.stdout
+    assert f"~ enterprises {OTHER}  name: Other -> Z" in changed.stdout
 
 
 def test_what_is_exported_is_imported_elsewhere(site: Path, tmp_path: Path) -> None:
@@ -423,22 +352,22 @@ def test_what_is_exported_is_imported_elsewhere(site: Path, tmp_path: Path) -> N
     one = party(site, "export", "-", "--kind", "mandates")
     assert [
         "employer,provider,means,valid_from,valid_to",
-        f"{_EMPLOYER},{_SECRETARIAT},secretariat,{_FROM},",
+        f"{EMPLOYER},{SECRETARIAT},secretariat,{_FROM},",
     ] == one.stdout.splitlines()
 
 
 def test_faults_are_told_by_file_and_line(site: Path, tmp_path: Path) -> None:
     """On the error output, or as JSON; and nothing is changed."""
     (tmp_path / "mandates.csv").write_text(
-        f"employer,provider,means,valid_from\n{_EMPLOYER},{_SECRETARIAT},secretariat,2026-01-01\n"
+        f"employer,provider,means,valid_from\n{EMPLOYER},{SECRETARIAT},secretariat,2026-01-01\n"
     )
 
     told = party(site, "import", str(tmp_path / "mandates.csv"), "--reason", "x")
     listed = party(site, "import", str(tmp_path), "--reason", "x", "--json")
 
     assert (1, 1) == (told.exit_code, listed.exit_code)
-    assert f"mandates.csv:2: there is no quality {_EMPLOYER}" in told.stderr
-    assert {"file": "mandates.csv", "line": 2, "fault": f"there is no quality {_EMPLOYER}"} in json.loads(listed.stdout)
+    assert f"mandates.csv:2: there is no quality {EMPLOYER}" in told.stderr
+    assert {"file": "mandates.csv", "line": 2, "fault": f"there is no quality {EMPLOYER}"} in json.loads(listed.stdout)
     _, journal = open_site(site)
     with journal.read() as connection:
         assert 0 == lines_of(connection)

@@ -41,7 +41,7 @@ def test_every_record_knows_where_it_begins() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("number,nickname\n1,x\n", 1, "no column nickname"),
+        ("number,nickname\n1,x\n", 1, "column 2 is none of number, name"),
         ("number,number\n1,x\n", 1, "twice"),
         ("number,name\n1,x\n1\n2,y\n", 3, "has 1 values, not 2"),
         ('number,name\n1,"x\n', 2, "is no CSV"),

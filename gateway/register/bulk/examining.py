@@ -59,9 +59,11 @@ def examine(place: Place, kind: Kind, batch: Sequence[Staged]) -> Examined:
     for key in held.keys() - {record.key for record in batch}:
         owners[held[key].owner].append(Member(None, key, held[key].facts))
     faults = [Fault(_line(member), words) for member in named for words in own_faults(kind, member)]
-    faults += _reference_faults(place, kind, named)
+    # What is in the register is not held against rules that it met when it was entered.
+    faults += _reference_faults(place, kind, [member for member in named if member.before != member.facts])
     for members in owners.values():
-        faults += faults_between(kind, members)
+        if any(member.line is not None and member.before != member.facts for member in members):
+            faults += faults_between(kind, members)
     for look in _LOOKS.get(kind, ()):
         faults += look(place, named)
     return Examined(faults, [change for member in named if (change := _change(kind, member, held)) is not None])
@@ -180,9 +182,22 @@ def _openings(place: Place, recipients: Collection[str]) -> Mapping[str, list[Fa
     return found
 
 
+def _one_sender_each(place: Place, members: Sequence[Member]) -> Iterator[Fault]:
+    """No quality has two sender numbers."""
+    named = {member.facts["quality"] for member in members if member.facts["quality"] is not None}
+    held, added = stored.senders_as(place.connection, named), place.staging.of_others(Kind.SENDERS, named)
+    numbers: dict[str, set[str]] = defaultdict(set)
+    for key, facts in _laid_over(Kind.SENDERS, held, added):
+        numbers[facts["quality"]].add(key)
+    for member in members:
+        if member.before != member.facts and numbers.get(member.facts["quality"], set()) - {member.key}:
+            yield Fault(_line(member), f"{member.facts['quality']} has another sender")
+
+
 _Look = Callable[[Place, Sequence[Member]], Iterator[Fault]]
 _LOOKS: Final[Mapping[Kind, tuple[_Look, ...]]] = {
     Kind.QUALITIES: (_carried_once,),
     Kind.PERSONS: (_names_are_free, _persons_once, _persons_have_roles),
+    Kind.SENDERS: (_one_sender_each,),
     Kind.CHOICES: (_choices_hold,),
 }

@@ -3,6 +3,7 @@
 All of a kind, or of every kind, as it is at one moment; INSSs are not in it, for they are not kept.
 """
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
@@ -18,9 +19,18 @@ def export_folder(connection: Connection, folder: Path, kinds: Iterable[Kind]) -
     folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     counts = {}
     for kind in kinds:
-        with (folder / f"{kind}.csv").open("w", encoding="utf-8", newline="") as file:
+        with open_private(folder / f"{kind}.csv") as file:
             counts[kind] = files.write_csv(file, kind, _facts(connection, kind))
     return counts
+
+
+def open_private(path: Path) -> IO[str]:
+    """A new file, or a known one emptied, for what not everybody on the machine may read."""
+    return open(path, "w", encoding="utf-8", newline="", opener=_only_ours)  # noqa: PTH123 - Path.open takes no opener
+
+
+def _only_ours(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o640)
 
 
 def export_csv(connection: Connection, file: IO[str], kind: Kind) -> None:

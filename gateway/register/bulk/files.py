@@ -1,7 +1,8 @@
 """How are records read from files, and written to them?
 
 CSV: one kind a file, named after the kind (``mandates.csv``) or by who reads it; the first line names the columns,
-separated by commas or semicolons; lists are words with spaces between.  JSON: one document, ``{"enterprises": [{...}],
+separated by commas or semicolons; lists are words with spaces between; what a spreadsheet would take for a formula has
+an apostrophe before it.  JSON: one document, ``{"enterprises": [{...}],
 "mandates": [{...}]}``, read record by record.  Both are UTF-8, of any length, and every record knows its line.
 """
 
@@ -21,6 +22,7 @@ _LONGEST: Final = 65_536  # characters of one record
 _PIECE: Final = 1 << 20
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
+_FORMULA: Final = re.compile(r"'*[=+@-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +65,13 @@ def read_csv(file: TextIO, source: str, kind: Kind) -> Iterator[Record | BadFile
         if faults:
             yield BadFile(source, 1, faults)
             return
-        rows = csv.reader(_lines(file), delimiter=separator, strict=True)
+        lines = _Lines(file)
+        rows = csv.reader(lines, delimiter=separator, strict=True)
         for row in rows:
+            lines.begin_record()
             line, begins = rows.line_num + 1, line + 1
             if len(row) == len(names):
-                yield Record(source, kind, begins, dict(zip(names, row, strict=True)))
+                yield Record(source, kind, begins, dict(zip(names, map(_plain, row), strict=True)))
             elif row:
                 yield BadFile(source, begins, f"has {len(row)} values, not {len(names)}")
     except (csv.Error, UnicodeDecodeError) as fault:
@@ -79,15 +83,30 @@ def _head_faults(names: list[str], kind: Kind) -> str:
     known = LAYOUTS[kind].names
     if len(set(names)) < len(names):
         return "names a column twice"
-    unknown = [name for name in names if name not in known]
-    return f"{kind} have no column {', '.join(unknown)}; they have {', '.join(known)}" if unknown else ""
+    # A file without names begins with a record, which is not to be repeated: there may be a person in it.
+    unknown = [str(place) for place, name in enumerate(names, 1) if name not in known]
+    return f"column {', '.join(unknown)} is none of {', '.join(known)}" if unknown else ""
 
 
-def _lines(file: TextIO) -> Iterator[str]:
-    while line := file.readline(_LONGEST):
-        if len(line) >= _LONGEST:
-            raise csv.Error("a line is too long")
-        yield line
+class _Lines(Iterator[str]):
+    """The lines of a file, of which one record may have only so many characters."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._characters = 0
+
+    def begin_record(self) -> None:
+        """What comes next is of another record."""
+        self._characters = 0
+
+    def __next__(self) -> str:
+        line = self._file.readline(_LONGEST)
+        if not line:
+            raise StopIteration
+        self._characters += len(line)
+        if self._characters >= _LONGEST:
+            raise csv.Error("a record is too long")
+        return line
 
 
 def read_json(file: TextIO, source: str) -> Iterator[Record | BadFile]:
@@ -143,9 +162,12 @@ class _Text:
         self._fill()
         try:
             value, end = self._decoder.raw_decode(self._text, self._at)
-        except (json.JSONDecodeError, RecursionError) as fault:
-            words = fault.msg if isinstance(fault, json.JSONDecodeError) else "too deep"
-            raise _NotThisError(f"is no JSON: {words}") from None
+        except json.JSONDecodeError as fault:
+            raise _NotThisError(f"is no JSON: {fault.msg}") from None
+        except RecursionError:
+            raise _NotThisError("is no JSON: too deep") from None
+        except ValueError:
+            raise _NotThisError("has a number of too many digits") from None
         self._pass(end)
         return value
 
@@ -198,7 +220,7 @@ def write_csv(file: IO[str], kind: Kind, records: Iterable[Facts]) -> int:
     count = 0
     for facts in records:
         said = shown(kind, facts)
-        writer.writerow([_cell(said[name]) for name in names])
+        writer.writerow([_shielded(_cell(said[name])) for name in names])
         count += 1
     return count
 
@@ -244,3 +266,13 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return " ".join(value) if isinstance(value, list | tuple) else "" if value is None else str(value)
+
+
+def _shielded(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula: with an apostrophe before what begins like one."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def _plain(cell: str) -> str:
+    """What was meant by a cell, with or without that apostrophe."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

@@ -85,7 +85,9 @@ def read_record(kind: Kind, said: Mapping[str, Any]) -> tuple[Facts, list[str]]:
     layout = LAYOUTS[kind]
     facts: Facts = {}
     names = layout.names
-    faults = [f"{name}: there is no such column" for name in said if name not in names]
+    # What stands there instead of a name may be anything, a person's number too.
+    unknown = sum(name not in names for name in said)
+    faults = [f"has {unknown} values with names that are none of {', '.join(names)}"] if unknown else []
     for column in layout.columns:
         if column.name not in said:
             if column.default is REQUIRED:

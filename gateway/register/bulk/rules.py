@@ -59,7 +59,7 @@ def reference_faults(
     for of in references(kind, facts):
         if of not in known:
             yield f"there is no {_CALLED[of.kind]} {of.key}"
-        elif of.kind is Kind.QUALITIES and known[of]["state"] == State.CLOSED:
+        elif of.kind is Kind.QUALITIES and known[of]["state"] == State.CLOSED and kind is not Kind.SENDERS:
             yield f"quality {of.key} is closed"
     if kind is Kind.ROLES:
         person = known.get(Reference(Kind.PERSONS, facts["username"]))

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from gateway.register.bulk.kinds import LAYOUTS, Facts, Kind
+from gateway.register.enterprises import State
 from spool.register_tables import enterprises, mandates, persons, qualities, roles, routing_choices, sender_channels
 from spool.tables import senders
 
@@ -38,7 +39,7 @@ def of_owners(connection: Connection, kind: Kind, owners: Collection[str]) -> It
 
 
 def every(connection: Connection, kind: Kind) -> Iterator[Stored]:
-    """All records of a kind; what has ended for good (a deleted person, a role that is over) is left out."""
+    """All records of a kind but for what is over: deleted persons, ended roles, what concerns a closed quality."""
     return _READERS[kind](connection, None)
 
 
@@ -151,6 +152,7 @@ def _senders(
 def _channels(connection: Connection, owners: Sequence[str] | None) -> Iterator[Stored]:
     names = LAYOUTS[Kind.CHANNELS].names
     query = sa.select(sender_channels.c.number, *(sender_channels.c[name] for name in names))
+    query = query.where(_counts(sender_channels.c))
     if owners is not None:
         query = query.where(sender_channels.c.sender.in_(owners))
     for number, *values in connection.execute(query.order_by(sender_channels.c.number)):
@@ -164,8 +166,11 @@ def _mandates(connection: Connection, owners: Sequence[str] | None) -> Iterator[
         sa.select(table.number, reference(employer), reference(provider), table.kind, table.valid_from, table.valid_to)
         .join_from(mandates, employer, employer.c.number == table.employer)
         .join(provider, provider.c.number == table.provider)
+        .where(_counts(table))
     )
-    if owners is not None:
+    if owners is None:
+        query = query.where(employer.c.state != State.CLOSED, provider.c.state != State.CLOSED)
+    else:
         query = query.where(employer.c.enterprise.in_(sorted({owner[:10] for owner in owners})))
     names = LAYOUTS[Kind.MANDATES].names
     for number, *values in connection.execute(query.order_by(table.number)):
@@ -174,7 +179,9 @@ def _mandates(connection: Connection, owners: Sequence[str] | None) -> Iterator[
 
 def _choices(connection: Connection, owners: Sequence[str] | None) -> Iterator[Stored]:
     employer, recipient = qualities.alias("employer"), qualities.alias("recipient")
-    table = routing_choices.c
+    table, newer = routing_choices.c, routing_choices.alias("newer").c
+    same = (newer[name] == table[name] for name in ("employer", "purpose", "environment", "valid_from"))
+    hidden = sa.exists().where(*same, newer.number > table.number, _counts(newer))
     query = (
         sa.select(
             table.number,
@@ -188,12 +195,22 @@ def _choices(connection: Connection, owners: Sequence[str] | None) -> Iterator[S
         )
         .join_from(routing_choices, employer, employer.c.number == table.employer)
         .join(recipient, recipient.c.number == table.recipient)
+        .where(_counts(table), ~hidden)
     )
-    if owners is not None:
+    if owners is None:
+        query = query.where(employer.c.state != State.CLOSED, recipient.c.state != State.CLOSED)
+    else:
         query = query.where(employer.c.enterprise.in_(sorted({owner[:10] for owner in owners})))
     names = LAYOUTS[Kind.CHOICES].names
     for number, *values in connection.execute(query.order_by(table.number)):
         yield _stored(Kind.CHOICES, dict(zip(names, values, strict=True)), number)
+
+
+def _counts(table: Any) -> sa.ColumnElement[bool]:
+    """Whether a period has a moment: what was taken back before it began is left out, and may be given anew."""
+    start, end = table.valid_from, table.valid_to
+    ever: sa.ColumnElement[bool] = start.is_(None) | end.is_(None) | (start < end)
+    return ever
 
 
 _UNORDERED: Final = ("purposes", "formats", "leniencies")

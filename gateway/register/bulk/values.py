@@ -17,6 +17,8 @@ from gateway.register.rights import read_applications
 E = TypeVar("E", bound=StrEnum)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST: Final = datetime(1, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 def text(value: Any) -> str:
@@ -100,6 +102,8 @@ def moment(value: Any) -> int | None:
         if len(written) > len("2026-12-01"):
             raise ValueError("a moment must have a zone, such as +01:00 or Z")
         read = read.replace(tzinfo=UTC)
+    if not _EARLIEST <= read <= _LATEST:
+        raise ValueError("must lie in the years 1 to 9999 of UTC")
     return (read - _EPOCH) // timedelta(microseconds=1)
 
 
@@ -129,7 +133,7 @@ def sender(value: Any) -> str:
 def user(value: Any) -> str:
     """A user name."""
     if not is_user_name(text(value)):
-        raise ValueError("must have 8 to 30 digits and letters a to z")
+        raise ValueError("must have 8 to 30 digits and letters a to z, and be no INSS")
     return text(value)
 
 

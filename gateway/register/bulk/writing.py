@@ -11,6 +11,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from gateway.register import channels, inss
 from gateway.register.actor import Actor, label
 from gateway.register.bulk import stored
 from gateway.register.bulk.kinds import LAYOUTS, Facts, Kind
@@ -26,7 +27,7 @@ from spool.register_tables import (
     routing_choices,
     sender_channels,
 )
-from spool.tables import senders, technical_users
+from spool.tables import senders
 
 Row = dict[str, Any]
 
@@ -76,7 +77,7 @@ def write(connection: Connection, kind: Kind, changes: Sequence[Change], author:
     changed = [change for change in changes if change.before is not None and not _is_renewed(change)]
     _update(connection, kind, changed, numbers, author)
     if kind is Kind.SENDERS:
-        _name_senders(connection, fresh, numbers)
+        _name_senders(connection, changes, numbers)
     if kind is Kind.CHANNELS:
         _permit(connection, fresh)
     subjects = {change.key: number for change, number in zip(fresh, given, strict=True)}
@@ -148,7 +149,7 @@ def _record(connection: Connection, changes: Sequence[Change], subjects: Mapping
                 "actor": author.given_by,
                 "act": f"{_CALLED[change.kind]}.imported",
                 "subject": f"{_SUBJECTS[change.kind]}:{of}",
-                "reason": author.reason[:500],
+                "reason": inss.veiled(author.reason)[:500],
                 "before": before,
                 "after": after,
             }
@@ -157,13 +158,12 @@ def _record(connection: Connection, changes: Sequence[Change], subjects: Mapping
         connection.execute(sa.insert(register_changes), rows)
 
 
-def _name_senders(connection: Connection, fresh: Iterable[Change], numbers: _Numbers) -> None:
-    """Let technical users of a quality that waited for its sender number have it."""
-    for change in fresh:
-        if change.after["quality"] is not None:
-            waiting = technical_users.c.quality == numbers[change.after["quality"]]
-            query = sa.update(technical_users).where(waiting, technical_users.c.sender.is_(None))
-            connection.execute(query.values(sender=change.after["number"]))
+def _name_senders(connection: Connection, changes: Iterable[Change], numbers: _Numbers) -> None:
+    """Let technical users of a quality and of the sender that is its from now on be the same."""
+    for change in changes:
+        quality = change.after["quality"]
+        if quality is not None and (change.before is None or change.before["quality"] is None):
+            channels.take_over(connection, change.after["number"], numbers[quality])
 
 
 def _permit(connection: Connection, fresh: Iterable[Change]) -> None:
