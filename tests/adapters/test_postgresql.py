@@ -125,7 +125,7 @@ def test_an_empty_database_is_no_journal(cluster: Cluster) -> None:
         open_journal(url, upgrade=True)
 
     assert "there is no journal" in caught.value.faults[0]
-    assert sa.make_url(url).password not in caught.value.faults[0]
+    assert str(sa.make_url(url).password) not in caught.value.faults[0]
     cluster.drop(url)
 
 
