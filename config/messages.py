@@ -110,3 +110,9 @@ class WayBack(Section):
     queue: str = "batch.back"
     prefetch: Annotated[int, Field(ge=1, le=1000)] = 32
     max_message_bytes: Count = 64 * 1024**2
+
+
+def without_broker(broker: Broker, mq: Mq, back: WayBack) -> list[str]:
+    """The faults of sections that are enabled and have no broker to take messages from."""
+    enabled = {"mq": mq.enabled, "back": back.enabled}
+    return [f"{name}.enabled: broker.urls names no broker" for name, on in enabled.items() if on and not broker.urls]

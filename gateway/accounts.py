@@ -3,7 +3,6 @@
 Every function takes the connection of a transaction; every change leaves an event.  Times are microseconds.
 """
 
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -13,16 +12,12 @@ from sqlalchemy.engine import Connection
 
 from channels.ports import SSH_RSA, Account, Authentication
 from gateway.parties import UnknownSenderError, key_fingerprint
-from gateway.registrations import ALWAYS, Period
-from schemas import identifiers
+from gateway.registrations import ALWAYS, EndedAlreadyError, Period
 from spool.journal import now
 from spool.submissions import note
 from spool.tables import passwords, senders, ssh_keys, technical_users
 
 LOGIN_LENIENCIES: Final = (SSH_RSA,)
-NAME_RULE: Final = "a user name has 8 to 30 digits and letters a to z, and is no INSS"
-_INSS_DIGITS: Final = 11
-_NAME: Final = re.compile(r"[0-9a-z]{8,30}")
 _ACTIVE: Final = "active"
 _BLOCKED: Final = "blocked"
 DELETED: Final = "deleted"
@@ -74,12 +69,6 @@ class UnknownUserError(LookupError):
 
 class UnknownKeyError(LookupError):
     """The user has no such key, or several."""
-
-
-def is_user_name(name: str) -> bool:
-    """Whether a person or a technical user may be called so, by ``NAME_RULE``."""
-    is_inss = name.isdecimal() and len(name) == _INSS_DIGITS and not identifiers.check(identifiers.Kind.INSS, name)
-    return _NAME.fullmatch(name) is not None and not is_inss
 
 
 # --- for the doors
@@ -227,15 +216,19 @@ def end_key(connection: Connection, username: str, prefix: str, at: int) -> str:
     Raises:
         UnknownUserError: there is no such user.
         UnknownKeyError: none of its keys begins so, or several do.
+        EndedAlreadyError: it ends before that.
     """
     sender = owner(connection, username)
-    found = [key.fingerprint for key in keys_of(connection, username) if _is_short_for(prefix, key.fingerprint)]
+    found = [key for key in keys_of(connection, username) if _is_short_for(prefix, key.fingerprint)]
     if len(found) != 1:
         raise UnknownKeyError(prefix)
-    this = (ssh_keys.c.username == username) & (ssh_keys.c.fingerprint == found[0])
+    fingerprint, end = found[0].fingerprint, found[0].period.end
+    if end is not None and end < at:
+        raise EndedAlreadyError(fingerprint)
+    this = (ssh_keys.c.username == username) & (ssh_keys.c.fingerprint == fingerprint)
     connection.execute(sa.update(ssh_keys).where(this).values(valid_to=at))
-    note(connection, None, "user.key_ended", sender=sender, username=username, key=found[0], valid_to=at)
-    return found[0]
+    note(connection, None, "user.key_ended", sender=sender, username=username, key=fingerprint, valid_to=at)
+    return fingerprint
 
 
 def give_password(connection: Connection, username: str, kept: str, usable_until: int) -> None:

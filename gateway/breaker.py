@@ -5,6 +5,7 @@ against no message: the breaker opens, and while it is open one message at a tim
 asks says what time it is, and brings the chance that spreads the tries of several gateways.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,3 +57,36 @@ class Breaker:
         """The broker took something."""
         self._failures = 0
         self._next = 0.0
+
+
+Target = tuple[str, str]
+"""An exchange and a routing key."""
+
+
+class Stuck:
+    """Where nothing is confirmed although the broker is there: such as to a queue that has lost its majority.
+
+    What goes there waits, longer each time, for all that follows would be held up by it: nobody knows of a message that
+    it is not confirmed before the time for that is over.
+    """
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._failures: dict[Target, int] = {}
+        self._next: dict[Target, float] = {}
+
+    def wait(self, target: Target, at: float) -> float:
+        """Seconds until something may be sent there."""
+        return max(0.0, self._next.get(target, 0.0) - at)
+
+    def failed(self, target: Target, at: float, chance: float) -> None:
+        """Nothing that was sent was confirmed; this waits longer than the trial that shows whose fault it is."""
+        self._failures[target] = self._failures.get(target, 0) + 1
+        self._next[target] = at + self._patience.pause(self._failures[target] + 2, chance)
+
+    def succeeded(self, targets: Iterable[Target]) -> None:
+        """Something was confirmed there."""
+        if self._failures:
+            for target in targets:
+                self._failures.pop(target, None)
+                self._next.pop(target, None)

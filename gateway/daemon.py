@@ -28,6 +28,7 @@ from channels.sftp.server import Door, DoorSettings, Premises, open_door
 from channels.sftp.share import ShareLimits
 from channels.sftp.sockets import handed_over
 from config.errors import ConfigurationError
+from config.messages import without_broker
 from config.settings import Settings
 from gateway import breaker, routes
 from gateway.broker_access import open_broker_access
@@ -90,8 +91,10 @@ async def serve(settings: Settings, reread: Callable[[], Settings] | None = None
     """Run until SIGTERM or SIGINT; on SIGHUP take over from ``reread`` what can change while it runs.
 
     Raises:
-        ConfigurationError: a key, a certificate or the journal cannot be used.
+        ConfigurationError: a key, a certificate or the journal cannot be used, or messages are wanted without a broker.
     """
+    if faults := without_broker(settings.broker, settings.mq, settings.back):
+        raise ConfigurationError(faults)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     # Threads here wait for the disk or for a mailbox, not for a core; the default is a few for each core.
@@ -149,6 +152,7 @@ async def _open_rounds(
         patience = Patience(settings.intake.parts_grace_seconds, settings.intake.start_file_hours * 3600)
         reception = Reception(intake, custody, journal, patience, rounds.judging.ring)
         await asyncio.to_thread(recover, intake, custody, journal, pipeline)
+        await asyncio.to_thread(backlog.measure)  # before any door is open
         forwarder = _forwarder(settings, journal, publisher, backlog)
         turns = [rounds.judge(), rounds.answer(), rounds.forward(forwarder), rounds.sweep(reception, outbox)]
         turns += [rounds.watch(Watch(settings, journal)), rounds.retire(outbox), rounds.warn()]

@@ -30,8 +30,8 @@ _BYTES_AT_ONCE: Final = 16 * 1024**2
 _SECOND: Final = 1_000_000
 _MOST_DOUBLINGS: Final = 30
 
-_ITS_OWN: Final = (Unroutable, Refused, ChannelRefused)
-"""What goes wrong with one message and says nothing of the next."""
+_ITS_OWN: Final = (Unroutable, Refused, ChannelRefused, NotConfirmed)
+"""What goes wrong with one message and says nothing of the next: no confirm, where a queue has lost its majority."""
 
 
 class Publisher(Protocol):
@@ -96,9 +96,7 @@ async def publish_all(post: Post) -> int:
         if len(batch) > 1 and any(isinstance(result, ChannelRefused) for result in results):
             tried = [await _alone(post, one) for one in tried]
         confirmed = [one for one in tried if one.fault is None]
-        # That one isn't confirmed while others are says nothing of the broker.
-        own = (*_ITS_OWN, *([NotConfirmed] if confirmed else []))
-        refused = [one for one in tried if isinstance(one.fault, own)]
+        refused = [one for one in tried if isinstance(one.fault, _ITS_OWN)]
         await asyncio.to_thread(_record, post, confirmed, refused)
         count += len(confirmed)
         for one in tried:
@@ -123,6 +121,12 @@ def _due(post: Post) -> list[tuple[Effect, OutgoingMessage]]:
     """Some that are due, as many as may be in memory at once."""
     batch: list[tuple[Effect, OutgoingMessage]] = []
     size = 0
+    beyond = now() + 2 * int(post.retry_ceiling_seconds * _SECOND)
+    with post.journal.read() as connection:
+        late = effects.due_beyond(connection, Kind.PUBLISH, beyond)
+    if late:  # the clock was set back
+        with post.journal.write() as connection:
+            effects.hasten(connection, Kind.PUBLISH, beyond)
     with post.journal.read() as connection:
         for effect in effects.due(connection, Kind.PUBLISH, now(), _AT_ONCE):
             answer = answers.load(connection, effect.facts["answer_of"], effect.facts["ordinal"])

@@ -20,10 +20,10 @@ from typing import Any, Final
 import structlog
 from sqlalchemy.engine import Connection
 
-from channels.mq.publisher import BrokerUnavailable
+from channels.mq.publisher import BrokerUnavailable, NotConfirmed
 from config.messages import Routing
 from gateway import routes
-from gateway.breaker import Breaker, Patience
+from gateway.breaker import Breaker, Patience, Stuck, Target
 from gateway.examination import Declaration, ValidatedSet
 from gateway.routes import Declared, Place
 from gateway.routing_queues import Faults, RoutingQueue
@@ -58,7 +58,7 @@ class Accepted:
 def promise(connection: Connection, accepted: Accepted, routing: Routing) -> None:
     """Plan the messages of an accepted submission: one for each declaration, or for each file where a route says so."""
     planned: dict[int, dict[str, Any]] = {}
-    files: dict[tuple[int, int], int] = {}
+    files: dict[tuple[int, str, str], int] = {}
     for form, declaration in enumerate(accepted.result.declarations, 1):
         declared = Declared(
             environment=str(accepted.name.environment),
@@ -68,7 +68,7 @@ def promise(connection: Connection, accepted: Accepted, routing: Routing) -> Non
             employers=tuple(dict.fromkeys(employer.number for employer in declaration.employers)),
         )
         place = routes.place(declared, routing)
-        if place.payload == "form" or files.setdefault((declaration.part, place.route), form) == form:
+        if place.payload == "form" or files.setdefault((declaration.part, place.exchange, place.key), form) == form:
             planned[form] = _facts(accepted, form, declaration, declared, place)
     ticket = accepted.submission.ticket
     effects.plan(connection, ticket, Kind.FORWARD, list(planned.values()), list(planned))
@@ -120,7 +120,9 @@ class Forwarder:
         self._custody = spool / "custody"
         self._patience = patience
         self._backlog = backlog
+        self._is_full = False
         self._breaker = Breaker(patience)
+        self._stuck = Stuck(patience)
 
     async def turn(self) -> float:
         """Send everything that is due; seconds until something may be due again.
@@ -158,21 +160,26 @@ class Forwarder:
             self._breaker.failed(time.monotonic(), random.random())  # noqa: S311 - spreads tries, keeps no secret
             seconds = round(self._breaker.wait(time.monotonic()), 1)
             log.warning("forwarding.interrupted", reason=str(fault), seconds=seconds)
-            if len(page) == 1:
+            if isinstance(fault, NotConfirmed):
+                for target in {_target(effect) for effect, _ in batch}:
+                    self._stuck.failed(target, time.monotonic(), random.random())  # noqa: S311 - as above
+            elif len(page) == 1:
                 await asyncio.to_thread(self._make_way, page[0], str(fault))
         else:
             if batch:
                 self._breaker.succeeded()
+            failed = {effect.number for effect, _ in faults}
+            self._stuck.succeeded(_target(effect) for effect, _ in batch if effect.number not in failed)
         if faults:
             await asyncio.to_thread(self._put_off, faults)
         await asyncio.to_thread(_drop_finished, self._journal, self._folder, {effect.ticket for effect, _ in batch})
         return is_taken
 
     def _measure(self) -> None:
-        was_full = self._backlog.is_full
         size = self._backlog.measure()
-        if self._backlog.is_full != was_full:
-            event = "intake.stopped" if self._backlog.is_full else "intake.resumed"
+        if self._backlog.is_full != self._is_full:
+            self._is_full = self._backlog.is_full
+            event = "intake.stopped" if self._is_full else "intake.resumed"
             log.warning(event, waiting_bytes=size, limit=self._backlog.limit)
 
     def _prepare(self) -> None:
@@ -185,9 +192,18 @@ class Forwarder:
                 effects.hasten(connection, Kind.FORWARD, beyond)
 
     def _page(self, limit: int) -> list[Effect]:
-        self._measure()
-        with self._journal.read() as connection:
-            return effects.due(connection, Kind.FORWARD, now(), limit)
+        """What is to be sent next; what goes where nothing is confirmed waits, and lets the others pass."""
+        while True:
+            self._measure()
+            with self._journal.read() as connection:
+                page = effects.due(connection, Kind.FORWARD, now(), _PAGE)
+            at = time.monotonic()
+            waits = {effect.number: self._stuck.wait(_target(effect), at) for effect in page}
+            stuck = [(effect, waits[effect.number]) for effect in page if waits[effect.number]]
+            if stuck:
+                self._wait(stuck, "nothing is confirmed where it goes")
+            if not page or len(stuck) < len(page):
+                return [effect for effect in page if not waits[effect.number]][:limit]
 
     def _pause(self) -> float:
         with self._journal.read() as connection:
@@ -235,15 +251,24 @@ class Forwarder:
     def _make_way(self, effect: Effect, reason: str) -> None:
         """Let the next trial be another message's: should it be this one that the broker chokes on, others pass it."""
         pause = self._patience.pause(1, random.random())  # noqa: S311 - spreads tries, keeps no secret
-        failure = Failure(effect, effect.attempts, reason, now() + int(pause * _SECOND))
+        self._wait([(effect, pause)], reason)
+
+    def _wait(self, pauses: Sequence[tuple[Effect, float]], reason: str) -> None:
+        """Put off by so many seconds what is not to blame."""
+        at = now()
+        waits = [Failure(effect, effect.attempts, reason, at + int(pause * _SECOND)) for effect, pause in pauses]
         with self._journal.write() as connection:
-            effects.failed(connection, [failure])
+            effects.failed(connection, waits)
 
     def _failure(self, effect: Effect, reason: str, at: int) -> Failure:
         attempts = effect.attempts + 1
         pause = self._patience.pause(attempts, random.random())  # noqa: S311 - spreads tries, keeps no secret
         is_last = self._patience.is_exhausted(attempts)
         return Failure(effect, attempts, reason, None if is_last else at + int(pause * _SECOND))
+
+
+def _target(effect: Effect) -> Target:
+    return effect.facts.get("exchange", ""), effect.facts["routing_key"]
 
 
 def _drop_finished(journal: Journal, folder: Path, tickets: set[str]) -> None:

@@ -165,7 +165,7 @@ class Institutions:
                 state=State.DELIVERED if boxed else State.PROMISED,
                 channel=target.channel.value,
             )
-            if institutions.twin(connection, message) is not None:
+            if institutions.twin(connection, message, target.quality if boxed else None) is not None:
                 log.info("institution.repeated", publisher=letter.publisher, message_id=letter.message_id)
                 return TAKEN
             institutions.add(connection, message)
@@ -229,7 +229,7 @@ def _one_employer(connection: Connection, named: Collection[Employer]) -> int | 
     """The quality of the only employer that is named; a number of its own says more than that of its enterprise."""
     own = [one for one in named if one.kind is not Kind.ENTERPRISE]
     for group in (own, [one for one in named if one.kind is Kind.ENTERPRISE]):
-        qualities = {speaking.employer_quality(connection, employer) for employer in group} - {None}
+        qualities = speaking.employer_qualities(connection, group)
         if qualities:
             return qualities.pop() if len(qualities) == 1 else None
     return None

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from gateway.registrations import ALWAYS, Period
+from spool.journal import now
 from spool.register_tables import sender_channels
 
 
@@ -83,7 +84,7 @@ def end_openings(connection: Connection, sender: str, opening: Opening, at: int)
 def widen(connection: Connection, sender: str, environments: Collection[str], channels: Sequence[Channel]) -> None:
     """Open channels in environments that the sender had none of before: those named, or those that it has elsewhere.
 
-    Where a channel that is named was open before, it stays as it is.
+    A channel that is named is opened where it has an end, behind that, but not for a time that is over.
     """
     known = openings_of(connection, sender)
     wanted = set(channels)
@@ -91,5 +92,7 @@ def widen(connection: Connection, sender: str, environments: Collection[str], ch
     for environment in sorted(environments):
         new = not any(one.environment == environment for one in known)
         for channel in sorted(wanted | elsewhere if new else wanted):
-            if not any(one.is_for(channel, environment) and one.period.end is None for one in known):
-                add_opening(connection, sender, Opening(channel, environment))
+            ends = [one.period.end for one in known if one.is_for(channel, environment)]
+            if None not in ends:
+                start = max([now(), *(end for end in ends if end is not None)]) if ends else None
+                add_opening(connection, sender, Opening(channel, environment, Period(start, None)))

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy.engine import Connection
 
 from gateway.openings import Channel, Opening, openings_of, widen
-from gateway.registrations import ALWAYS, Period, Registration
+from gateway.registrations import ALWAYS, EndedAlreadyError, Period, Registration
 from schemas.wording import Language
 from signing.evidence import Format
 from signing.policy import Leniency
@@ -126,19 +126,25 @@ def add_sender(connection: Connection, sender: Sender, channels: Sequence[Channe
 def add_user(connection: Connection, sender: str, username: str, keys: Sequence[str]) -> None:
     """Name a technical user of ``sender`` and add public keys, each an OpenSSH line.
 
+    The technical user is one of the quality that the sender sends as, if it has one.
+
     Raises:
-        ValueError: the user belongs to another sender, or to a quality that waits for its own, or the name is a
-            person's: user names are one name space.
+        ValueError: the user belongs to another sender, or to a quality that waits for its own, or was deleted, or the
+            name is a person's: user names are one name space.
     """
     known = connection.execute(
-        sa.select(technical_users.c.sender).where(technical_users.c.username == username)
+        sa.select(technical_users.c.sender, technical_users.c.state).where(technical_users.c.username == username)
     ).first()
     if known is None:
         if connection.execute(sa.select(persons.c.username).where(persons.c.username == username)).first() is not None:
             raise ValueError(f"the user name {username} is taken")
-        connection.execute(sa.insert(technical_users).values(username=username, sender=sender, created_at=now()))
+        quality = connection.execute(sa.select(senders.c.quality).where(senders.c.number == sender)).scalar()
+        facts = {"username": username, "sender": sender, "quality": quality, "created_at": now()}
+        connection.execute(sa.insert(technical_users).values(**facts))
     elif known.sender != sender:
         raise ValueError(f"technical user {username} belongs to another sender")
+    elif known.state == "deleted":
+        raise ValueError(f"technical user {username} was deleted, and its name is never given again")
     for line in keys:
         fingerprint = key_fingerprint(line)
         held = (ssh_keys.c.username == username) & (ssh_keys.c.fingerprint == fingerprint)
@@ -194,14 +200,18 @@ def end_certificate(connection: Connection, sender: str, prefix: str, at: int) -
 
     Raises:
         UnknownCertificateError: none of the sender's begins so, or more than one does.
+        EndedAlreadyError: its registration ends before that.
     """
     mine = (certificates.c.sender == sender) & certificates.c.fingerprint.startswith(prefix, autoescape=True)
-    found: list[str] = list(connection.execute(sa.select(certificates.c.fingerprint).where(mine)).scalars())
+    found = connection.execute(sa.select(certificates.c.fingerprint, certificates.c.valid_to).where(mine)).all()
     if len(found) != 1:
         raise UnknownCertificateError(prefix)
+    fingerprint: str = found[0].fingerprint
+    if found[0].valid_to is not None and found[0].valid_to < at:
+        raise EndedAlreadyError(fingerprint)
     connection.execute(sa.update(certificates).where(mine).values(valid_to=at))
-    note(connection, None, "sender.certificate_ended", sender=sender, certificate=found[0], valid_to=at)
-    return found[0]
+    note(connection, None, "sender.certificate_ended", sender=sender, certificate=fingerprint, valid_to=at)
+    return fingerprint
 
 
 def registered_certificates(connection: Connection, sender: str | None = None) -> Iterator[RegisteredCertificate]:

@@ -8,10 +8,19 @@ overlap.  What counts is the moment of receipt.  That a certificate is any good 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from config.settings import Settings
 from signing.evidence import Evidence
 from signing.holder import holder_of
+
+EARLIEST: Final = -62_135_596_800_000_000
+LATEST: Final = 253_402_300_799_000_000
+"""The first and the last second, in microseconds, that can be written as a date: the years 1 to 9999 of UTC."""
+
+
+class EndedAlreadyError(ValueError):
+    """A key or a registration ends no later than asked for; an end is not put off by ending again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,13 +230,16 @@ def _visible(connection: Connection, sender: str, name: str) -> Letter | None:
 
 def _deleted(connection: Connection, found: Collection[Letter]) -> set[str]:
     """The files of some messages that were deleted since these were put there."""
-    since = {letter.ticket: letter.placed_at for letter in found}
-    query = sa.select(events.c.ticket, events.c.at, events.c.facts["file"].as_string()).where(events.c.name == DELETED)
+    placed = events.alias()
+    # By the order of the events: a clock may be set back.
+    last = sa.select(sa.func.max(placed.c.number)).where(placed.c.ticket == events.c.ticket, placed.c.name == PLACED)
+    query = sa.select(events.c.facts["file"].as_string()).where(
+        events.c.name == DELETED, events.c.number > last.scalar_subquery()
+    )
     gone: set[str] = set()
-    tickets = iter(since)
+    tickets = iter(dict.fromkeys(letter.ticket for letter in found))
     while batch := list(islice(tickets, _BATCH)):
-        rows = connection.execute(query.where(events.c.ticket.in_(batch)))
-        gone.update(name for ticket, at, name in rows if at >= since[ticket])
+        gone.update(connection.execute(query.where(events.c.ticket.in_(batch))).scalars())
     return gone
 
 

@@ -54,13 +54,18 @@ def find(connection: Connection, publisher: str, message_id: str) -> Institution
     return _one(connection, (table.publisher == publisher) & (table.message_id == message_id))
 
 
-def twin(connection: Connection, message: InstitutionMessage) -> InstitutionMessage | None:
-    """A message of the same publisher with the same bytes, purpose and recipient, under another id, or None."""
+def twin(connection: Connection, message: InstitutionMessage, quality: int | None = None) -> InstitutionMessage | None:
+    """A message of the same publisher with the same bytes, purpose and recipient, under another id, or None.
+
+    ``quality`` is whose e-Box it is for, where it is for one.
+    """
     table = institution_messages.c
     same = (table.sender.is_(None) if message.sender is None else table.sender == message.sender) & (
         table.about.is_(None) if message.about is None else table.about == message.about
     )
     same &= (table.publisher == message.publisher) & (table.sha256 == message.sha256)
+    if quality is not None:
+        same &= sa.exists().where(ebox.c.ticket == table.ticket, ebox.c.quality == quality)
     return _one(connection, same & (table.purpose == message.purpose) & (table.environment == message.environment))
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from schemas.filename import is_safe
 from spool import leftovers
 from spool.files import free_bytes, make_folder, size_of, sync_folder
-from spool.mailbox import INBOXES, Entry, Mailbox, MailboxRefusal, Room, Trouble, bad_name, entry_of
+from spool.mailbox import INBOXES, Entry, Mailbox, MailboxRefusal, Room, Trouble, check_name, entry_of
 from spool.quota import Quota
 from spool.settling import Settling, unsettle
 from spool.upload import IntakeLimits, Upload, check_room
@@ -84,7 +84,7 @@ class Intake(Settling):
             MailboxRefusal: the name is not allowed, is being uploaded now, exists and ``exclusive`` was asked
                 for, or the directory or the sender's room is full.
         """
-        _check(name)
+        check_name(name)
         self._count(mailbox.sender)
         with self.locked(mailbox):
             if (mailbox, name) in self._open:
@@ -161,8 +161,8 @@ class Intake(Settling):
         Raises:
             MailboxRefusal: a name is not allowed, is being uploaded, or ``old`` is not there.
         """
-        _check(old)
-        _check(new)
+        check_name(old)
+        check_name(new)
         with self.locked(mailbox):
             if (mailbox, old) in self._open or (mailbox, new) in self._open:
                 raise MailboxRefusal(Trouble.BUSY, "this file is being uploaded")
@@ -182,7 +182,7 @@ class Intake(Settling):
         Raises:
             MailboxRefusal: it is not there, or is being uploaded.
         """
-        _check(name)
+        check_name(name)
         with self.locked(mailbox):
             if (mailbox, name) in self._open:
                 raise MailboxRefusal(Trouble.BUSY, "this file is being uploaded")
@@ -292,11 +292,6 @@ class Intake(Settling):
             return False
         self._quota.give_back(mailbox.sender, size)
         return True
-
-
-def _check(name: str) -> None:
-    if not is_safe(name):
-        raise MailboxRefusal(Trouble.DENIED, bad_name(name))
 
 
 def _drop_if_empty(folder: Path) -> None:

@@ -5,6 +5,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from schemas.filename import is_safe
+
 INBOXES: Final = ("IN", "INTEST", "INTEST-S")
 OUTBOXES: Final = ("OUT", "OUTTEST", "OUTTEST-S")
 _LONGEST: Final = 100
@@ -71,6 +73,16 @@ def entry_of(path: Path) -> Entry | None:
     except FileNotFoundError:
         return None
     return Entry(path.name, facts.st_size, facts.st_mtime)
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that is not safe.
+
+    Raises:
+        MailboxRefusal: it is not.
+    """
+    if not is_safe(name):
+        raise MailboxRefusal(Trouble.DENIED, bad_name(name))
 
 
 def bad_name(name: str) -> str:

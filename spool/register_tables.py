@@ -196,6 +196,7 @@ institution_messages: Final = Table(
     Column("channel", String(8)),
     UniqueConstraint("publisher", "message_id"),
     Index("ix_institution_messages_sender", "sender", "received_at"),
+    Index("ix_institution_messages_content", "sha256", "publisher"),
 )
 
 # The mailbox of a quality, for what is not sent over a channel of its own.

@@ -79,8 +79,8 @@ class ConfirmingChannel:
         self.raw = channel
         self._connection = connection
         self._sent = 0
-        self._pending: dict[int, tuple[str, asyncio.Future[BrokerUnavailable | None]]] = {}
-        self._by_id: dict[str, asyncio.Future[BrokerUnavailable | None]] = {}
+        self._pending: dict[int, tuple[tuple[str, str, str], asyncio.Future[BrokerUnavailable | None]]] = {}
+        self._by_id: dict[tuple[str, str, str], list[asyncio.Future[BrokerUnavailable | None]]] = {}
         channel.add_on_return_callback(self._on_return)
         channel.add_on_close_callback(self._on_close)
 
@@ -135,8 +135,9 @@ class ConfirmingChannel:
             raise unavailable(error) from error
         self._sent += 1
         outcome: asyncio.Future[BrokerUnavailable | None] = asyncio.get_running_loop().create_future()
-        self._pending[self._sent] = (properties.message_id, outcome)
-        self._by_id[properties.message_id] = outcome
+        known_by = properties.message_id, exchange, routing_key
+        self._pending[self._sent] = (known_by, outcome)
+        self._by_id.setdefault(known_by, []).append(outcome)
         return outcome
 
     def _on_confirm(self, frame: Any) -> None:
@@ -148,14 +149,16 @@ class ConfirmingChannel:
             self._settle(first, refused=refused)
 
     def _settle(self, tag: int, *, refused: bool) -> None:
-        message_id, outcome = self._pending.pop(tag)
-        if self._by_id.get(message_id) is outcome:
-            del self._by_id[message_id]
-        _settle(outcome, Refused(f"the broker refused message {message_id}") if refused else None)
+        known_by, outcome = self._pending.pop(tag)
+        others = self._by_id[known_by]
+        others.remove(outcome)
+        if not others:
+            del self._by_id[known_by]
+        _settle(outcome, Refused(f"the broker refused message {known_by[0]}") if refused else None)
 
     def _on_return(self, _channel: Any, method: Any, properties: Any, _body: bytes) -> None:
-        outcome = self._by_id.get(properties.message_id)
-        if outcome is not None:
+        # The ids of dead letters are their senders' choice, and may be alike: of those it is not known which came back.
+        for outcome in self._by_id.get((properties.message_id, method.exchange, method.routing_key), ()):
             _settle(outcome, Unroutable(f"{method.reply_text}: {method.exchange} {method.routing_key}"))
 
     def _on_close(self, _channel: Any, reason: BaseException) -> None:

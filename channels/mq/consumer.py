@@ -6,8 +6,7 @@ again later, for as long as it takes; meanwhile the broker keeps the message, an
 handler that fails unexpectedly is asked a few times, and then the message is dead: it never goes round in a loop.
 
 Bodies go to a `Staging`; bodies above a limit go nowhere and are only counted.  While there is no room for more,
-nothing more is consumed.  What is in hand when the connection is lost, the broker delivers again: that a message was
-delivered before decides nothing here, and handlers recognise what they have taken already.
+nothing more is consumed.  What is in hand when the connection is lost comes again; handlers recognise what is taken.
 
 Sources: RabbitMQ, "Consumer Acknowledgements" and "Quorum Queues"; AMQP 0-9-1, class basic.
 """
@@ -132,22 +131,25 @@ class _Consumption:
         self._log = bound
         self._tag = ""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._withheld: dict[int, int] = {}
+        self._withheld: list[int] = []
+        self._wanted = 0
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        stream_bodies(self._channel.raw, lambda _properties, size: self._desk.staging.open(size))
+        coming = stream_bodies(self._channel.raw, lambda _properties, size: self._desk.staging.open(size))
         await self._channel.ask("basic_qos", prefetch_count=self._desk.limits.prefetch)
         self._channel.raw.add_on_cancel_callback(self._cancelled_by_broker)
         try:
-            await self._start()
             self._log.info("consumer.connected")
+            if self._desk.staging.room() is Room.ENOUGH:
+                await self._start()
             while not await self._lost_within(_NO_ROOM_SECONDS):
                 await self._mind_the_room()
         except asyncio.CancelledError:
             await asyncio.shield(self._drain())
             raise
         finally:
+            coming.drop()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -169,15 +171,16 @@ class _Consumption:
         return self._channel.lost.done()
 
     async def _mind_the_room(self) -> None:
-        """Stop consuming while there is no room, and go on when there is; what was withheld goes back then."""
-        room = self._desk.staging.room(max(self._withheld.values(), default=0))
+        """Stop consuming while there is no room, and go on when there is."""
+        room = self._desk.staging.room(self._wanted)
         if self._tag and (room is not Room.ENOUGH or self._withheld):
             await self._stop()
             self._log.warning("consumer.waiting", reason=room.value)
-        elif not self._tag and room is Room.ENOUGH:
-            for delivery_tag in self._withheld:
+            for delivery_tag in self._withheld:  # kept for half an hour, it would cost us the channel
                 self._channel.raw.basic_nack(delivery_tag, requeue=True)
             self._withheld.clear()
+        elif not self._tag and room is Room.ENOUGH:
+            self._wanted = 0
             await self._start()
             self._log.info("consumer.resumed")
 
@@ -185,7 +188,8 @@ class _Consumption:
         staged = body if isinstance(body, Body) else self._desk.staging.open(0)
         staged.close()
         if staged.is_withheld:
-            self._withheld[method.delivery_tag] = staged.size
+            self._withheld.append(method.delivery_tag)
+            self._wanted = max(self._wanted, staged.size)
             staged.drop()
             return
         delivery = Delivery(
@@ -201,18 +205,16 @@ class _Consumption:
         task = asyncio.create_task(self._deal_with(delivery, method.delivery_tag))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: staged.drop())  # also if it was cancelled before it began
 
     async def _deal_with(self, delivery: Delivery, tag: int) -> None:
-        try:
-            settled = await self._settled(delivery)
-            if settled.how is How.AGAIN:
-                return
-            if settled.how is How.DEAD:
-                await self._bury(delivery, settled.reason)
-            if self._channel.raw.is_open:
-                self._channel.raw.basic_ack(tag)
-        finally:
-            delivery.body.drop()
+        settled = await self._settled(delivery)
+        if settled.how is How.AGAIN:
+            return
+        if settled.how is How.DEAD:
+            await self._bury(delivery, settled.reason)
+        if self._channel.raw.is_open:
+            self._channel.raw.basic_ack(tag)
 
     async def _settled(self, delivery: Delivery) -> Settled:
         """What the handler says at last: TAKEN or DEAD; AGAIN only when we stop, and the message stays where it is."""
@@ -241,13 +243,14 @@ class _Consumption:
 
     async def _bury(self, delivery: Delivery, reason: str) -> None:
         """Return once the broker has a copy at the dead-letter exchange; tries for as long as it takes."""
-        message = dead_letter(delivery, reason, await asyncio.to_thread(delivery.body.read))
         wait = _FIRST_WAIT
         while True:
             try:
+                message = dead_letter(delivery, reason, await asyncio.to_thread(delivery.body.read))
                 await self._desk.publish(message)
-            except TemporaryError as fault:
-                self._log.warning("message.not_dead", message_id=delivery.message_id, reason=str(fault), seconds=wait)
+            except Exception as fault:
+                words = str(fault) if isinstance(fault, TemporaryError) else type(fault).__name__
+                self._log.error("message.not_dead", message_id=delivery.message_id, reason=words, seconds=wait)
             else:
                 self._log.warning("message.dead", message_id=delivery.message_id, reason=message.headers["Reason"])
                 return

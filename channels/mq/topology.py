@@ -20,13 +20,19 @@ from config.messages import Mq, Routing, WayBack
 ENVIRONMENTS: Final = "RTS"
 DEAD: Final = "batch.dead"
 BACK: Final = "batch.back"
-BACK_DELIVERIES: Final = 20
-"""How often an institution's message is tried; its trouble is the gateway's, not the institution's."""
+DELIVERIES: Final = 1000
+"""How often the broker delivers a message before it gives it up, by itself and with no reason.
+
+The gateway tells poison by itself, see ``consumer``, and much sooner.  The broker counts also what is no fault of the
+message: every restart of the gateway and every lost connection, for all that is in hand, and every message that goes
+back for want of room.  Its limit is for what ends the gateway before that can count anything.
+"""
 
 _QUORUM: Final[Mapping[str, str | int]] = MappingProxyType({"x-queue-type": "quorum"})
 _DEAD_LETTERED: Final[Mapping[str, str | int]] = MappingProxyType(
     {
         "x-queue-type": "quorum",
+        "x-delivery-limit": DELIVERIES,
         "x-dead-letter-exchange": DEAD,
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
@@ -124,10 +130,9 @@ DEAD_LETTERS: Final = Topology((Exchange(DEAD, Kind.FANOUT),), (Queue(DEAD),), (
 
 def door(mq: Mq) -> Topology:
     """What senders write to: an exchange whose keys are the environments, each with a queue."""
-    arguments = MappingProxyType({**_DEAD_LETTERED, "x-delivery-limit": mq.delivery_limit})
     return DEAD_LETTERS + Topology(
         (Exchange(mq.exchange, Kind.DIRECT),),
-        tuple(Queue(in_queue(mq.exchange, environment), arguments) for environment in ENVIRONMENTS),
+        tuple(Queue(in_queue(mq.exchange, environment), _DEAD_LETTERED) for environment in ENVIRONMENTS),
         tuple(Binding(mq.exchange, environment, in_queue(mq.exchange, environment)) for environment in ENVIRONMENTS),
     )
 
@@ -158,9 +163,8 @@ def answers(mq: Mq, senders: Iterable[str]) -> Topology:
 
 def way_back(back: WayBack) -> Topology:
     """What institutions write to, with any key."""
-    arguments = MappingProxyType({**_DEAD_LETTERED, "x-delivery-limit": BACK_DELIVERIES})
     return DEAD_LETTERS + Topology(
-        (Exchange(BACK, Kind.FANOUT),), (Queue(back.queue, arguments),), (Binding(BACK, "", back.queue),)
+        (Exchange(BACK, Kind.FANOUT),), (Queue(back.queue, _DEAD_LETTERED),), (Binding(BACK, "", back.queue),)
     )
 
 

@@ -16,7 +16,7 @@ from gateway.register import inss
 from gateway.register.bulk import exporting, files
 from gateway.register.bulk.files import BadFile, Record
 from gateway.register.bulk.importing import Faults, Import
-from gateway.register.bulk.kinds import Kind
+from gateway.register.bulk.kinds import LAYOUTS, Kind
 from gateway.register.bulk.staging import open_staging
 from gateway.register.bulk.writing import Change
 from gateway.site import open_site, settings_file
@@ -130,10 +130,16 @@ def _line(change: Change, *, as_json: bool) -> str:
         facts = {"kind": change.kind, "line": change.line, "key": change.key, "before": before, "after": after}
         return files.one_line(facts)
     if before is None:
-        return f"+ {change.kind} {change.key}"
+        return f"+ {change.kind} {_called(change)}"
     said = files.shown(change.kind, before), files.shown(change.kind, after)
     words = ", ".join(f"{name}: {said[0][name]} -> {said[1][name]}" for name in said[1])
-    return f"~ {change.kind} {change.key}  {words or 'inss'}"
+    return f"~ {change.kind} {_called(change)}  {words or 'inss'}"
+
+
+def _called(change: Change) -> str:
+    """The key as a file has it, with its moments as people read them."""
+    said = files.shown(change.kind, change.after)
+    return " ".join(str(said[name] or "-") for name in LAYOUTS[change.kind].key)
 
 
 def _count(importing: Import, *, as_json: bool) -> None:

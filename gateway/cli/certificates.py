@@ -192,6 +192,7 @@ def _has_holders(connection: Connection, at: int) -> bool:
 
 def _facts(registered: RegisteredCertificate, at: int) -> dict[str, Any]:
     registration = registered.registration
+    end = registered.not_after if registration.period.end is None else min(registered.not_after, registration.period.end)
     return {
         "certificate": registration.fingerprint,
         "holder": registration.holder and registration.holder[:16],
@@ -199,5 +200,5 @@ def _facts(registered: RegisteredCertificate, at: int) -> dict[str, Any]:
         "from": when(registration.period.start),
         "to": when(registration.period.end),
         "not_after": when(registered.not_after),
-        "days_left": max(0, (registered.not_after - at) // _DAY),
+        "days_left": max(0, (end - at) // _DAY),
     }

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from gateway.parties import microseconds
-from gateway.registrations import Period
+from gateway.registrations import EARLIEST, LATEST, Period
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,7 +42,14 @@ def period_of(start: datetime | None, end: datetime | None) -> Period:
 
 
 def microseconds_of(moment: datetime | None) -> int | None:
-    """A moment as it was typed, as the journal writes it."""
+    """A moment as it was typed, as the journal writes it.
+
+    Raises:
+        UsageError: it could not be told again.
+    """
     if moment is None:
         return None
-    return microseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    at = microseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    if not EARLIEST <= at <= LATEST:
+        raise click.UsageError("a moment lies in the years 1 to 9999 of UTC")
+    return at

@@ -3,15 +3,16 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 F = TypeVar("F", bound=Callable[..., Any])
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RefusedError(click.ClickException):
@@ -39,7 +40,7 @@ def when(at: int | None) -> str | None:
     """A time of the journal (microseconds) as ISO 8601 in UTC."""
     if at is None:
         return None
-    return datetime.fromtimestamp(at / 1_000_000, tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (_EPOCH + timedelta(microseconds=at)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def print_json(value: object) -> None:

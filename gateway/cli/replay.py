@@ -1,9 +1,8 @@
 """``gateway replay``: what was parked because nobody took it, and sending it again."""
 
 import getpass
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,7 +50,7 @@ def replay(  # noqa: PLR0913, PLR0917 - one parameter for each option
     if not reason:
         raise click.UsageError("say with --reason why they are sent again")
     who = Operator(getpass.getuser())
-    count = sum(_replay(journal, page, who, reason) for page in _pages(journal, ticket, because) if page)
+    count = sum(send_again(journal, page, who, reason) for page in _pages(journal, ticket, because) if page)
     click.echo(f"{count} messages will be sent again.")
 
 
@@ -67,14 +66,20 @@ def _pages(journal: Journal, ticket: str | None, because: str | None) -> Iterato
         yield [standing for standing in page if because is None or because in (standing.reason or "")]
 
 
-def _replay(journal: Journal, page: Sequence[Standing], who: Actor, reason: str) -> int:
-    counts = Counter(standing.effect.ticket for standing in page)
+def send_again(journal: Journal, page: Sequence[Standing], who: Actor, reason: str) -> int:
+    """Give parked messages their first attempt again, and note it; answers how many of them were still parked."""
+    count = 0
     with journal.write() as connection:
-        count = effects.replay(connection, page)
-        for ticket, messages in counts.items():
-            submissions.note(connection, ticket, "declarations.replayed", count=messages, reason=reason)
-            record(connection, who, "messages.replayed", f"ticket:{ticket}", reason, None, {"messages": messages})
+        for ticket, standings in groupby(sorted(page, key=_ticket), key=_ticket):
+            if messages := effects.replay(connection, list(standings)):  # none if somebody else did so just now
+                submissions.note(connection, ticket, "declarations.replayed", count=messages, reason=reason)
+                record(connection, who, "messages.replayed", f"ticket:{ticket}", reason, None, {"messages": messages})
+            count += messages
     return count
+
+
+def _ticket(standing: Standing) -> str:
+    return standing.effect.ticket
 
 
 def _facts(standing: Standing) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from gateway import routes
 from gateway.cli.output import RefusedError, print_rows, when, with_config, with_json
 from gateway.routes import Declared
 from gateway.site import open_site, settings_file
+from schemas.filename import FileName, parse
 from spool import effects, submissions
 from spool.effects import Kind, Standing
 
@@ -80,8 +81,9 @@ def _not_fitting(declared: Declared, routing: Routing) -> Iterator[str]:
 def _declared(facts: Any) -> Declared:
     headers = facts["headers"]
     # Messages planned by an earlier version have neither the code of their form nor the employers that it names.
+    name = parse(headers["file"])
     return Declared(
-        environment=facts.get("environment") or facts["routing_key"].partition(".")[0],
+        environment=str(name.environment) if isinstance(name, FileName) else "",
         purpose=headers["message_type"],
         form_code=facts.get("form_code", ""),
         sender=headers["sender"],

@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy.engine import Connection
 
 from gateway import parties
-from gateway.accounts import NAME_RULE, is_user_name
 from gateway.cli import logins
 from gateway.cli.certificates import SenderNumber, certificate, read_certificate, remark_on
 from gateway.cli.changing import add_user, changing, with_note, write_down
@@ -22,6 +21,7 @@ from gateway.openings import Channel
 from gateway.parties import Sender, SignatureProfile
 from gateway.register import channels, enterprises
 from gateway.site import open_site, settings_file
+from gateway.user_names import NAME_RULE, is_user_name
 from schemas.wording import Language
 from signing.evidence import Format
 from signing.policy import Leniency
@@ -169,7 +169,8 @@ def list_senders(config: Path | None, *, as_json: bool) -> None:
             }
             for item in parties.all_senders(connection)
         ]
-    columns = ("number", "state", "users", "signature", "environments", "purposes", "formats", "tolerated", "language")
+    rights = ("quality", "any_employer", "environments", "purposes")
+    columns = ("number", "state", "users", *rights, "signature", "formats", "tolerated", "language")
     print_rows(rows, columns, as_json=as_json)
 
 
@@ -208,6 +209,9 @@ def _register(connection: Connection, entry: Sender, doors: list[Channel]) -> No
             raise RefusedError(f"there is no active quality {entry.quality}")
         if (other := channels.sender_of(connection, entry.quality)) not in {None, entry.number}:
             raise RefusedError(f"quality {entry.quality} is sender {other}")
+        known = parties.find_sender(connection, entry.number)
+        if known is not None and known.quality not in {None, entry.quality}:
+            raise RefusedError(f"sender {entry.number} stays with its quality {known.quality}")
     parties.add_sender(connection, entry, doors or None)
     if entry.quality is not None:
         channels.take_over(connection, entry.number, entry.quality)

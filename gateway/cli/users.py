@@ -20,6 +20,7 @@ from gateway.parties import UnknownSenderError
 from gateway.password_rules import RULES, first_password
 from gateway.passwords import Hashing
 from gateway.site import open_site, settings_file
+from gateway.user_names import NAME_RULE, is_user_name
 from spool.journal import now
 
 _DAY = 86_400_000_000
@@ -42,8 +43,8 @@ user.add_command(user_keys.key)
 @with_config
 def add(number: str, username: str, authentication: str, reason: str, config: Path | None) -> None:
     """Register technical user USERNAME of sender NUMBER: 8 to 30 digits and letters a to z."""
-    if not accounts.is_user_name(username):
-        raise click.UsageError(accounts.NAME_RULE)
+    if not is_user_name(username):
+        raise click.UsageError(NAME_RULE)
     with changing(config) as (connection, _):
         if parties.find_sender(connection, number) is None:
             raise UnknownSenderError(number)

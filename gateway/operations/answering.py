@@ -2,7 +2,7 @@
 
 In this order: who shows the token; then whether the request is well made; then the act, by the rights of whom the token
 stands for, in a transaction in which the token is looked at again.  A thing that isn't there and a thing that is
-another's are answered alike, with no word of it; and what a request said is in no answer and no exception.
+another's are answered alike, with no word of it; and what isn't well made is in no answer and no exception.
 """
 
 import re
@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any, Final, assert_never
 
 from pydantic import ValidationError
+from sqlalchemy.engine import Connection
 
 from config.settings import Settings
 from gateway.operations.operation import Asked, Body, Change, Operation, Place, Read, Told
@@ -100,19 +101,23 @@ class Answering:
         match row:
             case Read():
                 with self._journal.read() as connection:
-                    asked = Asked(shown.actor, shown.token, now(), connection, self._settings)
-                    return _kept(row.do(asked, place))
+                    return _kept(row.do(self._asked(requested, shown, connection), place))
             case Change():
                 body = _body(row.body, requested)
                 # A password costs a hash, for which nobody should wait.
                 first = self._draw(place) if row.draws_password else None
                 with self._journal.write() if row.writes else self._journal.read() as connection:
-                    at = now()
-                    if requested.word is None or bearer(connection, requested.word, at) != shown:
-                        raise _RefusedError(HTTPStatus.UNAUTHORIZED)
-                    asked = Asked(shown.actor, shown.token, at, connection, self._settings, first)
-                    return _kept(row.do(asked, place, body))
+                    return _kept(row.do(self._asked(requested, shown, connection, first), place, body))
         assert_never(row)
+
+    def _asked(
+        self, requested: Requested, shown: Bearer, connection: Connection, first: FirstPassword | None = None
+    ) -> Asked:
+        """Who asks, if the token is good still: it may have been revoked, or its person blocked, a moment ago."""
+        at = now()
+        if requested.word is None or bearer(connection, requested.word, at) != shown:
+            raise _RefusedError(HTTPStatus.UNAUTHORIZED)
+        return Asked(shown.actor, shown.token, at, connection, self._settings, first)
 
     def _draw(self, place: Any) -> FirstPassword:
         return draw(place.username, self._hashing, self._settings.accounts, now())

@@ -80,10 +80,13 @@ def make_app(answering: Answering, threads: ThreadPoolExecutor, operations: Iter
     for row in rows:
         method = "GET" if isinstance(row, Read) else row.method
         by_path.setdefault(row.path, {})[method] = partial(_answer, answering, threads, row)
-    return Starlette(
+    app = Starlette(
         routes=[Route(path, partial(_dispatch, answers), methods=[*answers]) for path, answers in by_path.items()],
         exception_handlers={HTTPException: _refused, TemporaryError: _unavailable, Exception: _failed},
     )
+    # It would send whoever adds a slash to the machine that the request names.
+    app.router.redirect_slashes = False
+    return app
 
 
 async def _dispatch(answers: Mapping[str, Answer], request: Request) -> Response:

@@ -46,6 +46,7 @@ _REFUSALS: Final[Mapping[HTTPStatus, str]] = {
     HTTPStatus.CONFLICT: "As things stand it cannot be.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Something in the request is never right.",
     HTTPStatus.REQUEST_TIMEOUT: "The request did not come whole in time.",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The address and the headers are too long.",
     HTTPStatus.SERVICE_UNAVAILABLE: "Temporary trouble here; ask again.",
 }
 

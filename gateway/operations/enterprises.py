@@ -1,6 +1,5 @@
 """What can be asked of enterprises: what they are, their qualities, their RAE and Co-RAEs."""
 
-from itertools import islice
 from typing import Annotated, Any, Final
 
 from pydantic import Field
@@ -131,8 +130,8 @@ def _show(asked: Asked, place: OfEnterprise) -> EnterpriseDetails | Refusal:
 
 
 def _list(asked: Asked, place: Page) -> ToldEnterprises:
-    later = (item for item in all_enterprises(asked.connection) if item.number > place.after)
-    return ToldEnterprises(enterprises=[ToldEnterprise(**_facts(item)) for item in islice(later, place.limit)])
+    found = all_enterprises(asked.connection, after=place.after, limit=place.limit)
+    return ToldEnterprises(enterprises=[ToldEnterprise(**_facts(item)) for item in found])
 
 
 def _changes(asked: Asked, place: Changes) -> ToldChanges | Refusal:

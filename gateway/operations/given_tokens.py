@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field
 
 from gateway.operations import tokens
-from gateway.operations.fields import UserName
+from gateway.operations.fields import Limit, UserName
 from gateway.operations.operation import (
     PRINTABLE,
     WHOLE,
@@ -32,6 +32,13 @@ class OfToken(Place):
     """A token, by the beginning of its SHA-256 in hex."""
 
     token: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
+
+
+class Page(Place):
+    """Tokens in order of their giving, page by page."""
+
+    after: Annotated[str, Field(pattern="^([0-9a-f]{12})?$", description="The last token of the page before.")] = ""
+    limit: Limit = 100
 
 
 class ToldToken(Told):
@@ -83,9 +90,9 @@ class NewToken(Told):
     valid_to: Moment
 
 
-def _list(asked: Asked, _: Place) -> ToldTokens:
+def _list(asked: Asked, place: Page) -> ToldTokens:
     own = asked.actor.username if isinstance(asked.actor, Person) else None
-    found = tokens.tokens(asked.connection, username=own)
+    found = tokens.tokens(asked.connection, username=own, after=place.after, limit=place.limit)
     return ToldTokens(tokens=[ToldToken.of(item, asked.at) for item in found])
 
 
@@ -102,7 +109,7 @@ def _revoke(asked: Asked, place: OfToken, body: Because) -> ToldToken | Refusal:
 
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
-    Read("listTokens", "/v1/tokens", "Your tokens; an operator's: all tokens.", Place, ToldTokens, _list),
+    Read("listTokens", "/v1/tokens", "Your tokens; an operator's: all tokens.", Page, ToldTokens, _list),
     Change(
         "giveToken",
         "POST",

@@ -203,9 +203,8 @@ class _Bounded:
 
     async def _read(self, scope: Message, receive: Any) -> bytes | HTTPStatus | None:
         """The body; or why it is not taken; or None where the client went away."""
-        named = dict(scope["headers"]).get(b"content-length", b"0")
-        if len(named) > 12 or int(named) > self._limits.body:
-            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        if (refused := _refusal(scope, self._limits)) is not None:
+            return refused
         parts = bytearray()
         while True:
             message = await receive()
@@ -216,6 +215,20 @@ class _Bounded:
                 return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
             if not message.get("more_body", False):
                 return bytes(parts)
+
+
+def _refusal(scope: Message, limits: HostingLimits) -> HTTPStatus | None:
+    """Why a request is not taken, by its head."""
+    # uvicorn bounds a head that comes little by little, not one that is there at once.
+    head = sum(len(name) + len(value) for name, value in scope["headers"])
+    if head + len(scope["raw_path"]) + len(scope["query_string"]) > limits.head:
+        return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+    said = dict(scope["headers"])
+    named = said.get(b"content-length", b"0")
+    if b"content-length" in said and b"transfer-encoding" in said:
+        # Two lengths (RFC 9112, 6.1): a proxy in front may have gone by the other, and taken the rest for a request.
+        return HTTPStatus.BAD_REQUEST
+    return HTTPStatus.REQUEST_ENTITY_TOO_LARGE if len(named) > 12 or int(named) > limits.body else None
 
 
 class _Replay:

@@ -23,6 +23,8 @@ def faults(path: Path | None, section: str) -> list[str]:
     found = []
     if len(os.fsencode(path)) > _LONGEST_PATH:
         found.append(f"{section}.socket: the path is longer than {_LONGEST_PATH} bytes")
+    if path.parent.is_dir() and stat.S_IMODE(path.parent.stat().st_mode) & stat.S_IWOTH:
+        found.append(f"{section}.socket: {path.parent} is open to everybody: anybody may put another socket there")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         found.append(f"{section}.socket: {path.parent} cannot be written to")
     elif os.path.lexists(path) and not stat.S_ISSOCK(os.lstat(path).st_mode):

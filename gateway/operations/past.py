@@ -7,6 +7,7 @@ from pydantic import Field
 
 from gateway.operations.fields import Limit, inss_mark
 from gateway.operations.operation import (
+    PRINTABLE,
     Asked,
     Body,
     Change,
@@ -46,7 +47,7 @@ class ToldChanges(Told):
 class Past(Place):
     """Which changes: of one thing, such as ``person:annemie01``, or of all; since when."""
 
-    subject: Annotated[str, Field(max_length=80)] | None = None
+    subject: Annotated[str, Field(max_length=80, pattern=PRINTABLE)] | None = None
     since: Moment | None = None
     limit: Limit = 100
 

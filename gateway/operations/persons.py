@@ -85,8 +85,8 @@ class Wanted(Body):
     inss: Annotated[str, Field(max_length=20)] | None = None
     language: Language | None = None
     email: Word | None = None
-    state: Annotated[str, Field(max_length=8)] | None = None
-    application: Annotated[str, Field(max_length=40)] | None = None
+    state: Annotated[str, Field(max_length=8, pattern=PRINTABLE)] | None = None
+    application: Annotated[str, Field(max_length=40, pattern=PRINTABLE)] | None = None
     limit: Limit = 100
 
 

@@ -1,6 +1,7 @@
 """What does the interface for programs say when it refuses?  A problem of RFC 9457, in few words of our own.
 
-Nothing a caller sent is repeated in it, so that no answer and no log of one carries what was asked.
+Nothing that isn't well made is repeated in it; the words of the register may name the number or the user name that
+they are about, to who may know of it.  None of it goes into a log.
 """
 
 import json

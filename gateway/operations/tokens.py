@@ -8,6 +8,7 @@ person's enterprise ends.
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -24,7 +25,7 @@ from spool.register_tables import api_tokens, enterprises, persons
 
 _BEGINNING: Final = "gwt_"
 _BYTES: Final = 32
-_SHORTEST_NAME: Final = 8
+_NAME: Final = re.compile("[0-9a-f]{8,64}")
 LONGEST_LABEL: Final = 60
 
 
@@ -115,20 +116,42 @@ def bearer(connection: Connection, word: str, at: int) -> Bearer | None:
     return Bearer(Person(token.username), token) if row[6] == row[7] == ACTIVE else None
 
 
-def tokens(connection: Connection, *, username: str | None = None) -> Iterator[Token]:
-    """Every token, or those of a person, in order of their giving."""
-    query = sa.select(
-        api_tokens.c.mark,
-        api_tokens.c.username,
-        api_tokens.c.label,
-        api_tokens.c.created_at,
-        api_tokens.c.valid_to,
-        api_tokens.c.revoked_at,
-    ).order_by(api_tokens.c.created_at, api_tokens.c.mark)
-    if username is not None:
-        query = query.where(api_tokens.c.username == username)
+def tokens(
+    connection: Connection, *, username: str | None = None, after: str = "", limit: int | None = None
+) -> Iterator[Token]:
+    """Every token, or those of a person, in order of their giving.
+
+    Args:
+        connection: a transaction's.
+        username: only those of this person.
+        after: only those given after the one of this name (12 digits); for reading page by page.
+        limit: so many at most.
+    """
+    order = sa.tuple_(api_tokens.c.created_at, api_tokens.c.mark)
+    mine = sa.true() if username is None else api_tokens.c.username == username
+    query = _TOKENS.where(mine).order_by(api_tokens.c.created_at, api_tokens.c.mark).limit(limit)
+    if after:
+        last = connection.execute(_TOKENS.where(mine, _begins(after)).limit(1)).first()
+        if last is None:
+            return
+        query = query.where(order > sa.tuple_(sa.literal(last.created_at), sa.literal(last.mark)))
     for row in connection.execute(query):
         yield Token(*row)
+
+
+_TOKENS: Final = sa.select(
+    api_tokens.c.mark,
+    api_tokens.c.username,
+    api_tokens.c.label,
+    api_tokens.c.created_at,
+    api_tokens.c.valid_to,
+    api_tokens.c.revoked_at,
+)
+
+
+def _begins(name: str) -> sa.ColumnElement[bool]:
+    """That the mark of a token begins so, in hex; as a range, for which an index is good."""
+    return (api_tokens.c.mark >= name) & (api_tokens.c.mark < f"{name}g")
 
 
 def revoke(connection: Connection, actor: Actor, name: str, *, at: int, reason: str) -> Token | Refusal:
@@ -141,9 +164,10 @@ def revoke(connection: Connection, actor: Actor, name: str, *, at: int, reason: 
         at: now (microseconds).
         reason: why.
     """
-    own = actor.username if isinstance(actor, Person) else None
-    found = [token for token in tokens(connection, username=own) if token.mark.startswith(name)]
-    if len(name) < _SHORTEST_NAME or len(found) != 1:
+    mine = api_tokens.c.username == actor.username if isinstance(actor, Person) else sa.true()
+    query = _TOKENS.where(mine, _begins(name)).limit(2)
+    found = [Token(*row) for row in connection.execute(query)] if _NAME.fullmatch(name) else []
+    if len(found) != 1:
         return Refusal(Why.UNKNOWN, f"there is no token {name}")
     token = found[0]
     if token.revoked_at is None:

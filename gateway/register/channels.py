@@ -5,6 +5,8 @@ removed.  A channel is opened for one environment and a time.  Its technical use
 Who has no channel open can still log in and read why: only the judge asks (:mod:`gateway.senders`).
 """
 
+import re
+from dataclasses import replace
 from itertools import count
 from typing import Any, Final
 
@@ -19,10 +21,13 @@ from gateway.register.actor import Actor, Refusal, Why
 from gateway.register.enterprises import quality_for
 from gateway.register.history import record
 from gateway.register.mandates import is_empty, overlap
-from gateway.register.rights import Act
+from gateway.register.rights import EVERYTHING, Act, Role, narrowed
+from gateway.register.standing import holdings
+from spool.journal import now
 from spool.tables import senders, technical_users
 
 ENVIRONMENTS: Final = "RTS"
+_PURPOSE: Final = re.compile(r"[A-Z0-9]{4}")
 LAST: Final = 999_998
 """The highest sender number that is given; the next is the gateway's own."""
 
@@ -50,7 +55,8 @@ def open_channel(connection: Connection, actor: Actor, quality: int, opening: Op
         connection: the transaction in which it is done.
         actor: who asks.
         quality: its number.
-        opening: what, where (R, T or S) and when; without a beginning from ever on.
+        opening: what, where (R, T or S) and when; without a beginning from ever on, or, if it was open before, from
+            now on.
         reason: why, for the history.
     """
     found = quality_for(connection, actor, Act.CHANGE_QUALITY, quality)
@@ -58,11 +64,13 @@ def open_channel(connection: Connection, actor: Actor, quality: int, opening: Op
         return found
     if opening.environment not in set(ENVIRONMENTS):
         return Refusal(Why.INVALID, "an environment is R, T or S")
-    if is_empty(opening.period):
-        return Refusal(Why.INVALID, "a channel closes after it was opened")
     number = sender_of(connection, quality)
     known = () if number is None else openings_of(connection, number)
-    rivals = (one for one in known if one.is_for(opening.channel, opening.environment))
+    rivals = [one for one in known if one.is_for(opening.channel, opening.environment)]
+    if rivals and opening.period.start is None:
+        opening = replace(opening, period=replace(opening.period, start=now()))
+    if is_empty(opening.period):
+        return Refusal(Why.INVALID, "a channel closes after it was opened")
     if any(overlap(one.period, opening.period) for one in rivals):
         return Refusal(Why.CONFLICT, f"sender {number} has that channel open then already")
     number = number or _give_number(connection, quality)
@@ -91,19 +99,42 @@ def close_channel(
 
 
 def _give_number(connection: Connection, quality: int) -> str:
-    """Register a sender for a quality under a number that nobody ever had; its technical users waited for it."""
+    """Register a sender for a quality under a number that nobody ever had; its technical users waited for it.
+
+    It may send what the quality's GL has access to: nobody gives more.
+    """
     number = _next_number(connection)
-    sender = Sender(number, SignatureProfile.DETACHED, "", ("*",), active=True, quality=quality)
+    heads = holdings(connection, quality=quality, role=Role.GL)
+    purposes = tuple(_purposes(heads[0].applications)) if heads else (EVERYTHING,)
+    sender = Sender(number, SignatureProfile.DETACHED, "", purposes, active=True, quality=quality)
     parties.add_sender(connection, sender)
     take_over(connection, number, quality)
     return number
 
 
 def take_over(connection: Connection, number: str, quality: int) -> None:
-    """Let the technical users that waited for the quality's number act for it."""
+    """Let the technical users that waited for the quality's number act for it, and those of the sender be its."""
+    own = (technical_users.c.sender == number) & technical_users.c.quality.is_(None)
+    connection.execute(sa.update(technical_users).where(own).values(quality=quality))
     named = (technical_users.c.quality == quality) & (technical_users.c.state != DELETED)
     waiting = named & technical_users.c.sender.is_(None)
     connection.execute(sa.update(technical_users).where(waiting).values(sender=number))
+
+
+def narrow(connection: Connection, actor: Actor, quality: int, access: frozenset[str], reason: str) -> None:
+    """Take from a quality's sender the purposes that are beyond the access of its GL."""
+    query = sa.select(senders.c.number, senders.c.purposes).where(senders.c.quality == quality)
+    for number, purposes in connection.execute(query).all():
+        left = _purposes(narrowed(frozenset(purposes), access))
+        if left != sorted(purposes):
+            connection.execute(sa.update(senders).where(senders.c.number == number).values(purposes=left))
+            facts = {"purposes": purposes}, {"purposes": left}
+            record(connection, actor, "sender.narrowed", f"sender:{number}", reason, *facts)
+
+
+def _purposes(access: frozenset[str]) -> list[str]:
+    """Those of the applications of an access that are purposes of files."""
+    return sorted(name for name in access if name == EVERYTHING or _PURPOSE.fullmatch(name))
 
 
 def _next_number(connection: Connection) -> str:

@@ -16,15 +16,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from gateway.openings import Channel, is_open, openings_of
+from gateway.register import enterprises
 from gateway.register.actor import Actor, Refusal, Why, label
 from gateway.register.channels import ENVIRONMENTS, active, sender_of
-from gateway.register.enterprises import EMPLOYERS, quality_for
+from gateway.register.enterprises import EMPLOYERS, State, quality_for
 from gateway.register.history import record
 from gateway.register.mandates import is_empty, mandates_of
 from gateway.register.rights import Act
 from gateway.registrations import Period
 from spool.journal import now
-from spool.register_tables import routing_choices
+from spool.register_tables import qualities, routing_choices
 from spool.tables import senders
 
 EVERY_TYPE: Final = "*"
@@ -105,7 +106,7 @@ def recipient_of(
             chosen = _usable(connection, choice.route, at)
             if chosen is not None:
                 return chosen
-    if sent_by is not None:
+    if sent_by is not None and (employer is None or not _is_closed(connection, sent_by.sender)):
         return _back_to(connection, sent_by, environment, at)
     if employer is None:
         raise ValueError("nobody is known whom it could go to")
@@ -116,14 +117,21 @@ def recipient_of(
 
 def _newest(connection: Connection, employer: int, purpose: str, environment: str, at: int) -> list[Choice]:
     """The newest choice for the purpose that counts then, and the newest for all purposes behind it."""
-    here = (routing_choices.c.employer == employer) & (routing_choices.c.environment == environment)
-    fitting = _found(connection, here & routing_choices.c.purpose.in_((purpose, EVERY_TYPE)))
-    newest = {choice.route.purpose: choice for choice in fitting if at in choice.route.period}
-    return [newest[each] for each in (purpose, EVERY_TYPE) if each in newest]
+    table = routing_choices.c
+    counts = (table.valid_from <= at) & (sa.func.coalesce(table.valid_to, at + 1) > at)
+    here = counts & (table.employer == employer) & (table.environment == environment)
+    numbers = (
+        connection.execute(sa.select(sa.func.max(table.number)).where(here, table.purpose == each)).scalar()
+        for each in (purpose, EVERY_TYPE)
+    )
+    return [one for number in numbers if number is not None for one in _found(connection, table.number == number)]
 
 
 def _usable(connection: Connection, route: Route, at: int) -> Recipient | None:
     if route.recipient != route.employer and not _has_mandate(connection, route, at):
+        return None
+    known = enterprises.quality(connection, route.recipient)
+    if known is None or not known.active:
         return None
     if route.channel is Channel.EBOX:
         return Recipient(route.recipient, Channel.EBOX, None, chosen=True)
@@ -131,6 +139,13 @@ def _usable(connection: Connection, route: Route, at: int) -> Recipient | None:
     if number is None or not active(connection, number, route.channel, route.environment, at):
         return None
     return Recipient(route.recipient, route.channel, number, chosen=True)
+
+
+def _is_closed(connection: Connection, sender: str) -> bool:
+    """Whether a sender's quality is over, so that nobody is left who could fetch anything."""
+    of = (senders.c.number == sender) & (qualities.c.state == State.CLOSED)
+    query = sa.select(senders.c.number).join(qualities, qualities.c.number == senders.c.quality).where(of)
+    return connection.execute(query).first() is not None
 
 
 def _has_mandate(connection: Connection, route: Route, at: int) -> bool:
@@ -200,10 +215,12 @@ def choose(connection: Connection, actor: Actor, route: Route, *, reason: str) -
         return Refusal(Why.INVALID, "only for an employer it is chosen where messages go")
     start = now() if route.period.start is None else route.period.start
     period = Period(start, route.period.end)
-    if not _PURPOSE.fullmatch(route.purpose) or route.environment not in set(ENVIRONMENTS) or is_empty(period):
-        return Refusal(Why.INVALID, "a choice is for a purpose or *, in R, T or S, for a time that ends after it began")
+    if not _PURPOSE.fullmatch(route.purpose):
+        return Refusal(Why.INVALID, "a purpose is the code of a type of message, such as NOTI, or * for all of them")
+    if route.environment not in set(ENVIRONMENTS) or is_empty(period):
+        return Refusal(Why.INVALID, "a choice is for R, T or S, and ends after it began")
     if route.recipient != route.employer and not _has_mandate(connection, route, start):
-        return Refusal(Why.CONFLICT, f"{route.recipient} has no mandate of quality {route.employer} then")
+        return Refusal(Why.CONFLICT, f"quality {route.recipient} has no mandate from quality {route.employer} at that time")
     if _usable(connection, route, start) is None:
         return Refusal(Why.CONFLICT, f"quality {route.recipient} has no channel {route.channel} open there then")
     row = {"employer": giver.number, "recipient": route.recipient, "purpose": route.purpose}
@@ -226,7 +243,7 @@ def end_choice(connection: Connection, actor: Actor, number: int, at: int, *, re
     if isinstance(giver, Refusal):
         return unknown if giver.why is Why.UNKNOWN else giver
     if route.period.end is not None and route.period.end <= at:
-        return Refusal(Why.CONFLICT, f"choice {number} ends no later than that already")
+        return Refusal(Why.CONFLICT, f"choice {number} ends before that already, and no end is put off")
     end = max(at, route.period.start or at)
     connection.execute(sa.update(routing_choices).where(routing_choices.c.number == number).values(valid_to=end))
     period = Period(route.period.start, end)

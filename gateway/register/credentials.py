@@ -21,8 +21,9 @@ from gateway.register.enterprises import quality_for
 from gateway.register.history import record
 from gateway.register.mandates import is_empty
 from gateway.register.rights import Act
-from gateway.registrations import Period
-from spool.tables import senders, technical_users
+from gateway.registrations import EndedAlreadyError, Period
+from spool.register_tables import register_changes
+from spool.tables import senders, ssh_keys, technical_users
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ def add_key(
         return refused
     if is_empty(period):
         return Refusal(Why.INVALID, "a key ends after it began")
+    if _was_lost(connection, username, parties.key_fingerprint(line)):
+        return Refusal(Why.CONFLICT, f"{username} needs a new key: this one was its when a loss was reported")
     fingerprint = accounts.add_key(connection, username, line, period)
     record(connection, actor, "key.added", f"technical:{username}", reason, None, _told("key", fingerprint, period))
     return fingerprint
@@ -57,6 +60,8 @@ def end_key(connection: Connection, actor: Actor, username: str, prefix: str, at
         fingerprint = accounts.end_key(connection, username, prefix, at)
     except UnknownKeyError:
         return Refusal(Why.UNKNOWN, f"user {username} has not exactly one key {prefix}")
+    except EndedAlreadyError as fault:
+        return Refusal(Why.CONFLICT, f"key {fault} ends before that already")
     told = {"key": fingerprint, "valid_to": at}
     record(connection, actor, "key.ended", f"technical:{username}", reason, None, told)
     return fingerprint
@@ -86,6 +91,8 @@ def end_certificate(
         fingerprint = parties.end_certificate(connection, sender, prefix, at)
     except UnknownCertificateError:
         return Refusal(Why.UNKNOWN, f"sender {sender} has not exactly one certificate {prefix}")
+    except EndedAlreadyError as fault:
+        return Refusal(Why.CONFLICT, f"the registration of {fault} ends before that already")
     told = {"certificate": fingerprint, "valid_to": at}
     record(connection, actor, "certificate.ended", f"sender:{sender}", reason, None, told)
     return fingerprint
@@ -113,6 +120,15 @@ def _refusal(connection: Connection, actor: Actor, act: Act, quality: int | None
     if not isinstance(found, Refusal):
         return None
     return unknown if found.why is Why.UNKNOWN else found
+
+
+def _was_lost(connection: Connection, username: str, fingerprint: str) -> bool:
+    """Whether the user had this key when, or before, a loss of what it logs in with was reported."""
+    of = (register_changes.c.subject == f"technical:{username}") & (register_changes.c.act == "technical.lost")
+    lost_at = connection.execute(sa.select(sa.func.max(register_changes.c.at)).where(of)).scalar()
+    this = (ssh_keys.c.username == username) & (ssh_keys.c.fingerprint == fingerprint)
+    ended_at = connection.execute(sa.select(ssh_keys.c.valid_to).where(this)).scalar()
+    return lost_at is not None and ended_at is not None and bool(ended_at <= lost_at)
 
 
 def _told(what: str, fingerprint: str, period: Period) -> Mapping[str, Any]:

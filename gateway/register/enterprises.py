@@ -135,10 +135,11 @@ def enterprise(connection: Connection, number: str) -> Enterprise | None:
     return None if row is None else Enterprise(row.number, row.name, row.state == ACTIVE, row.created_at)
 
 
-def all_enterprises(connection: Connection) -> Iterator[Enterprise]:
-    """Every enterprise, by number."""
+def all_enterprises(connection: Connection, *, after: str = "", limit: int | None = None) -> Iterator[Enterprise]:
+    """Every enterprise, by number; or those behind the number ``after``, ``limit`` at most, to be read page by page."""
     columns = (enterprises.c.number, enterprises.c.name, enterprises.c.state, enterprises.c.created_at)
-    for number, name, state, created_at in connection.execute(sa.select(*columns).order_by(enterprises.c.number)):
+    query = sa.select(*columns).where(enterprises.c.number > after).order_by(enterprises.c.number).limit(limit)
+    for number, name, state, created_at in connection.execute(query):
         yield Enterprise(number, name, state == ACTIVE, created_at)
 
 
@@ -241,7 +242,7 @@ def _enter_quality(
     if enterprise(connection, wanted.enterprise) is None:
         return unknown_enterprise(wanted.enterprise)
     if kept is None:
-        return Refusal(Why.INVALID, f"{wanted.registration or 'nothing'} is no number of a quality {wanted.kind}")
+        return Refusal(Why.INVALID, f"{wanted.registration or 'nothing'} is no number of a quality {wanted.kind}; look for a typing error")
     before = _known(connection, wanted.enterprise, wanted.kind, kept)
     if before is not None and before.state in {state, State.ACTIVE}:
         return before

@@ -139,7 +139,7 @@ def end_mandate(connection: Connection, actor: Actor, number: int, at: int, *, r
         denied = [side for side in sides if isinstance(side, Refusal) and side.why is not Why.UNKNOWN]
         return denied[0] if denied else _unknown(number)
     if found.period.end is not None and found.period.end <= at:
-        return Refusal(Why.CONFLICT, f"mandate {number} ends no later than that already")
+        return Refusal(Why.CONFLICT, f"mandate {number} ends before that already, and no end is put off")
     end = max(at, found.period.start or at)
     connection.execute(sa.update(mandates).where(mandates.c.number == number).values(valid_to=end))
     ended = Mandate(number, found.employer, found.provider, found.means, Period(found.period.start, end))
@@ -168,7 +168,7 @@ def _give(connection: Connection, actor: Actor, wanted: _Wanted, reason: str) ->
     holder = enterprises.quality(connection, wanted.provider)
     if holder is None or not holder.active or holder.kind not in HOLDERS[wanted.means]:
         # Whether another enterprise has a quality of another kind is nobody's business.
-        return Refusal(Why.UNKNOWN, f"there is no {called} {wanted.provider}")
+        return Refusal(Why.UNKNOWN, f"there is no {called} {wanted.provider}; {_HOW}")
     # Two that give at the same moment wait for each other here, where the database doesn't see to that by itself.
     connection.execute(sa.select(qualities.c.number).where(qualities.c.number == giver.number).with_for_update())
     theirs = (mandates.c.employer == giver.number) & (mandates.c.kind == wanted.means)
@@ -189,6 +189,7 @@ HOLDERS: Final = {
 }
 """The kinds of quality that may have a mandate of these means."""
 
+_HOW: Final = "an approved social secretariat is joined by an affiliation, another provider is named by a form"
 _CALLED: Final = {Means.SECRETARIAT: "approved social secretariat", Means.PROVIDER: "provider"}
 
 

@@ -12,13 +12,13 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from gateway.accounts import NAME_RULE, is_user_name
 from gateway.register import passwords, standing
 from gateway.register.actor import Actor, Operator, Refusal, Why, unknown_person
 from gateway.register.history import record
 from gateway.register.passwords import FirstPassword
 from gateway.register.rights import Act, Role
 from gateway.register.standing import ACTIVE, Holding, holdings
+from gateway.user_names import NAME_RULE, is_user_name
 from schemas.wording import Language
 from spool.journal import now
 from spool.register_tables import persons

@@ -13,7 +13,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from gateway.register import standing
+from gateway.register import channels, standing
 from gateway.register.actor import Actor, Operator, Refusal, Why, label, unknown_enterprise
 from gateway.register.ending import close_without_role, end_role, facts
 from gateway.register.enterprises import enterprise, quality_for
@@ -88,7 +88,7 @@ def name_gl(
 ) -> Holding | Refusal:
     """Name the GL of a quality instead of the one before, or give the present one another access.
 
-    What Co-GLs and users have beyond the access of the GL they lose.
+    What Co-GLs, users and the sender have beyond the access of the GL they lose.
     """
     place = quality_for(connection, actor, Act.NAME_GL, number)
     if isinstance(place, Refusal):
@@ -211,12 +211,14 @@ def _change(connection: Connection, actor: Actor, held: Holding, access: frozens
 
 
 def _fit(connection: Connection, actor: Actor, named: Holding, reason: str) -> None:
-    """Let nobody in the quality have more than its GL."""
+    """Let nobody in the quality have more than its GL, nor its sender send more."""
     for held in holdings(connection, quality=named.quality):
         if held.role is Role.CO_GL:
             _change(connection, actor, held, named.applications, reason)
         elif held.role is Role.USER:
             _change(connection, actor, held, narrowed(held.applications, named.applications), reason)
+    if named.quality is not None:
+        channels.narrow(connection, actor, named.quality, named.applications, reason)
 
 
 def _delete_in(

@@ -23,6 +23,7 @@ from spool.register_tables import enterprises, mandates, persons, qualities, rol
 from spool.tables import senders, technical_users
 
 MOST: Final = 500
+_AT_ONCE: Final = 200
 _OTHER_SIDE: Final = "the other party"
 
 
@@ -75,15 +76,16 @@ def search(connection: Connection, actor: Actor, criteria: Criteria, limit: int 
     if criteria.quality is not None and not _covers(connection, scope, criteria.quality):
         return unknown_quality(criteria.quality)
     found = []
-    for row in connection.execute(_query(scope, criteria)):
-        person = registered(row)
-        if not _contains(person, criteria):
-            continue
-        visible = tuple(item for item in holdings(connection, username=person.username) if scope.shows(item))
-        if criteria.application is None or any(_gives(item, criteria) for item in visible):
-            found.append(Found(person, visible))
-        if len(found) >= limit:
-            break
+    # Some at a time: else PostgreSQL would hand over everybody there is before the first is looked at.
+    with connection.execute(_query(scope, criteria).execution_options(yield_per=_AT_ONCE)) as rows:
+        for person in map(registered, rows):
+            if not _contains(person, criteria):
+                continue
+            visible = tuple(item for item in holdings(connection, username=person.username) if scope.shows(item))
+            if criteria.application is None or any(_gives(item, criteria) for item in visible):
+                found.append(Found(person, visible))
+            if len(found) >= limit:
+                break
     return found
 
 

@@ -74,9 +74,14 @@ def mandated(
     return {employer: standing(named[employer]) for employer in employers}
 
 
-def employer_quality(connection: Connection, employer: Employer) -> int | None:
-    """The quality that an employer is by a number of it, or None; of several of one enterprise the first."""
-    return min((number for number, open_ in _named(connection, [employer])[employer] if open_), default=None)
+def employer_qualities(connection: Connection, employers: Collection[Employer]) -> set[int]:
+    """The qualities that employers are by numbers of them, one at most for each: of several of an enterprise the first.
+
+    A few queries for however many employers.
+    """
+    named = (numbers for numbers in _named(connection, employers).values())
+    found = {min((number for number, open_ in numbers if open_), default=None) for numbers in named}
+    return {number for number in found if number is not None}
 
 
 def _named(connection: Connection, employers: Collection[Employer]) -> Mapping[Employer, list[tuple[int, bool]]]:

@@ -11,7 +11,6 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from gateway.accounts import NAME_RULE, is_user_name
 from gateway.register import passwords
 from gateway.register.actor import Actor, Refusal, Why
 from gateway.register.enterprises import Quality, quality_for
@@ -20,6 +19,7 @@ from gateway.register.passwords import FirstPassword
 from gateway.register.persons import BLOCKED, DELETED, is_taken
 from gateway.register.rights import Act
 from gateway.register.standing import ACTIVE
+from gateway.user_names import NAME_RULE, is_user_name
 from spool.journal import now
 from spool.tables import senders, ssh_keys, technical_users
 

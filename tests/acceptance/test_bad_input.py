@@ -1,12 +1,31 @@
 """No input ends the service: after each of these an ordinary file is accepted as before."""
 
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
 import asyncssh
 import pytest
 
 from tests.answers import listing
-from tests.gateway_process import SENDER, USER, GatewayProcess, Site, running, today
+from tests.authority import Credential, Pki
+from tests.gateway_process import SENDER, USER, GatewayProcess, Site, make_test_site, running, today
 
+_GOOD = itertools.count(1)
 _STEM = f"DIMN.{SENDER}.{today()}"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, pki: Pki, signer: Credential) -> Site:
+    """One site for every bad input, with names of its own for each."""
+    return make_test_site(tmp_path_factory.mktemp("bad"), pki, signer)
+
+
+@pytest.fixture(scope="module")
+def gateway(site: Site) -> Iterator[GatewayProcess]:
+    """The gateway that has to bear all of them."""
+    with running(site) as process:
+        yield process
 
 
 def submit(site: Site, stem: str, data: bytes | None = None, signature: bytes | None = None) -> None:
@@ -19,7 +38,7 @@ def submit(site: Site, stem: str, data: bytes | None = None, signature: bytes | 
 
 def assert_alive(site: Site, gateway: GatewayProcess) -> None:
     """The same process accepts a good file."""
-    submit(site, f"{_STEM}.ALIVE.R")
+    submit(site, f"{_STEM}.A{next(_GOOD):04}.R")
     assert "accepted" == gateway.judged()["verdict"]
     assert gateway.process.poll() is None
 
@@ -54,8 +73,9 @@ def test_a_file_over_the_limit_is_refused_while_it_comes(site: Site, gateway: Ga
     assert_alive(site, gateway)
 
 
-def test_100_megabytes_of_spaces_where_so_much_is_allowed(site: Site) -> None:
+def test_100_megabytes_of_spaces_where_so_much_is_allowed(tmp_path: Path, pki: Pki, signer: Credential) -> None:
     """They are read in a limited worker and refused."""
+    site = make_test_site(tmp_path, pki, signer)
     site.configure("max_file_bytes = 36700160", "max_file_bytes = 200000000")
     with running(site) as gateway:
         submit(site, f"{_STEM}.00001.R", data=b" " * 100_000_000)

@@ -94,7 +94,7 @@ def test_the_same_file_by_sftp_and_by_message_has_the_same_verdict_and_the_same_
 
 def test_sets_repeats_cancels_and_what_is_refused_by_message(site: Site, queue: str, mq_sender: MqSender) -> None:
     """Each has its one answer, to the user who sent it, with the code of the case."""
-    site.configure("parts_grace_seconds = 60.0\n# A message", "parts_grace_seconds = 0.5\n# A message")
+    site.configure("parts_grace_seconds = 60.0", "parts_grace_seconds = 0.5", section="mq")
     stem = f"DIMN.{SENDER}.{today()}.0002{{}}.R"
 
     def signed(number: int, tail: str, data: bytes | None = None) -> Message:

@@ -1,8 +1,12 @@
 """The main job: a signed Dimona goes in, one signed acknowledgement comes out, its declarations are on the queue."""
 
 import hashlib
+import itertools
+from collections.abc import Iterator
+from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import paramiko
 import pytest
@@ -12,11 +16,54 @@ from signxml.signer import XMLSigner
 
 import schemas
 from gateway.parties import SignatureProfile
+from signing.trust import authorities
 from tests.answers import fetch, listing, only_answer
-from tests.authority import Pki
-from tests.gateway_process import SENDER, USER, GatewayProcess, Site, three_forms, today
+from tests.authority import Credential, Pki
+from tests.gateway_process import SENDER, USER, GatewayProcess, Site, make_test_site, running, three_forms, today
 
+_NUMBERS = itertools.count(1)
 _DIMONA = Path(schemas.__file__).with_name("dimona") / "Dimona_20231.xsd"
+
+
+@pytest.fixture(scope="module")
+def shared(
+    tmp_path_factory: pytest.TempPathFactory, pki: Pki, signer: Credential
+) -> Iterator[tuple[Site, GatewayProcess]]:
+    """One gateway for all files."""
+    site = make_test_site(tmp_path_factory.mktemp("job"), pki, signer)
+    with running(site) as process:
+        yield site, process
+
+
+@pytest.fixture
+def site(shared: tuple[Site, GatewayProcess]) -> Iterator[Site]:
+    """Its site; afterwards nothing of the test is left in OUT or on the queue."""
+    site, gateway = shared
+    yield site
+    # The last line of every submission is read, so that the next test waits for none of these.
+    for ticket in [row["ticket"] for row in site.listing("submissions")]:
+        if ticket not in {line["ticket"] for line in gateway.seen if line["event"] == "submission.closed"}:
+            gateway.wait_for("submission.closed", partial(is_of, ticket))
+    site.listing("queue", "take", "--count", "100")
+    for outbox in ("OUT", "OUTTEST", "OUTTEST-S"):
+        if listing(site, outbox):
+            assert 0 == site.sftp(f"cd {outbox}", "rm *").returncode
+
+
+@pytest.fixture
+def gateway(shared: tuple[Site, GatewayProcess]) -> GatewayProcess:
+    """The process."""
+    return shared[1]
+
+
+def is_of(ticket: str, line: dict[str, Any]) -> bool:
+    """Whether a line of the log is about ``ticket``."""
+    return bool(line["ticket"] == ticket)
+
+
+def new_stem(environment: str = "R") -> str:
+    """The stem of a name that no other test uses."""
+    return f"DIMN.{SENDER}.{today()}.{next(_NUMBERS):05}.{environment}"
 
 
 def send(site: Site, gateway: GatewayProcess, stem: str, directory: str = "IN") -> str:
@@ -28,7 +75,7 @@ def send(site: Site, gateway: GatewayProcess, stem: str, directory: str = "IN") 
 
 def test_an_accepted_file_is_acknowledged_and_every_declaration_forwarded(site: Site, gateway: GatewayProcess) -> None:
     """The acknowledgement is positive and signed; the queue has each declaration once, each valid by itself."""
-    stem = f"DIMN.{SENDER}.{today()}.00001.R"
+    stem = new_stem()
     ticket = send(site, gateway, stem)
     gateway.wait_for("submission.closed")
 
@@ -66,7 +113,10 @@ def test_a_test_file_is_answered_in_the_test_directory(
 ) -> None:
     """Each environment has its directories and its authorities, and the answer's name its letter."""
     pki.install(site.settings.trust.authorities, "rehearsal", "T", "S")
-    send(site, gateway, f"DIMN.{SENDER}.{today()}.00001.{environment}", inbox)
+    try:
+        send(site, gateway, new_stem(environment), inbox)
+    finally:
+        authorities.remove(site.settings.trust.authorities, "rehearsal")
 
     answer = only_answer(site, outbox)
     assert (True, ()) == (answer.stem.endswith(f".{environment}"), answer.codes)
@@ -75,14 +125,14 @@ def test_a_test_file_is_answered_in_the_test_directory(
 
 def test_a_live_certificate_is_no_good_in_test(site: Site, gateway: GatewayProcess) -> None:
     """Nobody's production signature gets into a rehearsal by mistake, and the reverse."""
-    send(site, gateway, f"DIMN.{SENDER}.{today()}.00001.T", "INTEST")
+    send(site, gateway, new_stem("T"), "INTEST")
 
     assert ("ACRF-125",) == only_answer(site, "OUTTEST").codes
 
 
 def test_simulation_needs_no_signature(site: Site, gateway: GatewayProcess) -> None:
     """A set without FS is accepted in environment S."""
-    names = site.write_set(f"DIMN.{SENDER}.{today()}.00001.S")
+    names = site.write_set(new_stem("S"))
     site.sftp("cd INTEST-S", f"put {names[0]}", f"put {names[2]}")
 
     assert "accepted" == gateway.judged()["verdict"]
@@ -90,7 +140,7 @@ def test_simulation_needs_no_signature(site: Site, gateway: GatewayProcess) -> N
 
 def test_an_xml_signature_beside_the_data_is_as_good_as_cms(site: Site, gateway: GatewayProcess) -> None:
     """FS may hold an XML signature whose reference names the FI file."""
-    names = site.write_set(f"DIMN.{SENDER}.{today()}.00001.R")
+    names = site.write_set(new_stem())
     signature = XMLSigner(method=methods.detached, signature_algorithm="ecdsa-sha256").sign(
         three_forms(),
         key=site.signer.key.read_bytes(),
@@ -128,7 +178,7 @@ def test_a_sender_may_sign_inside_the_fi(site: Site, gateway: GatewayProcess, pk
 
 def test_paramiko_can_do_it_too(site: Site, gateway: GatewayProcess) -> None:
     """Paramiko's put asks for the size of what it wrote, also of a GO whose set is in custody by then."""
-    names = site.write_set(f"DIMN.{SENDER}.{today()}.00001.R")
+    names = site.write_set(new_stem())
     transport = paramiko.Transport(("127.0.0.1", site.port))
     transport.connect(username=USER, pkey=paramiko.Ed25519Key.from_private_key_file(str(site.work / "id_ed25519")))
     client = paramiko.SFTPClient.from_transport(transport)
@@ -148,7 +198,7 @@ def test_paramiko_can_do_it_too(site: Site, gateway: GatewayProcess) -> None:
 
 def test_parts_may_come_in_any_order_and_after_go(site: Site, gateway: GatewayProcess) -> None:
     """GO waits for its parts; the last file to come closes the set, whichever it is."""
-    names = site.write_set(f"DIMN.{SENDER}.{today()}.00001.R")
+    names = site.write_set(new_stem())
     done = site.sftp("cd IN", f"put {names[2]}", f"put {names[1]}", f"put {names[0]}")
 
     assert 0 == done.returncode
@@ -157,7 +207,7 @@ def test_parts_may_come_in_any_order_and_after_go(site: Site, gateway: GatewayPr
 
 def test_two_parts_are_one_submission(site: Site, gateway: GatewayProcess) -> None:
     """A set of two FI and two FS gets one acknowledgement; its declarations are counted through."""
-    stem = f"DIMN.{SENDER}.{today()}.00001.R"
+    stem = new_stem()
     for part in ("2.1", "2.2"):
         (site.work / f"FI.{stem}.{part}").write_bytes(three_forms())
         (site.work / f"FS.{stem}.{part}").write_bytes(site.sign(f"FI.{stem}.{part}"))
@@ -175,7 +225,7 @@ def test_two_parts_are_one_submission(site: Site, gateway: GatewayProcess) -> No
 
 def test_the_same_file_again_gets_the_first_answer_again(site: Site, gateway: GatewayProcess) -> None:
     """The same name with the same bytes is answered with the first acknowledgement, and nothing is forwarded twice."""
-    stem = f"DIMN.{SENDER}.{today()}.00001.R"
+    stem = new_stem()
     ticket = send(site, gateway, stem)
     first = only_answer(site)
     site.sftp("cd OUT", "rm *")
@@ -188,12 +238,12 @@ def test_the_same_file_again_gets_the_first_answer_again(site: Site, gateway: Ga
     ]
 
 
-def test_a_go_alone_that_comes_again_gets_the_first_answer_again(site: Site, gateway: GatewayProcess) -> None:
+def test_a_go_alone_that_comes_again_gets_the_first_answer_again(tmp_path: Path, pki: Pki, signer: Credential) -> None:
     """A sender that never saw our OK may repeat just its GO."""
-    site.configure("parts_grace_seconds = 60.0", "parts_grace_seconds = 0.2")
-    gateway.stop()
+    site = make_test_site(tmp_path, pki, signer)
+    site.configure("parts_grace_seconds = 60.0", "parts_grace_seconds = 0.2", section="intake")
     second = GatewayProcess(site).ready()
-    names = site.write_set(f"DIMN.{SENDER}.{today()}.00001.R")
+    names = site.write_set(new_stem())
     site.sftp("cd IN", *(f"put {name}" for name in names))
     second.judged()
     first = only_answer(site)
@@ -208,7 +258,7 @@ def test_a_go_alone_that_comes_again_gets_the_first_answer_again(site: Site, gat
 
 def test_a_rejected_name_may_be_used_again(site: Site, gateway: GatewayProcess) -> None:
     """A name is used up by an accepted file only."""
-    stem = f"DIMN.{SENDER}.{today()}.00001.R"
+    stem = new_stem()
     names = site.write_set(stem, data=b"<broken")
     site.sftp("cd IN", *(f"put {name}" for name in names))
     rejected = gateway.judged()

@@ -44,7 +44,7 @@ def test_answers_are_signed_in_a_token_and_wait_while_it_is_away(site: Site, sof
     softhsm.take_in(own(site), "answers", 1)
     own(site).key.unlink()
     site.configure(f"\n{KEY}", f'\nkey = "{softhsm.uri("object=answers")}"')
-    site.configure("\nretry_seconds = 5.0", "\nretry_seconds = 0.2")
+    site.configure("retry_seconds = 5.0", "retry_seconds = 0.2", section="judging")
     with running(site) as gateway:
         softhsm.remove()
         send(site)

@@ -54,7 +54,7 @@ def test_a_version_that_counts_later_is_not_taken_yet(site: Site, gateway: Gatew
 
 def test_submissions_wait_while_a_type_cannot_be_read(site: Site, tmp_path: Path) -> None:
     """Nobody is refused for what is ours to put right; then they are judged."""
-    site.configure("retry_seconds = 5.0", "retry_seconds = 0.1")
+    site.configure("retry_seconds = 5.0", "retry_seconds = 0.1", section="judging")
     done(site, "schemas", "add", str(publish(tmp_path / "a", "20244")), *SAID)
     broken = site.settings.schemas.folder / "broken"
     with running(site) as gateway:

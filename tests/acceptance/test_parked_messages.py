@@ -16,8 +16,11 @@ def test_what_nobody_takes_is_parked_stops_the_intake_and_is_replayed(site: Site
     site.configure("urls = []", f'urls = ["{broker.url}"]')
     site.configure("declare = true", "declare = false")
     site.configure("max_waiting_bytes = 8589934592", "max_waiting_bytes = 100")
-    site.configure("max_attempts = 8\nretry_seconds = 5.0", "max_attempts = 1\nretry_seconds = 0.1")
-    route = f'{{ message_types = ["DIMN"], exchange = "{name}", key = "{{form_code}}.{{sender}}" }}'
+    site.configure("max_attempts = 8", "max_attempts = 1")
+    site.configure("retry_seconds = 5.0", "retry_seconds = 0.1", section="routing")
+    route = (
+        f'{{ message_types = ["DIMN"], environments = ["R"], exchange = "{name}", key = "{{form_code}}.{{sender}}" }}'
+    )
     site.configure("routes = []", f'routes = [{{ senders = ["654321"] }}, {route}]')
     with running(site) as gateway:
         names = site.write_set(f"DIMN.{SENDER}.{today()}.00001.R")

@@ -18,7 +18,7 @@ def busy(
 ) -> Iterator[tuple[Site, GatewayProcess]]:
     """One gateway for all refusals; incomplete sets are given up after a moment."""
     site = make_test_site(tmp_path_factory.mktemp("refusals"), pki, signer)
-    site.configure("parts_grace_seconds = 60.0", "parts_grace_seconds = 0.2")
+    site.configure("parts_grace_seconds = 60.0", "parts_grace_seconds = 0.2", section="intake")
     with running(site) as process:
         yield site, process
 

@@ -40,7 +40,7 @@ def fetching(tmp_path: Path, own: Pki) -> Callable[..., Site]:
         authorities.add(folder, "staff", own.issuing, [own.root], lists, Terms(**terms))
         site.configure("\nfetch = false", "\nfetch = true")
         # Only what is fetched, or a start, makes a submission go on: its own next try is minutes away.
-        site.configure("\nretry_seconds = 5.0", "\nretry_seconds = 600.0")
+        site.configure("retry_seconds = 5.0", "retry_seconds = 600.0", section="judging")
         site.configure("\nalert_seconds = 900.0", "\nalert_seconds = 0.001")
         return site
 

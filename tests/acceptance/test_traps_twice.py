@@ -86,9 +86,8 @@ def house(
     site = make_test_site(tmp_path_factory.mktemp("twice"), pki, signer)
     sender = make_sender(broker_node)
     queue = open_to_messages(site, sender)
-    site.configure(
-        "\nretry_seconds = 5.0\nretry_ceiling_seconds = 300.0", "\nretry_seconds = 0.1\nretry_ceiling_seconds = 0.2"
-    )
+    site.configure("retry_seconds = 5.0", "retry_seconds = 0.1", section="judging")
+    site.configure("retry_ceiling_seconds = 300.0", "retry_ceiling_seconds = 0.2")
     with running(site) as gateway:
         yield House(site, gateway, sender, queue)
 

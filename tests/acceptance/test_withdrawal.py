@@ -18,7 +18,7 @@ def waiting(tmp_path: Path) -> Site:
     folder = site.settings.trust.authorities
     authorities.remove(folder, "test")
     authorities.add(folder, "staff", own.issuing, [own.root], [own.crls[1]], Terms())
-    site.configure("\nretry_seconds = 5.0", "\nretry_seconds = 0.2")
+    site.configure("retry_seconds = 5.0", "retry_seconds = 0.2", section="judging")
     return site
 
 

@@ -328,7 +328,7 @@ def test_a_dry_run_shows_what_would_change(site: Path, tmp_path: Path) -> None:
     again = party(site, "import", str(path), "--reason", "start", "--dry-run", "--json")
 
     assert (1, 0, 0) == (first.exit_code, done.exit_code, again.exit_code), done.output
-    assert f"+ mandates {EMPLOYER} {SECRETARIAT} secretariat" in first.stdout
+    assert f"+ mandates {EMPLOYER} {SECRETARIAT} secretariat 2026-" in first.stdout
     assert {"new": 0, "changed": 0, "same": 3} == json.loads(again.stdout)["enterprises"]
     changed = party(
         site, "import", "-", "--kind", "enterprises", "--reason", "x", "--dry-run", piped=f"number,name\n{OTHER},Z\n"

@@ -17,7 +17,7 @@ from channels.mq import amqp10
 from channels.mq.addresses import brokers_of
 from channels.mq.connection import BrokerUnavailable
 from channels.mq.messages import OutgoingMessage
-from channels.mq.publisher import Destination, open_publisher
+from channels.mq.publisher import Destination, NotConfirmed, open_publisher
 from channels.mq.topology import answers, out_queue
 from config.messages import Broker as BrokerSettings
 from config.messages import Mq
@@ -29,7 +29,7 @@ from signing.own.own_keys import open_keys
 from spool import answers as made
 from spool import effects, submissions
 from spool.effects import Kind
-from spool.journal import Journal
+from spool.journal import Journal, now
 from spool.outbox import Outbox
 from spool.retention import place_again
 from spool.submissions import Ruling, State, Submission
@@ -217,6 +217,44 @@ async def test_while_the_broker_is_away_answers_wait(journal: Journal, desk: Des
     with journal.read() as connection:
         [waiting] = effects.standings(connection, Kind.PUBLISH, "A" * 13)
     assert ("pending", 0) == (waiting.state, waiting.effect.attempts)
+
+
+class OneQueueStuck:
+    """A publisher to a broker where a queue has lost most of its members: nothing that goes there is confirmed."""
+
+    def __init__(self) -> None:
+        self.confirmed: list[str] = []
+
+    async def wait_connected(self) -> None:
+        """It is."""
+
+    async def publish(self, message: OutgoingMessage) -> None:
+        """Confirm what goes elsewhere."""
+        if message.routing_key == OTHER:
+            raise NotConfirmed(message.message_id)
+        self.confirmed.append(message.routing_key)
+
+
+async def test_a_queue_that_confirms_nothing_keeps_nobody_else_waiting(journal: Journal, desk: Desk) -> None:
+    """However many of its answers are the oldest: each is put off, and the next have their turn."""
+    for number in range(40):
+        answered(journal, desk, f"{number:013}", OTHER)
+    answered(journal, desk, "B" * 13, MINE)
+    publisher = OneQueueStuck()
+
+    assert 1 == await publish_all(Post(journal, publisher, "batch.out", 3600.0, 3600.0))
+    assert [MINE] == publisher.confirmed
+    assert closed(journal, "B" * 13)
+
+
+async def test_a_clock_set_back_keeps_no_answer_waiting(journal: Journal, desk: Desk) -> None:
+    """What was put off further than any pause is due at once."""
+    answered(journal, desk)
+    with journal.write() as connection:
+        [effect] = effects.due(connection, Kind.PUBLISH, now(), 10)
+        effects.failed(connection, [effects.Failure(effect, 1, "NO_ROUTE", now() + 10**12)])
+
+    assert 1 == await publish_all(Post(journal, OneQueueStuck(), "batch.out", 60.0, 900.0))
 
 
 async def test_a_repeat_by_message_gets_the_first_answer_with_its_own_id(

@@ -16,6 +16,7 @@ from spool.journal import Journal, now
 from spool.mailbox import Mailbox, MailboxRefusal, Trouble
 from spool.outbox import Outbox
 from spool.records import Records
+from spool.register_tables import ebox as letters
 from spool.retention import NotAnsweredError, Retention, expire, place_again
 from spool.tables import events
 from tests.enterprises_made import staffed
@@ -149,6 +150,19 @@ def test_what_was_removed_can_be_read_in_status_and_given_again(box: Ebox, journ
     assert FILES == names(box)
     with journal.write() as connection, pytest.raises(NotAnsweredError):
         place_again(connection, Outbox(tmp_path / "answers"), "C" * 13)
+
+
+def test_it_is_given_again_whatever_the_clock_says(box: Ebox, journal: Journal, tmp_path: Path) -> None:
+    """Deletions before it count no more, though a clock that was set back says that they came after it."""
+    for name in FILES:
+        box.remove(MINE, name)
+    with journal.write() as connection:
+        place_again(connection, Outbox(tmp_path / "answers"), "A" * 13)
+        connection.execute(sa.update(letters).values(placed_at=1))
+
+    assert FILES == names(box)
+    box.remove(MINE, FILES[1])
+    assert [FILES[0], FILES[2]] == names(box)
 
 
 @pytest.mark.parametrize(

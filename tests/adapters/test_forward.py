@@ -2,16 +2,21 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 
 import pytest
 
-from channels.mq.publisher import BrokerUnavailable
+from channels.mq.publisher import BrokerUnavailable, NotConfirmed
 from config.messages import Route, Routing
 from gateway import forward
 from gateway.breaker import Patience
+from gateway.cli.replay import send_again
 from gateway.examination import Declaration, ValidatedSet
 from gateway.forward import Accepted, Forwarder
+from gateway.register import history
+from gateway.register.actor import Operator
 from gateway.routing_queues import Batch, EmbeddedQueue, Faults, RoutingQueue
 from schemas.filename import FileName, parse
 from schemas.identifiers import Kind as NumberKind
@@ -30,8 +35,15 @@ IMPATIENT = Patience(first=0.001, ceiling=0.001, attempts=3)
 WAITING = Patience(first=3600.0, ceiling=3600.0, attempts=3)
 
 
-def accept(journal: Journal, spool: Path, ticket: str, forms: Sequence[bytes], routing: Routing | None = None) -> None:
-    """An accepted submission of declarations that are still to be forwarded, all of one file."""
+def accept(
+    journal: Journal,
+    spool: Path,
+    ticket: str,
+    forms: Sequence[bytes],
+    routing: Routing | None = None,
+    codes: Sequence[str] = ("DIMONA",),
+) -> None:
+    """An accepted submission of declarations that are still to be forwarded, all of one file; of ``codes`` in turn."""
     with declarations.writing(spool / "declarations" / ticket) as writer:
         for form in forms:
             writer.append(form)
@@ -40,7 +52,8 @@ def accept(journal: Journal, spool: Path, ticket: str, forms: Sequence[bytes], r
     (spool / "custody" / "day" / ticket / fi.name).write_bytes(b"<all/>")
     submission = Submission(ticket, 1, "sftp", "123456", "u", "IN", NAME, NAME[3:-2], "c", State.RECEIVED, 0)
     employers = (Employer(NumberKind.ENTERPRISE, "123456749"), Employer(NumberKind.ONSS, "1012345621"))
-    declared = tuple(Declaration(0, *span, identification="DIMONA", employers=employers) for span in writer.spans)
+    kinds = zip(writer.spans, cycle(codes))
+    declared = tuple(Declaration(0, *span, identification=code, employers=employers) for span, code in kinds)
     result = ValidatedSet((Validated("Dimona", "20231", len(forms), "a" * 64),), declared)
     name = parse(NAME)
     assert isinstance(name, FileName)
@@ -159,6 +172,20 @@ async def test_a_route_may_want_the_file_or_a_reference_once_for_all_its_forms(
     assert (1, 2, payload) == tuple(message.headers[key] for key in ("form", "forms", "payload"))
 
 
+async def test_a_file_goes_under_every_key_that_its_forms_have(journal: Journal, tmp_path: Path) -> None:
+    """A reader of one kind of form must not miss a file because a form of another kind stands before."""
+    routing = Routing(routes=(Route.model_validate({"payload": "file"}),))
+    accept(journal, tmp_path, "A", [b"<a/>"] * 4, routing, ["DIMONA", "DIMONA2"])
+
+    await forwarder(journal, tmp_path).turn()
+
+    with journal.read() as connection:
+        messages = [item.message for item in routing_queue.waiting(connection, 10)]
+    assert [("A-000001", "R.DIMN.DIMONA"), ("A-000002", "R.DIMN.DIMONA2")] == [
+        (message.message_id, message.routing_key) for message in messages
+    ]
+
+
 async def test_declarations_that_cannot_be_read_keep_no_others_waiting(journal: Journal, tmp_path: Path) -> None:
     """A missing file and one cut short are tried again later; nothing of them is sent; all others are."""
     folder = tmp_path / "declarations"
@@ -250,6 +277,45 @@ async def test_a_message_that_the_broker_chokes_on_keeps_no_others_waiting(journ
         await forwarding.turn()
 
     assert {"A-000002", "A-000003"} == set(sent(journal))
+
+
+class QueueWithoutQuorum(EmbeddedQueue):
+    """A broker where one queue confirms nothing, which says so of everything when nothing else is under way."""
+
+    async def send(self, batch: Batch) -> Faults:
+        """Confirm what is not of the ticket A."""
+        confirmed = [pair for pair in batch if pair[1].routing_key != "R.DIMN.STUCK"]
+        if not confirmed:
+            raise NotConfirmed("no confirm in 30 s")
+        await super().send(confirmed)
+        return [(effect, "no confirm in 30 s") for effect, message in batch if message.routing_key == "R.DIMN.STUCK"]
+
+
+async def test_a_queue_without_quorum_keeps_no_others_waiting(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although a whole page of what goes there is the oldest."""
+    monkeypatch.setattr(forward, "_PAGE", 3)
+    accept(journal, tmp_path, "A", [b"<a/>"] * 9, codes=["STUCK"])
+    accept(journal, tmp_path, "B", [b"<b/>"])
+    forwarding = forwarder(journal, tmp_path, QueueWithoutQuorum(journal), WAITING)
+    for _ in range(2):
+        await forwarding.turn()
+
+    assert ["B-000001"] == sent(journal)
+
+
+async def test_what_two_operators_send_again_is_in_the_history_once(journal: Journal, tmp_path: Path) -> None:
+    """The second finds nothing parked any more, although it was when it looked."""
+    accept(journal, tmp_path, "A", [b"<a/>"] * 2)
+    await forwarder(journal, tmp_path, PickyQueue(journal, lambda _: False), replace(IMPATIENT, attempts=1)).turn()
+    with journal.read() as connection:
+        parked = effects.parked(connection, Kind.FORWARD, 10)
+    counts = [send_again(journal, parked, Operator(name), "mended") for name in ("first", "second")]
+
+    with journal.read() as connection:
+        assert ["operator:first"] == [change.actor for change in history.changes(connection, subjects=["ticket:A"])]
+    assert [2, 0] == counts
 
 
 async def test_a_clock_set_back_does_not_keep_a_message_waiting(journal: Journal, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
@@ -24,7 +25,10 @@ from gateway.parties import Sender, SignatureProfile
 from gateway.register import choices
 from gateway.register.choices import Route
 from gateway.registrations import ALWAYS
+from gateway.vetting import Vetted
 from gateway.workers import Workers
+from schemas.identifiers import Kind as NumberKind
+from schemas.inspection import Employer
 from schemas.validate import Limits
 from signing.own.own_keys import open_keys
 from spool import answers, ebox, effects, institutions, submissions
@@ -81,9 +85,14 @@ class Branch:
             "promised": lambda: self.rings.append(1),
         }
         self.rings: list[int] = []
+        self._made_of = (journal, pki, folder)
         self.journal = journal
         self.staging = Staging(folder / "back", StagingLimits(1_000_000, 4_000_000, 0))
         self.take_one = Institutions(Office(**(facts | changes))).take
+
+    def like(self, **changes: Any) -> "Branch":
+        """Another one on the same journal."""
+        return Branch(*self._made_of, **changes)
 
     async def take(self, body: bytes = NOTI, message_id: str = "m1", user_id: str = "onss", **headers: str) -> Settled:
         """What becomes of a message."""
@@ -363,6 +372,45 @@ async def test_a_message_that_names_an_employer_alone_goes_to_it(branch: Branch)
     await branch.take(NOTI, message_id="m2", employer=ONSS_NUMBERS[0])
 
     assert [EMPLOYER, EMPLOYER] == [message.sender for message in branch.messages()]
+
+
+async def test_the_same_words_for_two_employers_are_two_messages(branch: Branch, quality: int) -> None:
+    """Each finds them in its own e-Box, also where nothing but a header tells them apart."""
+    with branch.journal.write() as connection:
+        other = staffed(connection, 1).quality
+        connection.execute(sa.text("UPDATE sender_channels SET valid_to = 1"))
+    for message_id, employer in (("m1", 0), ("m2", 1), ("m3", 1)):
+        assert TAKEN == await branch.take(NOTI, message_id=message_id, employer=ONSS_NUMBERS[employer])
+
+    with branch.journal.read() as connection:
+        assert [1, 1] == [len(ebox.letters(connection, each, 10)) for each in (quality, other)]
+
+
+async def test_many_employers_are_looked_up_together(branch: Branch) -> None:
+    """A document that names thousands holds up nobody who writes: a few questions for all of them."""
+    many = frozenset(Employer(NumberKind.ONSS, str(number)) for number in range(100_006, 101_006))
+
+    class NamesMany(InThisProcess):
+        """A worker that finds a thousand employers in everything."""
+
+        async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+            """What the function answers, with these employers."""
+            return cast("T", replace(cast("Vetted", function(*args, **kwargs)), employers=many))
+
+    asked: list[str] = []
+    branch = branch.like(workers=NamesMany())
+    with branch.journal.read() as connection:
+        engine = connection.engine
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        assert TAKEN == await branch.take(sender=FREE)
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+    assert len([statement for statement in asked if "FROM qualities" in statement]) < 10
 
 
 async def test_a_closed_channel_loses_nothing(branch: Branch, quality: int) -> None:

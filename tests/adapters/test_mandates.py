@@ -75,7 +75,7 @@ def test_who_is_no_provider_is_no_provider_to_anybody(market: Market) -> None:
     answers = [market.notify(ALWAYS, number) for number in (market.second.quality, market.first.quality, 999)]
 
     assert ["there is no provider"] * 3 == [
-        answer.words.rpartition(" ")[0] for answer in answers if isinstance(answer, Refusal)
+        answer.words.partition(";")[0].rpartition(" ")[0] for answer in answers if isinstance(answer, Refusal)
     ]
 
 
@@ -172,7 +172,7 @@ def test_an_employer_that_is_over_has_no_mandates_left(market: Market) -> None:
 
     assert Standing.LAPSED is market.standing(market.provider, _NUMBER, 15)
     assert SendsAs.NOBODY is speaking.sends_as(market.connection, market.first.quality)
-    assert speaking.employer_quality(market.connection, _NUMBER) is None
+    assert not speaking.employer_qualities(market.connection, [_NUMBER])
 
 
 def test_what_a_quality_sends_as(market: Market) -> None:
@@ -184,7 +184,7 @@ def test_what_a_quality_sends_as(market: Market) -> None:
     assert [
         *(SendsAs.NOBODY, SendsAs.NOBODY, SendsAs.NOBODY, SendsAs.EMPLOYER, SendsAs.PROVIDER, SendsAs.PROVIDER)
     ] == [speaking.sends_as(market.connection, number) for number in asked]
-    assert market.first.quality == speaking.employer_quality(market.connection, _NUMBER)
+    assert {market.first.quality} == speaking.employer_qualities(market.connection, [_NUMBER])
 
 
 def test_what_a_file_is_told(market: Market) -> None:

@@ -199,6 +199,7 @@ async def test_while_intake_is_held_up_nothing_is_taken_and_nothing_refused(
         await house.send(*(replace(part(1, 1), name=f"FI.DIMN.{SENDER}.20261121.{n:05}.R.1.1") for n in range(1, 6)))
         asked = house.asked
         await until(lambda: house.asked > asked + 20)
+        await until(lambda: house.sender.waiting() == 5)  # all of them: the broker would not let us keep one for long
         assert [] == house.all()
         house.full = False
         for _ in range(5):

@@ -11,6 +11,7 @@ from pika import exceptions
 
 from channels.mq import amqp10, consumer, topology
 from channels.mq.declaring import administering
+from channels.mq.staging import Body
 from gateway import accounts, parties
 from gateway.parties import Sender, SignatureProfile
 from spool import submissions
@@ -31,6 +32,27 @@ async def test_a_message_of_nobody_is_dead_with_its_reason(house: House) -> None
     assert (message.body, message.message_id) == (body, properties.message_id)
     assert "108: the message has no user_id" == properties.headers["Reason"]
     assert [] == house.all()
+
+
+async def test_a_dead_message_that_cannot_be_read_just_now_is_dead_later(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong on its way to the dead, it does not stay in hand for ever."""
+    monkeypatch.setattr(consumer, "_FIRST_WAIT", 0.01)
+    read, faults = Body.read, [ValueError("a fault of ours"), OSError(5, "the disk")]
+
+    def fail_twice(body: Body) -> bytes:
+        if faults:
+            raise faults.pop()
+        return read(body)
+
+    monkeypatch.setattr(Body, "read", fail_twice)
+    async with house.open():
+        await house.send(replace(part(1, 1), user_id=None))
+        _, body = await house.dead()
+        await house.emptied()
+
+    assert b"<a/>" == body
 
 
 async def test_a_client_that_cannot_say_its_user_is_known_by_its_entrance(house: House) -> None:

@@ -270,3 +270,17 @@ async def test_whoever_is_being_answered_at_the_end_is_answered() -> None:
             await begun.wait()
             asyncio.get_running_loop().call_later(0.05, let.set)
         assert (await asked).text == "done"
+
+
+async def test_a_head_is_bounded_also_when_it_comes_at_once() -> None:
+    """And one that says twice, differently, how long its body is, is not taken: a proxy may have read it otherwise."""
+    async with hosted(application(), port=0, limits=LIMITS) as port:
+        assert port is not None
+        long = await said(port, b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 3000 + b"\r\n\r\n")
+        path = await said(port, b"GET /?" + b"x" * 3000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        both = (
+            b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        )
+        twice = await said(port, b"POST / HTTP/1.1\r\nHost: localhost\r\n" + both)
+    assert [answer.split()[1] for answer in (long, path, twice)] == [b"431", b"431", b"400"]
+    assert twice.count(b"HTTP/1.1") == 1

@@ -8,10 +8,12 @@ from typing import Any, NoReturn
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from config.administration import Operations
 from config.settings import Settings
+from gateway.operations import tokens
 from gateway.operations.answering import Answering, Requested
 from gateway.operations.app import make_app, open_operations
 from gateway.operations.hosting import hosted
@@ -113,6 +115,55 @@ def test_a_question_is_what_the_description_says_or_refused(place: Served, query
     assert answer.status_code == 422
 
 
+@pytest.mark.every_database
+def test_what_no_database_can_hold_is_refused_before_it_is_asked(journal: Journal, tmp_path: Path) -> None:
+    """PostgreSQL knows no NUL in a text: that is no trouble that passes by asking again."""
+    world = make_world(journal)
+    with served(settings_in(tmp_path, Operations(port=0)), journal) as port:
+        root, shown = f"http://127.0.0.1:{port}/v1", world.shown("operator")
+        answers = [
+            httpx.get(f"{root}/changes?subject=%00", headers=shown),
+            httpx.post(f"{root}/persons/search", headers=shown, json={"state": "x\0"}),
+            httpx.post(f"{root}/persons/search", headers=shown, json={"application": "x\0", "quality": 1}),
+        ]
+    assert [answer.status_code for answer in answers] == [422, 422, 422]
+
+
+@pytest.mark.every_database
+def test_long_lists_are_read_page_by_page(journal: Journal, tmp_path: Path) -> None:
+    """No page costs more than what is on it."""
+    world = make_world(journal)
+    read: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        read.append(statement)
+
+    def pages(path: str, what: str, key: str) -> list[str]:
+        found: list[str] = []
+        after = ""
+        while True:
+            answer = client.get(path, params={"limit": 2, "after": after}, headers=world.shown("operator")).json()
+            if not answer[what]:
+                return found
+            found += [item[key] for item in answer[what]]
+            after = found[-1]
+
+    sa.event.listen(journal._engine, "before_cursor_execute", note)
+    with (
+        served(settings_in(tmp_path, Operations(port=0)), journal) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}/v1") as client,
+    ):
+        numbers, names = pages("/enterprises", "enterprises", "enterprise"), pages("/tokens", "tokens", "token")
+        own = client.get("/tokens", params={"after": names[0]}, headers=world.shown("gammarae")).json()["tokens"]
+    listings = [statement for statement in read if "ORDER BY enterprises" in statement or "ORDER BY api" in statement]
+    with journal.read() as connection:
+        kept = [token.name for token in tokens.tokens(connection)]
+    assert (len(numbers), kept) == (3, names)
+    assert own == []
+    assert listings
+    assert all("LIMIT" in statement for statement in listings)
+
+
 def test_a_part_of_the_path_is_not_given_again_as_a_question(place: Served) -> None:
     """Or one would be checked and the other taken."""
     client, world = place
@@ -141,8 +192,9 @@ def test_every_answer_is_for_nobody_else(place: Served) -> None:
         client.get("/nothing"),
         client.get("/v1/me", headers={**world.shown("operator"), "Host": "attacker.example"}),
         client.put("/v1/me"),
+        client.get("/v1/me/", headers={"Host": "attacker.example"}),
     ]
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 401, 404, 421, 405]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 401, 404, 421, 405, 404]
     for answer in answers:
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-content-type-options"] == "nosniff"

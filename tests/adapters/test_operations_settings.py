@@ -32,8 +32,16 @@ def test_faults_are_found_before_the_start(site: Site) -> None:
     site.configure('host = "127.0.0.1"\nport = 8024', 'host = "0.0.0.0"\nport = 8024')
     wrong = typed(site, "check-config")
 
-    for result in (missing, taken, wrong):
+    shared = site.folder / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    site.configure('socket = "gateway.toml"', 'socket = "shared/operations.socket"')
+    site.configure('host = "0.0.0.0"\nport = 8024\ntoken_day = 1', 'host = "127.0.0.1"')
+    open_to_all = typed(site, "check-config")
+
+    for result in (missing, taken, wrong, open_to_all):
         assert result.exit_code != 0
+    assert "anybody may put another socket there" in str(open_to_all.exception)
     assert "operations.socket" in str(missing.exception)
     assert "something else than a socket" in str(taken.exception)
     assert "operations.host: Value error, must be an address of the loopback" in str(wrong.exception)

@@ -16,7 +16,7 @@ from gateway.register import roles, withdrawal
 from gateway.register.actor import Person, Refusal, Why
 from gateway.register.history import changes
 from spool.journal import Journal, now
-from spool.register_tables import api_tokens, enterprises
+from spool.register_tables import TABLES, api_tokens, enterprises
 from tests.command_line import done, typed
 from tests.gateway_process import Site
 from tests.register_world import BECAUSE, EMPLOYER, OPERATOR, World, give_token, make_world, served, settings_in
@@ -49,9 +49,11 @@ def test_a_token_is_kept_as_a_hash_and_nowhere_as_itself(journal: Journal, world
     with journal.read() as connection:
         kept = next(tokens.tokens(connection, username=WHO))
         told = next(changes(connection, subjects=[f"token:{kept.name}"]))
+        rows = [str(row) for table in TABLES for row in connection.execute(sa.select(table))]
     assert told.act == "token.given"
+    assert [row for row in rows if kept.mark in row]
+    assert not [row for row in rows if word[8:] in row]
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert files
     assert not [path.name for path in files if word[8:].encode() in path.read_bytes()]
 
 
@@ -201,10 +203,20 @@ class RevokedMeanwhileJournal(Journal):
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that begins a moment too late."""
-        with super().write() as connection:
-            connection.execute(sa.update(api_tokens).values(revoked_at=1))
+        self._revoke()
         with super().write() as connection:
             yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction after which it is too late."""
+        with super().read() as connection:
+            yield connection
+        self._revoke()
+
+    def _revoke(self) -> None:
+        with super().write() as connection:
+            connection.execute(sa.update(api_tokens).values(revoked_at=1))
 
 
 def test_a_token_that_was_revoked_meanwhile_changes_nothing(journal: Journal, world: World, tmp_path: Path) -> None:
@@ -213,7 +225,10 @@ def test_a_token_that_was_revoked_meanwhile_changes_nothing(journal: Journal, wo
     with served(settings_in(tmp_path, Operations(port=0)), late) as port:
         address = f"http://127.0.0.1:{port}/v1/persons/{WHO}/block"
         answer = httpx.post(address, headers=world.shown("alpharae"), json={"reason": BECAUSE})
-    assert answer.status_code == 401
+        with journal.write() as connection:
+            connection.execute(sa.update(api_tokens).values(revoked_at=None))
+        told = httpx.get(f"http://127.0.0.1:{port}/v1/persons/{WHO}", headers=world.shown("alpharae"))
+    assert (answer.status_code, told.status_code) == (401, 401)
     with journal.read() as connection:
         assert not [change for change in changes(connection) if change.act == "person.blocked"]
 

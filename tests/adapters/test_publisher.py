@@ -219,6 +219,16 @@ async def test_a_message_that_no_queue_wants_is_unroutable_and_the_next_is_not(
     assert place.message().message_id == properties.message_id
 
 
+async def test_two_messages_of_one_id_that_come_back_are_both_told(publisher: Publisher, place: Place) -> None:
+    """The id of a dead letter is its sender's choice: the return of one must not be taken for that of another."""
+    outcomes: dict[int, Outcome] = {}
+    wanted = place.message()
+    unwanted = replace(wanted, exchange="amq.direct", routing_key="nobody")
+    await publisher.publish_all([unwanted, unwanted, wanted], outcomes.__setitem__)
+
+    assert [Unroutable, Unroutable, type(None)] == [type(outcomes[place]) for place in range(3)]
+
+
 async def test_a_message_refused_by_a_full_queue_is_not_taken_for_published(place: Place) -> None:
     """A nack is temporary trouble: here of a queue whose owner limits it and has the broker refuse the rest."""
 

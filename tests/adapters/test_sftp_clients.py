@@ -53,7 +53,7 @@ async def test_openssh_sftp_lists_with_size_and_date(house: House) -> None:
     house.answer(FO, data=b"12345")
     ended = await house.sftp("ls -l OUT", "ls -l")
     assert " 5 " in ended.out
-    assert 6 == ended.out.count("drwx------")
+    assert 7 == ended.out.count("drwx------")
 
 
 @pytest.mark.parametrize("suffix", [".part", ".filepart", ".tmp", ".PART"])

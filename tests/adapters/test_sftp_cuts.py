@@ -222,7 +222,7 @@ async def test_ok_comes_after_custody(tmp_path: Path, way: str) -> None:
         ok = asyncio.create_task(act)
         await reception.reached.wait()
         async with house.client() as other:
-            assert len(await other.listdir("/")) == 7
+            assert len(await other.listdir("/")) == 8
         assert not ok.done()
         reception.go_on.set()
         await ok

@@ -19,8 +19,21 @@ from gateway.register.bulk.staging import open_staging
 from gateway.register.choices import Route
 from gateway.registrations import Period
 from spool.journal import Journal
-from tests.bulk_made import ANNE, BAKERY, EMPLOYER, INSS, KEY, OTHER, PROVIDER, SECRETARIAT, WHO, exported, faults
-from tests.bulk_made import imported, whole
+from tests.bulk_made import (
+    ANNE,
+    BAKERY,
+    EMPLOYER,
+    INSS,
+    KEY,
+    OTHER,
+    PROVIDER,
+    SECRETARIAT,
+    WHO,
+    exported,
+    faults,
+    imported,
+    whole,
+)
 
 pytestmark = pytest.mark.every_database
 
@@ -195,6 +208,6 @@ def test_what_is_exported_is_nobody_elses_to_read(journal: Journal, tmp_path: Pa
     """There are persons in it."""
     imported(journal, whole())
     with journal.read() as connection:
-        exporting.export_folder(connection, tmp_path, Kind)
+        exporting.export_folder(connection, tmp_path / "all", Kind)
 
-    assert {0o640} == {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert {0o640} == {path.stat().st_mode & 0o777 for path in (tmp_path / "all").iterdir()}

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from channels.mq import consumer
 from channels.mq.connection import BrokerUnavailable
+from channels.mq.frames import Sink, StreamingAssembler, stream_bodies
 from channels.mq.messages import OutgoingMessage
 from channels.mq.publisher import Publisher
 from channels.mq.staging import Body, Staging
@@ -32,16 +34,25 @@ def bodies(house: House) -> list[Path]:
 
 async def test_temporary_file_left_after_the_client_dies(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection is gone in the middle of a body: nothing of that try stays, and the next one is whole."""
-    write, tries = Body.write, 0
+    carriers: list[Any] = []
+    halves: list[Path] = []
+    write = Body.write
+
+    def remember(channel: Any, open_sink: Callable[[Any, int], Sink]) -> StreamingAssembler:
+        def open_and_remember(properties: Any, size: int) -> Sink:
+            carriers.append(channel)
+            return open_sink(properties, size)
+
+        return stream_bodies(channel, open_and_remember)
 
     def write_and_vanish(self: Body, fragment: bytes) -> None:
-        nonlocal tries
         write(self, fragment)
-        tries += 1
-        if tries == 1:
-            assert 1 == len(bodies(house))
-            raise ConnectionError("gone, by a test")
+        if not halves:
+            halves.extend(bodies(house))
+            gone = ConnectionError("gone, by a test")
+            asyncio.get_running_loop().call_soon(carriers[0].connection._terminate_stream, gone)
 
+    monkeypatch.setattr(consumer, "stream_bodies", remember)
     monkeypatch.setattr(Body, "write", write_and_vanish)
     message = large(1)
     async with house.open():
@@ -49,7 +60,7 @@ async def test_temporary_file_left_after_the_client_dies(house: House, monkeypat
         taken = await house.next()
         await house.emptied()
 
-    assert tries > 1
+    assert (1, 2) == (len(halves), len(set(carriers)))
     assert [LARGE] == [file.size for file in taken.files if file.name == message.name]
     assert [] == bodies(house)
 

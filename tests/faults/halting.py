@@ -1,19 +1,22 @@
 """``python -m tests.faults.halting STEP serve …``: a gateway that stands still at one step of a file's path.
 
-It says so on its log (event ``fault.halted``) and does nothing more in that thread, so that a test can kill the
-process right there, or first do something that a sender might do in that moment.  The product has no hook for this:
-the function of the step is wrapped from outside, before the command line runs.
+STEP is its name, or the path of a file that holds it and may be written at any time; as long as that is empty the
+gateway goes on like any other.  Where it stands still it says so on its log (event ``fault.halted``) and does nothing
+more in that thread, so that a test can kill the process right there, or first do something that a sender might do in
+that moment.  The product has no hook for this: the functions of the steps are wrapped from outside, before the command
+line runs.
 """
 
 import functools
 import importlib
 import inspect
-import itertools
 import json
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 
@@ -89,44 +92,67 @@ def halt(step: str) -> None:
     threading.Event().wait()
 
 
-def install(name: str) -> None:
-    """Wrap the function of a step."""
-    step = (STEPS | BACK | DOOR)[name]
-    module, _, path = step.function.partition(":")
-    *owners, last = path.split(".")
-    owner: Any = functools.reduce(getattr, owners, importlib.import_module(module))
-    setattr(owner, last, _wrapped(getattr(owner, last), name, step))
+class Halting:
+    """The steps of a process, of which ``word`` is the one to stand still at, or the file that names it."""
 
+    def __init__(self, word: str) -> None:
+        self._steps = STEPS | BACK | DOOR
+        self._fixed = word if word in self._steps else ""
+        self._file = Path(word)
+        self._calls: Counter[str] = Counter()
 
-def _wrapped(original: Callable[..., Any], name: str, step: Step) -> Callable[..., Any]:
-    calls = itertools.count(1)
+    def install(self) -> None:
+        """Wrap the functions of all steps, wherever they are known already."""
+        for function in {step.function: None for step in self._steps.values()}:
+            module, _, path = function.partition(":")
+            *owners, last = path.split(".")
+            owner: Any = functools.reduce(getattr, owners, importlib.import_module(module))
+            original = getattr(owner, last)
+            wrapped = self._wrapped(original, function)
+            setattr(owner, last, wrapped)
+            if getattr(original, "__module__", "") == module and not owners:
+                # Others of these modules may have taken it from there before it was wrapped.
+                for known in list(sys.modules.values()):
+                    if getattr(known, "__dict__", {}).get(last) is original:
+                        setattr(known, last, wrapped)
 
-    def halt_if(moment: str, call: int) -> None:
-        if step.when == moment and call == step.call:
+    def _named(self, function: str) -> str:
+        """The step to stand still at, if it is one of ``function``; this call of it counts from now on."""
+        name = self._fixed or self._file.read_text(encoding="utf-8")
+        if not name or self._steps[name].function != function:
+            return ""
+        self._calls[name] += 1
+        return name
+
+    def _halt_if(self, name: str, moment: str, call: int) -> None:
+        if name and self._steps[name] == Step(moment, self._steps[name].function, call):
             halt(name)
 
-    @functools.wraps(original)
-    def plain(*args: Any, **kwargs: Any) -> Any:
-        call = next(calls)
-        halt_if("before", call)
-        result = original(*args, **kwargs)
-        halt_if("after", call)
-        return result
+    def _wrapped(self, original: Callable[..., Any], function: str) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def plain(*args: Any, **kwargs: Any) -> Any:
+            name = self._named(function)
+            call = self._calls[name]
+            self._halt_if(name, "before", call)
+            result = original(*args, **kwargs)
+            self._halt_if(name, "after", call)
+            return result
 
-    @functools.wraps(original)
-    async def awaited(*args: Any, **kwargs: Any) -> Any:
-        call = next(calls)
-        halt_if("before", call)
-        result = await original(*args, **kwargs)
-        halt_if("after", call)
-        return result
+        @functools.wraps(original)
+        async def awaited(*args: Any, **kwargs: Any) -> Any:
+            name = self._named(function)
+            call = self._calls[name]
+            self._halt_if(name, "before", call)
+            result = await original(*args, **kwargs)
+            self._halt_if(name, "after", call)
+            return result
 
-    return awaited if inspect.iscoroutinefunction(original) else plain
+        return awaited if inspect.iscoroutinefunction(original) else plain
 
 
 def main() -> int:
-    """Install the step that the first argument names, and run the command line with the others."""
-    install(sys.argv[1])
+    """Wrap the steps, one of which the first argument names, and run the command line with the others."""
+    Halting(sys.argv[1]).install()
     cli = importlib.import_module("gateway.cli")
     return int(cli.run(sys.argv[2:]))
 

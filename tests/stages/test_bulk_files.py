@@ -95,7 +95,7 @@ def test_a_file_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
         (Kind.ENTERPRISES, {"number": "0400000185"}, "name: is missing"),
         (Kind.ENTERPRISES, {"number": "0400000185", "name": "\ud800"}, "name: must have no control characters"),
         (Kind.ENTERPRISES, {"number": 400000185, "name": "x"}, "number: must be a text"),
-        (Kind.ENTERPRISES, {"number": "0400000185", "name": "x", "state": "x"}, "state: there is no such column"),
+        (Kind.ENTERPRISES, {"number": "0400000185", "name": "x", "state": "x"}, "has 1 values with names"),
         (Kind.QUALITIES, {"quality": "0400000185/employer"}, "quality: must be enterprise/kind/registration"),
         (
             Kind.QUALITIES,

@@ -4,8 +4,8 @@ import string
 
 import pytest
 
-from gateway.accounts import is_user_name
 from gateway.password_rules import RULES, SPECIALS, PasswordRules, faults, first_password
+from gateway.user_names import is_user_name
 
 DEFAULT, MANUAL = RULES["default"], RULES["manual-2008"]
 

@@ -26,7 +26,7 @@ def export_folder(connection: Connection, folder: Path, kinds: Iterable[Kind]) -
 
 def open_private(path: Path) -> IO[str]:
     """A new file, or a known one emptied, for what not everybody on the machine may read."""
-    return open(path, "w", encoding="utf-8", newline="", opener=_only_ours)  # noqa: PTH123 - Path.open takes no opener
+    return open(path, "w", encoding="utf-8", newline="", opener=_only_ours)
 
 
 def _only_ours(path: str, flags: int) -> int:

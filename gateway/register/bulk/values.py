@@ -10,15 +10,14 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-from gateway.accounts import is_user_name
 from gateway.register import enterprises
 from gateway.register.rights import read_applications
+from gateway.registrations import EARLIEST, LATEST
+from gateway.user_names import is_user_name
 
 E = TypeVar("E", bound=StrEnum)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_EARLIEST: Final = datetime(1, 1, 1, tzinfo=UTC)
-_LATEST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 def text(value: Any) -> str:
@@ -102,9 +101,10 @@ def moment(value: Any) -> int | None:
         if len(written) > len("2026-12-01"):
             raise ValueError("a moment must have a zone, such as +01:00 or Z")
         read = read.replace(tzinfo=UTC)
-    if not _EARLIEST <= read <= _LATEST:
+    at = (read - _EPOCH) // timedelta(microseconds=1)
+    if not EARLIEST <= at <= LATEST:
         raise ValueError("must lie in the years 1 to 9999 of UTC")
-    return (read - _EPOCH) // timedelta(microseconds=1)
+    return at
 
 
 def beginning(value: Any) -> int:

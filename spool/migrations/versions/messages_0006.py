@@ -70,6 +70,7 @@ def _build_tables() -> None:
     )
     op.create_index(op.f("ix_institution_messages_about"), "institution_messages", ["about"], unique=False)
     op.create_index("ix_institution_messages_sender", "institution_messages", ["sender", "received_at"], unique=False)
+    op.create_index("ix_institution_messages_content", "institution_messages", ["sha256", "publisher"], unique=False)
     op.create_table(
         "ebox",
         sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
