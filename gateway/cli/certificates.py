@@ -192,7 +192,9 @@ def _has_holders(connection: Connection, at: int) -> bool:
 
 def _facts(registered: RegisteredCertificate, at: int) -> dict[str, Any]:
     registration = registered.registration
-    end = registered.not_after if registration.period.end is None else min(registered.not_after, registration.period.end)
+    end = (
+        registered.not_after if registration.period.end is None else min(registered.not_after, registration.period.end)
+    )
     return {
         "certificate": registration.fingerprint,
         "holder": registration.holder and registration.holder[:16],

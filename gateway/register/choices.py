@@ -19,7 +19,7 @@ from gateway.openings import Channel, is_open, openings_of
 from gateway.register import enterprises
 from gateway.register.actor import Actor, Refusal, Why, label
 from gateway.register.channels import ENVIRONMENTS, active, sender_of
-from gateway.register.enterprises import EMPLOYERS, State, quality_for
+from gateway.register.enterprises import EMPLOYERS, Quality, State, quality_for
 from gateway.register.history import record
 from gateway.register.mandates import is_empty, mandates_of
 from gateway.register.rights import Act
@@ -211,16 +211,14 @@ def choose(connection: Connection, actor: Actor, route: Route, *, reason: str) -
     giver = quality_for(connection, actor, Act.CHOOSE_ROUTING, route.employer)
     if isinstance(giver, Refusal):
         return giver
-    if giver.kind not in EMPLOYERS:
-        return Refusal(Why.INVALID, "only for an employer it is chosen where messages go")
     start = now() if route.period.start is None else route.period.start
     period = Period(start, route.period.end)
-    if not _PURPOSE.fullmatch(route.purpose):
-        return Refusal(Why.INVALID, "a purpose is the code of a type of message, such as NOTI, or * for all of them")
-    if route.environment not in set(ENVIRONMENTS) or is_empty(period):
-        return Refusal(Why.INVALID, "a choice is for R, T or S, and ends after it began")
+    if words := _fault(giver, route, period):
+        return Refusal(Why.INVALID, words)
     if route.recipient != route.employer and not _has_mandate(connection, route, start):
-        return Refusal(Why.CONFLICT, f"quality {route.recipient} has no mandate from quality {route.employer} at that time")
+        return Refusal(
+            Why.CONFLICT, f"quality {route.recipient} has no mandate from quality {route.employer} at that time"
+        )
     if _usable(connection, route, start) is None:
         return Refusal(Why.CONFLICT, f"quality {route.recipient} has no channel {route.channel} open there then")
     row = {"employer": giver.number, "recipient": route.recipient, "purpose": route.purpose}
@@ -230,6 +228,17 @@ def choose(connection: Connection, actor: Actor, route: Route, *, reason: str) -
     chosen = Route(giver.number, route.recipient, route.purpose, route.environment, route.channel, period)
     record(connection, actor, "routing.chosen", f"routing:{number}", reason, None, facts_of(chosen))
     return Choice(number, chosen)
+
+
+def _fault(giver: Quality, route: Route, period: Period) -> str:
+    """What is wrong with a choice by itself; empty if nothing is."""
+    if giver.kind not in EMPLOYERS:
+        return "only for an employer it is chosen where messages go"
+    if not _PURPOSE.fullmatch(route.purpose):
+        return "a purpose is the code of a type of message, such as NOTI, or * for all of them"
+    if route.environment not in set(ENVIRONMENTS) or is_empty(period):
+        return "a choice is for R, T or S, and ends after it began"
+    return ""
 
 
 def end_choice(connection: Connection, actor: Actor, number: int, at: int, *, reason: str) -> Choice | Refusal:

@@ -242,7 +242,10 @@ def _enter_quality(
     if enterprise(connection, wanted.enterprise) is None:
         return unknown_enterprise(wanted.enterprise)
     if kept is None:
-        return Refusal(Why.INVALID, f"{wanted.registration or 'nothing'} is no number of a quality {wanted.kind}; look for a typing error")
+        return Refusal(
+            Why.INVALID,
+            f"{wanted.registration or 'nothing'} is no number of a quality {wanted.kind}; look for a typing error",
+        )
     before = _known(connection, wanted.enterprise, wanted.kind, kept)
     if before is not None and before.state in {state, State.ACTIVE}:
         return before
