@@ -5,7 +5,7 @@ before this process began is another's count.  Each look reads a bounded number 
 the last seconds for the next one: on PostgreSQL an earlier number may be committed after a later one.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final
@@ -41,6 +41,13 @@ STEPS: Final = {
 }
 """The events of the journal that are counted, each with its stage and outcome."""
 
+LABELS: Final[Mapping[str, tuple[str, ...]]] = {
+    "gateway_submissions": ("type", "stage", "outcome"),
+    "gateway_refusals": ("code",),
+    "gateway_stage_seconds": ("stage",),
+    "gateway_answer_seconds": ("channel",),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -74,23 +81,26 @@ class Timeline:
         self._count = Counter(
             "gateway_submissions",
             "Submissions that came to a stage, by type, stage and outcome.",
-            ("type", "stage", "outcome"),
+            LABELS["gateway_submissions"],
             registry=registry,
         )
         self._refusals = Counter(
-            "gateway_refusals", "Findings of refused submissions, by code.", ("code",), registry=registry
+            "gateway_refusals",
+            "Findings of refused submissions, by code.",
+            LABELS["gateway_refusals"],
+            registry=registry,
         )
         self._seconds = Histogram(
             "gateway_stage_seconds",
             "Seconds that a submission spent in a stage: judged from the OK, answered and closed from the verdict.",
-            ("stage",),
+            LABELS["gateway_stage_seconds"],
             buckets=_BUCKETS,
             registry=registry,
         )
         self._answer = Histogram(
             "gateway_answer_seconds",
             "Seconds from the OK to the answer in OUT or on the sender's queue.",
-            ("channel",),
+            LABELS["gateway_answer_seconds"],
             buckets=_BUCKETS,
             registry=registry,
         )
