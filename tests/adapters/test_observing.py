@@ -3,13 +3,13 @@
 import json
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
-import sqlalchemy as sa
 from click.testing import CliRunner
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -21,13 +21,10 @@ from gateway.health import Health, Running
 from gateway.metrics.heard import DOCUMENTATION, HEARD, Choice, Ears
 from gateway.metrics.meter import Meter
 from gateway.metrics.surroundings import GAUGES
-from gateway.metrics.timeline import Timeline
-from gateway.metrics.waiting import STAGES, waiting
-from spool import effects, submissions
-from spool.effects import Kind
-from spool.journal import Journal, JournalError, now, open_journal
-from spool.submissions import Ruling, State, Submission
-from spool.tables import events
+from signing.own.keys import create_signing_key
+from spool.journal import Journal, JournalError, open_journal
+from tests.authority import Pki
+from tests.authority import now as clock
 from tests.register_world import give_token, served, settings_in
 
 SECOND = 1_000_000
@@ -50,13 +47,6 @@ def settings_of(folder: Path, operations: Operations | None = None) -> Settings:
     trust = settings.trust.model_copy(update={"authorities": folder / "authorities"})
     (folder / "authorities").mkdir(exist_ok=True)
     return settings.model_copy(update={"spool": spool, "journal": own, "trust": trust})
-
-
-def add(journal: Journal, ticket: str, at: int, name: str = "GO.DIMN.123456.20261121.00001.R.1") -> None:
-    """A submission that came at ``at``."""
-    came = Submission(ticket, at, "sftp", "123456", MARK, "IN", name, f"{ticket}", "", State.RECEIVED, 0)
-    with journal.write() as connection:
-        submissions.add(connection, came)
 
 
 def values(text: str) -> dict[str, float]:
@@ -175,68 +165,6 @@ async def test_a_disk_below_its_reserve_is_not_ready(journal: Journal, tmp_path:
     assert "reserve" in disk.words
 
 
-def test_the_timeline_is_counted_once_by_type_stage_and_outcome(journal: Journal) -> None:
-    """From where this process began; an answer that is given again is nobody's waiting time."""
-    at = now() - 100 * SECOND
-    add(journal, "T000000000000", at)
-    registry = CollectorRegistry()
-    timeline = Timeline(registry, journal, lambda: {"DIMN"})
-    timeline.begin()
-    add(journal, "T000000000001", at)
-    add(journal, "T000000000002", at, f"GO.{MARK}")
-    with journal.write() as connection:
-        submissions.hold(connection, "T000000000001", state=State.HELD, attempts=0, next_attempt_at=0, reason="no list")
-        submissions.settle(connection, "T000000000001", Ruling(State.ACCEPTED))
-        submissions.settle(connection, "T000000000002", Ruling(State.REJECTED, findings=(("129", "x"),)))
-        for event in ("answer.placed", "submission.closed", "answer.placed", "something.else"):
-            if event == "submission.closed":
-                submissions.close_if_done(connection, "T000000000001")
-            else:
-                submissions.note(connection, "T000000000001", event)
-        number = connection.execute(sa.select(sa.func.max(events.c.number))).scalar_one()
-    # By the clock, the last answer came after the close.
-    with journal.write() as connection:
-        connection.execute(sa.update(events).where(events.c.number >= number - 1).values(at=now() + SECOND))
-
-    def count(**labels: str) -> float:
-        return registry.get_sample_value("gateway_submissions_total", labels) or 0.0
-
-    timeline.look(now())
-    assert 0 == count(type="DIMN", stage="received", outcome="taken")
-    assert 9 <= (registry.get_sample_value("gateway_timeline_behind") or 0)
-    for _ in range(2):
-        timeline.look(now() + 60 * SECOND)
-        assert 1 == count(type="DIMN", stage="received", outcome="taken")
-        assert 1 == count(type="other", stage="judged", outcome="rejected")
-        assert 1 == count(type="DIMN", stage="judged", outcome="held")
-        assert 1 == count(type="DIMN", stage="judged", outcome="accepted")
-        assert 2 == count(type="DIMN", stage="answered", outcome="placed")
-        assert 1 == registry.get_sample_value("gateway_refusals_total", {"code": "129"})
-        assert 1 == registry.get_sample_value("gateway_answer_seconds_count", {"channel": "sftp"})
-        assert 100 <= (registry.get_sample_value("gateway_answer_seconds_sum", {"channel": "sftp"}) or 0) < 110
-        assert 2 == registry.get_sample_value("gateway_stage_seconds_count", {"stage": "judged"})
-        assert 0 == registry.get_sample_value("gateway_timeline_behind")
-
-
-def test_what_waits_is_told_with_the_age_of_the_oldest(journal: Journal) -> None:
-    """At every stage, within bounds."""
-    with journal.read() as connection:
-        assert list(STAGES) == [stage.stage for stage in waiting(connection)]
-        assert {(0, None)} == {(stage.count, stage.since) for stage in waiting(connection)}
-    for number in range(3):
-        add(journal, f"T{number:012}", 1000 + number)
-    with journal.write() as connection:
-        submissions.hold(connection, "T000000000001", state=State.HELD, attempts=0, next_attempt_at=0, reason="no list")
-        effects.plan(connection, "T000000000002", Kind.FORWARD, [{}, {}])
-    with journal.read() as connection:
-        found = {stage.stage: (stage.count, stage.since) for stage in waiting(connection)}
-        assert found["judge"] == (2, 1000)
-        assert found["held"] == (1, 1001)
-        assert found["forward"] == (2, 1002)
-        assert found["parked"] == (0, None)
-        assert {stage.stage: stage.count for stage in waiting(connection, most=1)}["judge"] == 1
-
-
 def test_no_word_of_an_event_becomes_a_label() -> None:
     """Every field of every event that is counted may say what it likes."""
     registry = CollectorRegistry()
@@ -265,3 +193,20 @@ def test_certificates_and_lists_are_told_by_setting_and_authority(journal: Journ
     assert "gateway_broker_up" not in told
     assert not [name for name in told if name.startswith("gateway_own_certificate")]
     assert {name for name in GAUGES if name.startswith("gateway_journal")} <= set(told)
+
+
+def test_authorities_and_own_certificates_are_told(journal: Journal, tmp_path: Path) -> None:
+    """Each list by its age and what is left of it, each authority and certificate by its days."""
+    pki = Pki.create(tmp_path / "pki")
+    pki.write_crls(this_update=clock() - timedelta(hours=2), next_update=clock() + timedelta(hours=3))
+    settings = settings_of(tmp_path)
+    pki.install(settings.trust.authorities, "staff")
+    create_signing_key(tmp_path / "own.key", tmp_path / "own.pem", "Gateway")
+    own = settings.signing.model_copy(update={"key": tmp_path / "own.key", "certificate": tmp_path / "own.pem"})
+    meter = Meter()
+    meter.attach(settings.model_copy(update={"signing": own}), journal, Running())
+    told = values(meter.text().decode())
+    assert 7200 <= told['gateway_revocation_age_seconds{"authority": "staff"}'] < 7500
+    assert 10500 < told['gateway_revocation_left_seconds{"authority": "staff"}'] <= 10800
+    assert told['gateway_authority_days_left{"authority": "staff"}'] > 0
+    assert [name for name in told if name.startswith("gateway_own_certificate_days_left")]
