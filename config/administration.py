@@ -24,6 +24,7 @@ class Operations(Section):
     host: str = "127.0.0.1"
     port: Port | None = None
     token_days: Count = 90
+    trust_socket: bool = False
 
     _path = field_validator("socket", mode="before")(as_path)
 

@@ -37,9 +37,11 @@ from gateway.download import DownloadLimits, open_downloader
 from gateway.fetching import Fetcher
 from gateway.forward import Forwarder
 from gateway.gatekeeper import Gatekeeper, login_policy, open_gatekeeper
+from gateway.health import Running
 from gateway.institutions import WayBack, take_back
 from gateway.judge import Judge
 from gateway.message_door import Behind, open_message_door
+from gateway.metrics.meter import measuring
 from gateway.operations.app import open_operations
 from gateway.pipeline import Pipeline
 from gateway.reception import Patience, Reception
@@ -102,6 +104,7 @@ async def serve(settings: Settings, reread: Callable[[], Settings] | None = None
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
+        meter = stack.enter_context(measuring())
         keys = open_keys(settings.signing)
         routes.check(settings.routing, catalogue.current(settings.schemas.folder))
         workers = await stack.enter_async_context(open_workers(_worker_limits(settings)))
@@ -109,7 +112,8 @@ async def serve(settings: Settings, reread: Callable[[], Settings] | None = None
         stack.callback(journal.close)
         publisher = await stack.enter_async_context(_open_publisher(settings))
         entrance = await stack.enter_async_context(_open_rounds(settings, journal, publisher, workers, keys))
-        await stack.enter_async_context(open_operations(settings, journal))
+        running = Running(workers, entrance.door, entrance.gatekeeper, publisher)
+        await stack.enter_async_context(open_operations(settings, journal, meter=meter, running=running))
         await stack.enter_async_context(open_broker_access(settings, journal))
         loop.add_signal_handler(signal.SIGHUP, entrance.reload, reread or (lambda: settings))
         log.info("gateway.ready", host=settings.sftp.host, port=entrance.door.port, loop=_library(loop))

@@ -59,6 +59,11 @@ class Gatekeeper:
         self._locks: dict[tuple[str, str], int] = {}
         self._forgotten_at = 0
 
+    @property
+    def compared(self) -> int:
+        """How many passwords have been compared, each of which cost a hash."""
+        return self._hashing.compared
+
     async def find(self, username: str) -> Account | None:
         """The account of ``username`` if it may log in now, else None."""
         return (await asyncio.to_thread(self._standing, (username,))).get(username)

@@ -6,6 +6,8 @@ puts into a name.
 
 import logging
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import structlog
@@ -21,6 +23,25 @@ _CAPPED: Final = {
     "signxml": logging.CRITICAL,
     "alembic": logging.WARNING,
 }
+
+Listener = Callable[[Mapping[str, Any]], None]
+_listeners: Final[list[Listener]] = []
+
+
+@contextmanager
+def heard_by(listener: Listener) -> Iterator[None]:
+    """Tell ``listener`` of every event for the time of the block, also of those below the level that is written."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+def _tell(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    for listener in tuple(_listeners):
+        listener(event)
+    return event
 
 
 def cap_libraries() -> None:
@@ -55,7 +76,12 @@ def configure_logging(level: str) -> None:
     root.setLevel(level.upper())
     cap_libraries()
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            _tell,
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,

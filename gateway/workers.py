@@ -73,6 +73,14 @@ class Workers:
             raise WorkersLostError("the workers were lost and made anew") from fault
         return result
 
+    def alive(self) -> bool:
+        """Whether there are workers; lost ones are made anew, and there are some when this is asked again."""
+        pool = self._pool
+        if not pool.active:
+            self._renew(pool)
+            return False
+        return True
+
     def _renew(self, lost: ProcessPool) -> None:
         # A pool whose fork server died never works again; whoever notices first makes the next one.
         if self._pool is lost:

@@ -62,6 +62,11 @@ class Door:
         """How many clients are connected, logged in or not."""
         return len(self._present)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether clients may come."""
+        return bool(self._acceptors) and not self._closing
+
     # --- for the connections
 
     def enter(self, guest: Guest, source: str) -> Visit | str:

@@ -15,6 +15,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "init": ("gateway.cli.site:init", "Make a site: settings, keys, folders, journal."),
     "serve": ("gateway.cli.site:serve", "Run the gateway until SIGTERM or Ctrl-C."),
     "check-config": ("gateway.cli.site:check_config", "Say what `serve` would refuse to start with."),
+    "health": ("gateway.cli.health:health", "Say whether the gateway lives and is ready, and what isn't."),
     "sender": (
         "gateway.cli.senders:sender",
         "Register, list and block senders, their channels and certificates.",

@@ -24,9 +24,12 @@ from starlette.routing import Route
 from config.errors import TemporaryError
 from config.settings import Settings
 from gateway.gatekeeper import hashing_limits
+from gateway.health import Health, Running
+from gateway.metrics.meter import Meter
 from gateway.operations.answering import Answered, Answering, Requested
 from gateway.operations.description import describe
 from gateway.operations.hosting import HostingLimits, hosted
+from gateway.operations.observing import Asker, Observing, Said
 from gateway.operations.operation import Operation, Read
 from gateway.operations.problem import HEADERS, MEDIA_TYPE, problem
 from gateway.operations.table import OPERATIONS
@@ -44,9 +47,21 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 @asynccontextmanager
 async def open_operations(
-    settings: Settings, journal: Journal, limits: HostingLimits | None = None
+    settings: Settings,
+    journal: Journal,
+    limits: HostingLimits | None = None,
+    *,
+    meter: Meter | None = None,
+    running: Running | None = None,
 ) -> AsyncIterator[int | None]:
     """Let programs ask, where the settings say so, for the time of the block; answers the port, if there is one.
+
+    Args:
+        settings: where, and what is asked of.
+        journal: what the register is in.
+        limits: what a request may cost.
+        meter: what has been measured so far in this process.
+        running: what runs in this process.
 
     Raises:
         ConfigurationError: the socket or the port cannot be had.
@@ -57,7 +72,11 @@ async def open_operations(
         return
     hashing = Hashing(hashing_limits(settings.accounts))
     threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="operations")
-    app = make_app(Answering(settings, journal, hashing), threads, OPERATIONS)
+    meter, running = meter or Meter(), running or Running()
+    meter.attach(settings, journal, running)
+    health = Health(settings, journal, running)
+    observing = Observing(journal, health, meter, threads, trust_socket=own.trust_socket)
+    app = make_app(Answering(settings, journal, hashing), threads, OPERATIONS, observing)
     with closing(hashing):
         try:
             async with hosted(app, socket=own.socket, host=own.host, port=own.port, limits=limits) as port:
@@ -68,8 +87,13 @@ async def open_operations(
             await asyncio.to_thread(threads.shutdown, cancel_futures=True)
 
 
-def make_app(answering: Answering, threads: ThreadPoolExecutor, operations: Iterable[Operation]) -> Starlette:
-    """The application: an address for every row of ``operations``, and one for their description."""
+def make_app(
+    answering: Answering,
+    threads: ThreadPoolExecutor,
+    operations: Iterable[Operation],
+    observing: Observing | None = None,
+) -> Starlette:
+    """The application: an address for every row of ``operations``, one for their description, and those of watchers."""
     rows = tuple(operations)
     document = json.dumps(describe(rows), ensure_ascii=False).encode()
 
@@ -77,6 +101,8 @@ def make_app(answering: Answering, threads: ThreadPoolExecutor, operations: Iter
         return _response(HTTPStatus.OK, document, _JSON)
 
     by_path: dict[str, dict[str, Answer]] = {"/openapi.json": {"GET": described}}
+    if observing is not None:
+        by_path |= {path: {"GET": partial(_observe, tell)} for path, tell in observing.questions().items()}
     for row in rows:
         method = "GET" if isinstance(row, Read) else row.method
         by_path.setdefault(row.path, {})[method] = partial(_answer, answering, threads, row)
@@ -123,6 +149,12 @@ async def _answer(answering: Answering, threads: ThreadPoolExecutor, row: Operat
         seconds=round(time.monotonic() - begun, 3),
     )
     return _response(answered.status, answered.body, _JSON if answered.good else MEDIA_TYPE)
+
+
+async def _observe(tell: Callable[[Asker], Awaitable[Said]], request: Request) -> Response:
+    _, port = request.scope["server"] or (None, None)
+    said = await tell(Asker(_shown(request), by_socket=port is None))
+    return _response(said.status, said.body, said.media_type)
 
 
 def _shown(request: Request) -> str | None:

@@ -23,7 +23,7 @@ from cryptography.x509.oid import SignatureAlgorithmOID
 from config.errors import ConfigurationError
 from signing.certificate import weakness_of
 from signing.trust.crl import newest, read_list
-from signing.trust.freshness import last_moment
+from signing.trust.freshness import Dates, last_moment
 from signing.trust.revocation_files import check_list, check_response, is_issued_by, read_files
 from signing.trust.terms import Terms, read_terms
 
@@ -83,8 +83,15 @@ class Authority:
 
         Of several lists of a kind the newest is meant. Deltas are left out: nobody waits for one that is stale.
         """
-        lists = [each for each in newest(map(read_list, self.crls)) if not each.is_delta]
-        return min((last_moment(each.dates, self.terms.revocation_max_age) for each in lists), default=None)
+        return min((last_moment(dates, self.terms.revocation_max_age) for dates in self._dates()), default=None)
+
+    @property
+    def made(self) -> datetime | None:
+        """When the oldest of its revocation lists was made, in UTC; of several of a kind and of deltas as above."""
+        return min((dates.this_update for dates in self._dates()), default=None)
+
+    def _dates(self) -> list[Dates]:
+        return [each.dates for each in newest(map(read_list, self.crls)) if not each.is_delta]
 
 
 def check_name(name: str) -> None:

@@ -22,12 +22,18 @@ def test_a_gateway_speaks_to_programs_until_it_ends(site: Site) -> None:
         assert site.command("party", *words, *WHY).returncode == 0
     given = site.listing("token", "give", "bakeryrae", *WHY)["token"]
     shown = {"Authorization": f"Bearer {given}"}
+    site.configure("trust_socket = false", "trust_socket = true")
     with running(site) as process:
         assert path.stat().st_mode & 0o777 == 0o600
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://gateway") as client:
             seen = client.get(f"/v1/enterprises/{EMPLOYER}", headers=shown).json()
             assert [role["username"] for role in seen["roles"]] == ["bakeryrae"]
             answered = process.wait_for("operations.answered")
+            told = client.get("/metrics").text.splitlines()
+            assert 'gateway_operations_requests_total{status="200"} 1.0' in told
+            assert {f"gateway_{part}_up 1.0" for part in ("journal", "door", "workers")} <= set(told)
+            parts = client.get("/ready").json()["parts"]
+            assert {part["name"] for part in parts if part["ready"]} == {"journal", "disk", "workers", "door"}
             assert site.command("party", "person", "block", "bakeryrae", *WHY).returncode == 0
             assert client.get(f"/v1/enterprises/{EMPLOYER}", headers=shown).status_code == 401
             assert process.wait_for("operations.answered")["status"] == 401
