@@ -20,13 +20,10 @@ from signing.own.own_keys import OwnKeys
 from signing.own.timestamp_request import TimestampUnavailable
 from spool import chain, checkpoints
 from spool.chain import Link, Misfit, Place
-from spool.checkpoints import NONE, Checkpoint, Checkpoints, Recorded, Sealed
+from spool.checkpoints import MOST, NONE, Checkpoint, Checkpoints, Recorded, Sealed
 from spool.journal import Journal, now
 
 log = structlog.get_logger()
-
-LIMIT: Final = 10_000
-"""Most events under one checkpoint."""
 
 _IDLE: Final = 15.0
 _SECOND: Final = 1_000_000
@@ -44,7 +41,7 @@ class Sealer:
     files: Checkpoints
     keys: OwnKeys
     stamping: Stamping | None = None
-    events: int = LIMIT
+    events: int = MOST
     age: int = 300 * _SECOND
 
     async def turn(self) -> float:
@@ -85,7 +82,7 @@ class Sealer:
     def _unsealed(self) -> tuple[Recorded, list[Link]]:
         with self.journal.read() as connection:
             before = checkpoints.latest(connection)
-            links = chain.after(connection, before.last, min(LIMIT, self.events))
+            links = chain.after(connection, before.last, min(MOST, self.events))
         followed = chain.follow(links, Place(before.last, before.chain))
         if isinstance(followed, Misfit):
             raise UnsealableError(f"{followed.words}; nothing is sealed")
@@ -190,7 +187,7 @@ def _checked(files: Checkpoints, ordinal: int, before: Recorded, certificates: C
 
 def _sealed_events(connection: Connection, sealed: Checkpoint, place: Place) -> Place | str:
     """Where the chain is after the events of a checkpoint."""
-    links = chain.after(connection, place.number, min(LIMIT, max(1, sealed.events)))
+    links = chain.after(connection, place.number, min(MOST, max(1, sealed.events)))
     followed = chain.follow(links, place)
     if isinstance(followed, Misfit):
         return followed.words

@@ -27,6 +27,9 @@ from spool.tables import checkpoints
 CHECKPOINTS: Final = "evidence/checkpoints"
 """Their folder in the spool."""
 
+MOST: Final = 10_000
+"""Events under one checkpoint."""
+
 MAX_BYTES: Final = 256 * 1024
 _NUMBERS: Final = ("ordinal", "first", "last", "events", "at")
 
