@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from config.section import Count, Port, Section, as_path, as_tuple
+from config.section import Count, Port, Seconds, Section, as_path, as_tuple
 
 
 class Parties(Section):
@@ -15,6 +15,13 @@ class Parties(Section):
     warn_days: tuple[Annotated[int, Field(ge=1, le=365)], ...] = (60, 30, 7)
 
     _lists = field_validator("warn_days", mode="before")(as_tuple)
+
+
+class Evidence(Section):
+    """A checkpoint over the journal's events is made of so many, or once the oldest unsealed has waited so long."""
+
+    seal_seconds: Seconds = 300.0
+    seal_events: Annotated[int, Field(ge=1, le=10_000)] = 10_000
 
 
 class Operations(Section):

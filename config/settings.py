@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from config.administration import Operations, Parties
+from config.administration import Evidence, Operations, Parties
 from config.doors import Accounts, Intake, Sftp
 from config.errors import ConfigurationError
 from config.messages import Broker, Mq, Routing, WayBack
@@ -154,6 +154,7 @@ class Settings(Section):
     back: WayBack = WayBack()
     parties: Parties = Parties()
     operations: Operations = Operations()
+    evidence: Evidence = Evidence()
     logging: Logging = Logging()
 
 

@@ -47,12 +47,14 @@ from gateway.pipeline import Pipeline
 from gateway.reception import Patience, Reception
 from gateway.rounds import Rounds
 from gateway.routing_queues import BrokerQueue, EmbeddedQueue
+from gateway.sealing import Sealer
 from gateway.timestamping import open_stamping
 from gateway.watch import Watch
 from gateway.workers import WorkerLimits, Workers, open_workers
 from schemas import catalogue
 from signing.own.own_keys import OwnKeys, open_keys
 from spool import declarations, submissions
+from spool.checkpoints import CHECKPOINTS, Checkpoints
 from spool.custody import Custody
 from spool.declarations import Backlog
 from spool.ebox import Ebox
@@ -159,6 +161,7 @@ async def _open_rounds(
         await asyncio.to_thread(backlog.measure)  # before any door is open
         forwarder = _forwarder(settings, journal, publisher, backlog)
         turns = [rounds.judge(), rounds.answer(), rounds.forward(forwarder), rounds.sweep(reception, outbox)]
+        turns.append(rounds.seal(_sealer(settings, pipeline)))
         turns += [rounds.watch(Watch(settings, journal)), rounds.retire(outbox), rounds.warn()]
         if settings.trust.fetch:
             turns.append(rounds.fetch(await stack.enter_async_context(_open_fetcher(settings, journal, rounds))))
@@ -239,6 +242,12 @@ async def _open_publisher(settings: Settings) -> AsyncIterator[Publisher | None]
 def _post(settings: Settings, journal: Journal, publisher: Publisher) -> Post:
     judging = settings.judging
     return Post(journal, publisher, settings.mq.answers, judging.retry_seconds, judging.retry_ceiling_seconds)
+
+
+def _sealer(settings: Settings, pipeline: Pipeline) -> Sealer:
+    files, rules = Checkpoints(settings.spool.path / CHECKPOINTS), settings.evidence
+    age = int(rules.seal_seconds * 1_000_000)
+    return Sealer(pipeline.journal, files, pipeline.keys, pipeline.stamping, rules.seal_events, age)
 
 
 def _worker_limits(settings: Settings) -> WorkerLimits:

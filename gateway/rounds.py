@@ -23,6 +23,7 @@ from gateway.forward import Forwarder
 from gateway.pipeline import Pipeline
 from gateway.reception import Reception
 from gateway.register import expiry
+from gateway.sealing import Sealer
 from gateway.watch import Watch
 from signing.evidence import TrustUnavailable
 from spool import answers, retention, submissions
@@ -85,6 +86,7 @@ class Rounds:
         self.watching = Bell()
         self.retiring = Bell()
         self.warning = Bell()
+        self.sealing = Bell()
 
     async def judge(self) -> None:
         """Judge what is due, several submissions at a time."""
@@ -132,6 +134,11 @@ class Rounds:
         """Tell what runs out."""
         while True:
             await self.watching.wait(await self._guarded("watch", watch.turn, _WATCH))
+
+    async def seal(self, sealer: Sealer) -> None:
+        """Make checkpoints over the journal's events."""
+        while True:
+            await self.sealing.wait(await self._guarded("seal", sealer.turn, _RETIRE))
 
     async def warn(self) -> None:
         """Warn senders of what ends soon."""

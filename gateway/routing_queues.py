@@ -9,17 +9,15 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
-import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
 from channels.mq.messages import OutgoingMessage
 from channels.mq.publisher import ChannelRefused, NotConfirmed, Outcome, Publisher, Refused, Unroutable
-from spool import effects, routing_queue
+from spool import chain, effects, routing_queue
 from spool.effects import Effect
 from spool.journal import Journal, now
 from spool.routing import RoutingMessage
-from spool.tables import events
 
 log = structlog.get_logger()
 
@@ -130,12 +128,9 @@ def _outgoing(exchange: str, message: RoutingMessage) -> OutgoingMessage:
 def record(connection: Connection, carried_out: Sequence[Effect]) -> list[str]:
     """Record messages as confirmed; answers the tickets that are closed now."""
     at = now()
-    rows = [
-        {"ticket": effect.ticket, "at": at, "name": "declaration.forwarded", "facts": {"form": effect.ordinal}}
-        for effect in carried_out
-    ]
-    if rows:
-        connection.execute(sa.insert(events), rows)
+    chain.append(
+        connection, [(effect.ticket, at, "declaration.forwarded", {"form": effect.ordinal}) for effect in carried_out]
+    )
     return effects.done(connection, carried_out)
 
 

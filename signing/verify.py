@@ -39,7 +39,17 @@ _XML = (Format.XML, Format.XADES)
 # Why nobody vouches for a timestamp; every other reason says that it is bad.
 _UNVOUCHED = frozenset({Reason.NOT_ACCEPTED, Reason.POLICY})
 
-__all__ = ["Evidence", "Fault", "Format", "Reason", "TrustUnavailable", "Use", "verify_detached", "verify_enveloped"]
+__all__ = [
+    "Evidence",
+    "Fault",
+    "Format",
+    "Reason",
+    "TrustUnavailable",
+    "Use",
+    "prove_detached",
+    "verify_detached",
+    "verify_enveloped",
+]
 
 
 def verify_detached(
@@ -64,14 +74,23 @@ def verify_detached(
         TrustUnavailable: if revocation can't be decided now
         OSError: if the file can't be read
     """
+    proven = prove_detached(data, signature, policy)
+    return proven if isinstance(proven, Fault) else _judge(proven, _Question(authorities, at, policy, use))
+
+
+def prove_detached(data: Path, signature: bytes, policy: Policy = DEFAULT) -> Proven | Fault:
+    """Whether the signature that came beside a file covers it, without asking who signed and when.
+
+    Raises:
+        OSError: if the file can't be read
+    """
     unwrapped = unwrap(signature, policy)
     if isinstance(unwrapped, Fault):
         return unwrapped
     proven = _examine(data, unwrapped, policy)
     if isinstance(proven, Fault):
         return proven
-    proven = replace(proven, leniencies=unwrapped.leniencies + proven.leniencies)
-    return _judge(proven, _Question(authorities, at, policy, use))
+    return replace(proven, leniencies=unwrapped.leniencies + proven.leniencies)
 
 
 def verify_enveloped(

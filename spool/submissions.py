@@ -11,6 +11,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from spool import chain
 from spool.journal import now
 from spool.tables import effects, events, files, submissions
 
@@ -79,7 +80,7 @@ class Event:
 
 def note(connection: Connection, ticket: str | None, event: str, /, **facts: Any) -> None:
     """Append an event; facts hold codes, counts and names of files, never content."""
-    connection.execute(sa.insert(events).values(ticket=ticket, at=now(), name=event, facts=facts))
+    chain.append(connection, [(ticket, now(), event, facts)])
 
 
 def add(connection: Connection, submission: Submission) -> None:

@@ -79,6 +79,22 @@ events: Final = Table(
     Column("at", BigInteger, nullable=False),
     Column("name", String(64), nullable=False),
     Column("facts", JSON, nullable=False),
+    # SHA-256 of what the event was, where its facts are gone.
+    Column("content", String(64)),
+    # Its place in the chain (spool/chain.py).
+    Column("digest", String(64), nullable=False, server_default=""),
+)
+
+checkpoints: Final = Table(
+    "checkpoints",
+    metadata,
+    Column("ordinal", BigInteger, primary_key=True, autoincrement=False),
+    Column("first_event", BigInteger, nullable=False),
+    Column("last_event", BigInteger, nullable=False, index=True),
+    # The digest of the last event, and that of the checkpoint's statement.
+    Column("chain", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("sealed_at", BigInteger, nullable=False),
 )
 
 # A ticket is that of a submission or of an institution's message.

@@ -35,6 +35,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "ebox": ("gateway.cli.ebox:ebox", "List, read and remove messages of an e-Box."),
     "migrate": ("gateway.cli.journal:migrate", "Bring the journal up to this version; `gateway serve` does so itself."),
     "journal": ("gateway.cli.journal:journal", "Move the journal to another database."),
+    "evidence": ("gateway.cli.evidence:evidence", "Export the proof of a ticket, and verify proofs off line."),
     "release": ("gateway.cli.submissions:release", "Have a held submission judged again."),
     "token": ("gateway.cli.tokens:token", "Give, list and revoke tokens of the interface for programs."),
     "mq": ("gateway.cli.mq:mq", "Make, or look at, the exchanges and queues at the broker."),

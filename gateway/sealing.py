@@ -1,0 +1,198 @@
+"""When is the journal's chain sealed, and does it still fit the seals?
+
+Sealing: so many events, or the oldest unsealed one so old, make a checkpoint (:mod:`spool.checkpoints`), signed by our
+key and timestamped where the settings name an authority. Events that do not fit the chain are never sealed.
+"""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from sqlalchemy.engine import Connection
+
+from config.errors import TemporaryError
+from gateway.timestamping import Stamping
+from signing.own.check import fault_of
+from signing.own.own_keys import OwnKeys
+from signing.own.timestamp_request import TimestampUnavailable
+from spool import chain, checkpoints
+from spool.chain import Link, Misfit, Place
+from spool.checkpoints import MOST, NONE, Checkpoint, Checkpoints, Recorded, Sealed
+from spool.journal import Journal, now
+
+log = structlog.get_logger()
+
+_IDLE: Final = 15.0
+_SECOND: Final = 1_000_000
+
+
+class UnsealableError(TemporaryError):
+    """The journal and its checkpoints do not fit together; an operator has to look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealer:
+    """Makes checkpoints: of ``events`` events, or as soon as one is ``age`` microseconds old."""
+
+    journal: Journal
+    files: Checkpoints
+    keys: OwnKeys
+    stamping: Stamping | None = None
+    events: int = MOST
+    age: int = 300 * _SECOND
+
+    async def turn(self) -> float:
+        """Seal what is due; answers after how many seconds to look again."""
+        while await asyncio.to_thread(self._is_due):
+            await self._seal()
+        return _IDLE
+
+    async def seal_all(self) -> None:
+        """Seal everything there is up to now."""
+        with self.journal.read() as connection:
+            end = chain.end(connection).number
+        while await asyncio.to_thread(self._sealed_up_to) < end:
+            await self._seal()
+
+    def _sealed_up_to(self) -> int:
+        with self.journal.read() as connection:
+            return checkpoints.latest(connection).last
+
+    def _is_due(self) -> bool:
+        with self.journal.read() as connection:
+            last = checkpoints.latest(connection).last
+            oldest = chain.after(connection, last, 1)
+            waiting = chain.end(connection).number - last
+        return bool(oldest) and (waiting >= self.events or now() - oldest[0].at >= self.age)
+
+    async def _seal(self) -> None:
+        before, links = await asyncio.to_thread(self._unsealed)
+        if not links:
+            return
+        made = checkpoints.make(before.ordinal + 1, before.digest, links, now())
+        found = await asyncio.to_thread(self._written_before, made, links)
+        if found is None:
+            sealed = await self._signed(made)
+            await asyncio.to_thread(self.files.store, sealed)
+        await asyncio.to_thread(self._record, found or made)
+
+    def _unsealed(self) -> tuple[Recorded, list[Link]]:
+        with self.journal.read() as connection:
+            before = checkpoints.latest(connection)
+            links = chain.after(connection, before.last, min(MOST, self.events))
+        followed = chain.follow(links, Place(before.last, before.chain))
+        if isinstance(followed, Misfit):
+            raise UnsealableError(f"{followed.words}; nothing is sealed")
+        return before, links
+
+    def _written_before(self, made: Checkpoint, links: list[Link]) -> Checkpoint | None:
+        """What a process that died has written of this number, if it says the same as far as it goes."""
+        sealed = self._load(made.ordinal)
+        if sealed is None:
+            return None
+        there = sealed.checkpoint
+        if there != checkpoints.make(made.ordinal, made.previous, links[: max(1, there.events)], there.at):
+            raise UnsealableError(f"checkpoint {made.ordinal} is of another journal; nothing is sealed")
+        return there
+
+    def _load(self, ordinal: int) -> Sealed | None:
+        try:
+            return self.files.load(ordinal)
+        except ValueError as fault:
+            raise UnsealableError(f"checkpoint {ordinal}: {fault}; nothing is sealed") from fault
+
+    async def _signed(self, made: Checkpoint) -> Sealed:
+        moment = datetime.now(UTC)
+        signature = await asyncio.to_thread(self.keys.at(moment).sign, made.statement(), moment)
+        if self.stamping is not None:
+            try:
+                signature = replace(signature, token=await self.stamping.authority.stamp(signature.value))
+            except TimestampUnavailable as fault:
+                if self.stamping.required:
+                    raise
+                log.warning("checkpoint.not_stamped", checkpoint=made.ordinal, reason=str(fault))
+        return Sealed(made, signature.cms())
+
+    def _record(self, checkpoint: Checkpoint) -> None:
+        with self.journal.write() as connection:
+            checkpoints.record(connection, checkpoint)
+        log.info("checkpoint.sealed", checkpoint=checkpoint.ordinal, events=checkpoint.events)
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """Everything fits: how many checkpoints there are, and how many events after the last."""
+
+    checkpoints: int
+    unsealed: int
+
+
+def verify_journal(connection: Connection, files: Checkpoints, certificates: Collection[bytes]) -> Sound | str:
+    """Follow the whole chain against its checkpoints; answers the first thing that does not fit, in words.
+
+    Args:
+        certificates: those that may have signed checkpoints, DER
+    """
+    before, place = NONE, Place()
+    for recorded in checkpoints.every(connection):
+        sealed = _checked(files, recorded.ordinal, before, certificates)
+        if isinstance(sealed, str):
+            return sealed
+        if sealed.digest != recorded.digest:
+            return f"checkpoint {recorded.ordinal} was replaced: it is not the one that the journal has recorded"
+        followed = _sealed_events(connection, sealed, place)
+        if isinstance(followed, str):
+            return followed
+        before, place = recorded, followed
+    if wrong := _unrecorded(connection, files, before, place, certificates):
+        return wrong
+    end = chain.follow(chain.everything(connection, place.number), place)
+    if isinstance(end, Misfit):
+        return end.words
+    return Sound(before.ordinal, end.number - place.number)
+
+
+def _unrecorded(
+    connection: Connection, files: Checkpoints, before: Recorded, place: Place, certificates: Collection[bytes]
+) -> str:
+    """What is wrong with files that the journal does not know: one may be, of a process that died, and it must fit."""
+    ordinal = before.ordinal + 1
+    if files.highest() < ordinal:
+        return ""
+    if files.highest() > ordinal:
+        return f"checkpoint {ordinal} is not recorded in the journal, which lacks what was sealed"
+    sealed = _checked(files, ordinal, before, certificates)
+    followed = sealed if isinstance(sealed, str) else _sealed_events(connection, sealed, place)
+    return followed if isinstance(followed, str) else ""
+
+
+def _checked(files: Checkpoints, ordinal: int, before: Recorded, certificates: Collection[bytes]) -> Checkpoint | str:
+    if ordinal != before.ordinal + 1:
+        return f"checkpoint {before.ordinal + 1} is missing in the journal"
+    try:
+        sealed = files.load(ordinal)
+    except ValueError as fault:
+        return f"checkpoint {ordinal}: {fault}"
+    if sealed is None:
+        return f"checkpoint {ordinal} is missing: there is no {files.path(ordinal)}"
+    if wrong := fault_of(sealed.checkpoint.statement(), sealed.signature, certificates):
+        return f"checkpoint {ordinal}: {wrong}"
+    if sealed.checkpoint.previous != before.digest:
+        return f"checkpoint {ordinal} does not follow checkpoint {before.ordinal}"
+    return sealed.checkpoint
+
+
+def _sealed_events(connection: Connection, sealed: Checkpoint, place: Place) -> Place | str:
+    """Where the chain is after the events of a checkpoint."""
+    links = chain.after(connection, place.number, min(MOST, max(1, sealed.events)))
+    followed = chain.follow(links, place)
+    if isinstance(followed, Misfit):
+        return followed.words
+    if len(links) < sealed.events:
+        return f"events up to {sealed.last} are missing, which checkpoint {sealed.ordinal} has sealed"
+    if checkpoints.make(sealed.ordinal, sealed.previous, links, sealed.at) != sealed:
+        return f"events {sealed.first} to {sealed.last} are not those that checkpoint {sealed.ordinal} has sealed"
+    return followed
