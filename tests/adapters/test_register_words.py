@@ -21,9 +21,10 @@ def test_what_is_listed_of_a_sender(tmp_path: Path, signer: Credential) -> None:
     """For whom it may send; and the days that its certificate is still registered for, if these end first."""
     make_site(tmp_path / "site")
     runner = CliRunner(env={"GATEWAY_CONFIG": str(tmp_path / "site" / "gateway.toml")})
-    end = (datetime.now(UTC) + timedelta(days=9, hours=1)).isoformat()
-    sender = ["sender", "add", "123456", "--user", "payroll01", "--any-employer"]
-    words = ["sender", "certificate", "add", "123456", str(signer.certificate), "--to", end]
+    pem = str(signer.certificate)
+    end = (datetime.now(UTC) + timedelta(days=9, hours=1)).isoformat(timespec="seconds")
+    sender = ["sender", "add", "123456", "--user", "payroll01", "--any-employer", "--certificate", pem]
+    words = ["sender", "certificate", "add", "123456", pem, "--to", end]
     done = [runner.invoke(gateway, line).exit_code for line in (sender, words)]
     table = runner.invoke(gateway, ["sender", "list"]).stdout
     [row] = json.loads(runner.invoke(gateway, ["sender", "certificate", "list", "123456", "--json"]).stdout)
