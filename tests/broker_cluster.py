@@ -133,7 +133,7 @@ def _ip(*words: str) -> None:
     subprocess.run(("ip", *words), check=True, capture_output=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def broker_cluster_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """The session's cluster; tests ask for ``broker_cluster``."""
     need_rabbitmq()

@@ -131,12 +131,13 @@ class _Consumption:
         self._log = bound
         self._tag = ""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._coming: set[Body] = set()
         self._withheld: list[int] = []
         self._wanted = 0
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        coming = stream_bodies(self._channel.raw, lambda _properties, size: self._desk.staging.open(size))
+        stream_bodies(self._channel.raw, self._open_body)
         await self._channel.ask("basic_qos", prefetch_count=self._desk.limits.prefetch)
         self._channel.raw.add_on_cancel_callback(self._cancelled_by_broker)
         try:
@@ -149,7 +150,7 @@ class _Consumption:
             await asyncio.shield(self._drain())
             raise
         finally:
-            coming.drop()
+            self._drop_coming()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -161,6 +162,19 @@ class _Consumption:
     async def _stop(self) -> None:
         tag, self._tag = self._tag, ""
         await self._channel.ask("basic_cancel", consumer_tag=tag)
+        # What came between our word and the broker's answer pika has handed back, body and all.
+        self._drop_coming()
+
+    def _open_body(self, _properties: Any, size: int) -> Body:
+        body = self._desk.staging.open(size)
+        self._coming.add(body)
+        return body
+
+    def _drop_coming(self) -> None:
+        """Nothing more will come: bodies whose message did not reach us are not needed any more."""
+        for body in self._coming:
+            body.drop()
+        self._coming.clear()
 
     def _cancelled_by_broker(self, _frame: Any) -> None:
         # The queue was deleted, or its leader is gone: begin anew.
@@ -186,6 +200,7 @@ class _Consumption:
 
     def _on_message(self, _channel: Any, method: Any, properties: Any, body: Any) -> None:
         staged = body if isinstance(body, Body) else self._desk.staging.open(0)
+        self._coming.discard(staged)
         staged.close()
         if staged.is_withheld:
             self._withheld.append(method.delivery_tag)

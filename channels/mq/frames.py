@@ -30,9 +30,6 @@ class Sink(Protocol):
     def write(self, fragment: bytes) -> None:
         """Take the next bytes; never raises."""
 
-    def drop(self) -> None:
-        """The rest will never come."""
-
 
 class TolerantConnection(AsyncioConnection):  # type: ignore[misc]  # pika's classes have no types
     """A connection that no header of a message can end; ``is_held_up`` while the broker takes nothing."""
@@ -108,12 +105,6 @@ class StreamingAssembler(ContentFrameAssembler):  # type: ignore[misc]  # pika's
             return self._count(frame_value.fragment)
         return self._with_sink(super().process(frame_value))
 
-    def drop(self) -> None:
-        """Nothing more will come: the body that was on its way is not needed any more."""
-        if self._sink is not None:
-            self._sink.drop()
-            self._sink = None
-
     def _count(self, fragment: bytes) -> Any:
         self._seen_so_far += len(fragment)
         if self._seen_so_far > self._header_frame.body_size:
@@ -128,7 +119,9 @@ class StreamingAssembler(ContentFrameAssembler):  # type: ignore[misc]  # pika's
         return method, header, sink
 
 
-def stream_bodies(channel: Any, open_sink: Callable[[Any, int], Sink]) -> StreamingAssembler:
-    """Let the bodies of what is delivered on pika's ``channel`` go to sinks from now on; answers what lets them."""
-    assembler = channel._content_assembler = StreamingAssembler(open_sink)  # noqa: SLF001 - pika gathers in memory, and has no other place to say so
-    return assembler
+def stream_bodies(channel: Any, open_sink: Callable[[Any, int], Sink]) -> None:
+    """Let the bodies of what is delivered on pika's ``channel`` go to sinks from now on.
+
+    A sink that was opened reaches nobody when the channel is lost, or the consumer cancelled, before its body is whole.
+    """
+    channel._content_assembler = StreamingAssembler(open_sink)  # noqa: SLF001 - pika gathers in memory, and has no other place to say so

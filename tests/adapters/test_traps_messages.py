@@ -11,10 +11,10 @@ import pytest
 
 from channels.mq import consumer
 from channels.mq.connection import BrokerUnavailable
-from channels.mq.frames import Sink, StreamingAssembler, stream_bodies
+from channels.mq.frames import Sink, stream_bodies
 from channels.mq.messages import OutgoingMessage
 from channels.mq.publisher import Publisher
-from channels.mq.staging import Body, Staging
+from channels.mq.staging import Body, Room, Staging
 from tests.adapters.message_house import LARGE, SENDER, STEM, House, NotNow, house, part, until
 from tests.mq_sender import Message, mq_sender, mq_user
 
@@ -38,12 +38,12 @@ async def test_temporary_file_left_after_the_client_dies(house: House, monkeypat
     halves: list[Path] = []
     write = Body.write
 
-    def remember(channel: Any, open_sink: Callable[[Any, int], Sink]) -> StreamingAssembler:
+    def remember(channel: Any, open_sink: Callable[[Any, int], Sink]) -> None:
         def open_and_remember(properties: Any, size: int) -> Sink:
             carriers.append(channel)
             return open_sink(properties, size)
 
-        return stream_bodies(channel, open_and_remember)
+        stream_bodies(channel, open_and_remember)
 
     def write_and_vanish(self: Body, fragment: bytes) -> None:
         write(self, fragment)
@@ -115,6 +115,38 @@ async def test_limit_exceeded_by_a_race(house: House, monkeypatch: pytest.Monkey
     assert (True, True) == (LARGE <= most <= limit, withheld > 0)
     assert sorted(str(message.name) for message in messages) == sorted(found.name for found in house.all())
     assert [] == bodies(house)
+
+
+async def test_what_comes_while_consuming_stops_holds_no_room(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bodies that come between the consumer's word and the broker's answer are handed back and let go of."""
+    monkeypatch.setattr(consumer, "_NO_ROOM_SECONDS", 0.0)
+    room, opened, stopped = Staging.room, [], []
+    open_body, stop = Staging.open, consumer._Consumption._stop  # pika hands back what nobody else sees
+
+    def watch(self: Staging, size: int) -> Body:
+        opened.append(open_body(self, size))
+        return opened[-1]
+
+    async def remember(self: Any) -> None:
+        before = len(opened)
+        await stop(self)
+        stopped.append(len(opened) - before)
+
+    def hold_up_at_first(self: Staging, size: int = 0) -> Room:
+        return Room.NOT_WANTED if size == 0 and opened and not stopped else room(self, size)
+
+    monkeypatch.setattr(Staging, "open", watch)
+    monkeypatch.setattr(Staging, "room", hold_up_at_first)
+    monkeypatch.setattr(consumer._Consumption, "_stop", remember)
+    messages = [large(number) for number in range(1, 25)]
+    await house.send(*messages)
+    async with house.open():
+        for _ in messages:
+            await house.taken.acquire()
+        await house.emptied()
+
+    assert stopped
+    assert 0 == sum(body.held for body in opened)
 
 
 async def test_receipt_and_missing_receipt_both_sent(house: House) -> None:
