@@ -20,7 +20,8 @@ from sqlalchemy.engine import Connection
 
 from channels.mq import amqp10, consumer
 from channels.mq.addresses import brokers_of
-from channels.mq.consumer import TAKEN, Delivery, How, Settled
+from channels.mq.consumer import TAKEN, How, Settled
+from channels.mq.delivery import Delivery
 from channels.mq.publisher import Publisher
 from channels.mq.staging import Staging, StagingLimits
 from config.errors import ConfigurationError

@@ -25,7 +25,8 @@ from typing import Any, Final
 
 import structlog
 
-from channels.mq.consumer import TAKEN, Delivery, How, Settled
+from channels.mq.consumer import TAKEN, How, Settled
+from channels.mq.delivery import Delivery
 from channels.mq.door import inbox_of
 from channels.mq.envelope import Content, Letter, read_letter
 from channels.mq.topology import entrance_owner

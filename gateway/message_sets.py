@@ -4,7 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from channels.mq.consumer import Delivery, Settled
+from channels.mq.consumer import Settled
+from channels.mq.delivery import Delivery
 from channels.mq.envelope import Letter
 from schemas.filename import set_key
 from spool.custody import Origin

@@ -160,10 +160,8 @@ def due(connection: Connection, at: int, limit: int) -> list[str]:
 
 def next_due(connection: Connection, after: int) -> int | None:
     """When the next submission becomes due that is not due at ``after`` already, if any."""
-    query = sa.select(sa.func.min(submissions.c.next_attempt_at)).where(
-        submissions.c.state.in_(OPEN_STATES), submissions.c.next_attempt_at > after
-    )
-    return connection.execute(query).scalar()
+    later = submissions.c.state.in_(OPEN_STATES) & (submissions.c.next_attempt_at > after)
+    return connection.execute(sa.select(sa.func.min(submissions.c.next_attempt_at)).where(later)).scalar()
 
 
 def namesake(connection: Connection, submission: Submission) -> Submission | None:

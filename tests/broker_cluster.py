@@ -135,7 +135,7 @@ def _ip(*words: str) -> None:
 
 @pytest.fixture(scope="module")
 def broker_cluster_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """The session's cluster; tests ask for ``broker_cluster``."""
+    """The module's cluster; tests ask for ``broker_cluster``."""
     need_rabbitmq()
     with ExitStack() as stack:
         network: Network | None = None

@@ -12,9 +12,9 @@ Sources: RabbitMQ, "Consumer Acknowledgements" and "Quorum Queues"; AMQP 0-9-1, 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
@@ -22,6 +22,8 @@ import structlog
 
 from channels.mq.addresses import Brokers
 from channels.mq.connection import BrokerUnavailable, ConfirmingChannel
+from channels.mq.dead_letters import dead_letter
+from channels.mq.delivery import Delivery
 from channels.mq.frames import stream_bodies
 from channels.mq.messages import OutgoingMessage
 from channels.mq.reconnecting import stay_connected
@@ -30,15 +32,9 @@ from config.errors import TemporaryError
 
 log = structlog.get_logger()
 
-DEAD_LETTERS: Final = "batch.dead"
-"""The exchange for what can never be taken."""
-
 DRAIN_SECONDS: Final = 20.0
 """How long what is in hand may take to be settled when we stop."""
 
-_KEPT_HEADERS: Final = ("FileName", "Signature", "Type", "Environment", "Sender", "Ticket", "Employer")
-_LONGEST_HEADER: Final = 16 * 1024  # all of them together fit a frame
-_LONGEST_REASON: Final = 500
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 _NO_ROOM_SECONDS: Final = 1.0
 _CANCEL_SECONDS: Final = 5.0
@@ -61,25 +57,6 @@ class Settled:
 
 
 TAKEN: Final = Settled(How.TAKEN)
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One message, as the broker delivered it.  Everything but ``queue`` and ``redelivered`` is what a stranger wrote.
-
-    ``headers`` are as pika decodes them, ``{UNREADABLE: True}`` if it cannot; ``message_id``, ``user_id`` and
-    ``correlation_id`` are empty when they are missing or no plain text.  The broker has made sure that ``user_id`` is
-    who published it, and that it was published to ``exchange``.  ``redelivered`` is for logs only.
-    """
-
-    queue: str
-    body: Body = field(repr=False)
-    headers: Mapping[str, Any] = field(repr=False)
-    message_id: str
-    user_id: str
-    correlation_id: str
-    redelivered: bool
-    exchange: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,31 +261,6 @@ class _Consumption:
                     await self._stop()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=DRAIN_SECONDS)
-
-
-def dead_letter(delivery: Delivery, reason: str, body: bytes) -> OutgoingMessage:
-    """The copy of a message that can never be taken: its content, who sent it to which queue, and why it is dead.
-
-    Of its headers those go along that mean something here, where they are text and not too long.  A body that was too
-    large to be kept is left out; its size is said.
-    """
-    headers: dict[str, str | int] = {}
-    for name in _KEPT_HEADERS:
-        value = delivery.headers.get(name)
-        if isinstance(value, str) and len(value.encode()) <= _LONGEST_HEADER:
-            headers[name] = value
-    headers |= {"Reason": reason[:_LONGEST_REASON], "Queue": delivery.queue, "Size": delivery.body.size}
-    if delivery.user_id:
-        headers["UserId"] = delivery.user_id
-    return OutgoingMessage(
-        exchange=DEAD_LETTERS,
-        routing_key=delivery.queue,
-        message_id=delivery.message_id or f"dead-{delivery.body.number}",
-        body=body,
-        headers=headers,
-        correlation_id=delivery.correlation_id or None,
-        content_type="application/octet-stream",
-    )
 
 
 def _text(value: object) -> str:

@@ -14,7 +14,8 @@ import pytest
 import sqlalchemy as sa
 
 import schemas
-from channels.mq.consumer import TAKEN, Delivery, How, Settled
+from channels.mq.consumer import TAKEN, How, Settled
+from channels.mq.delivery import Delivery
 from channels.mq.staging import Staging, StagingLimits
 from config.settings import Signing
 from gateway import parties

@@ -18,7 +18,8 @@ from pydantic import SecretStr
 
 from channels.mq import topology
 from channels.mq.addresses import Brokers, brokers_of
-from channels.mq.consumer import TAKEN, Delivery, Desk, Limits, Settled, consume
+from channels.mq.consumer import TAKEN, Desk, Limits, Settled, consume
+from channels.mq.delivery import Delivery
 from channels.mq.messages import OutgoingMessage
 from channels.mq.publisher import BrokerUnavailable, Destination, Publisher, open_publisher
 from channels.mq.staging import Staging, StagingLimits
