@@ -133,9 +133,9 @@ def _ip(*words: str) -> None:
     subprocess.run(("ip", *words), check=True, capture_output=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def broker_cluster_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """The module's cluster; tests ask for ``broker_cluster``."""
+    """A cluster of its own for each test, for what they do to one leaves marks; tests ask for ``broker_cluster``."""
     need_rabbitmq()
     with ExitStack() as stack:
         network: Network | None = None
@@ -154,6 +154,6 @@ def broker_cluster_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
 
 @pytest.fixture
 def broker_cluster(broker_cluster_nodes: Cluster) -> Cluster:
-    """The session's cluster, all of it running."""
+    """The test's cluster, all of it running."""
     broker_cluster_nodes.start()
     return broker_cluster_nodes
