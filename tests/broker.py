@@ -22,6 +22,8 @@ SCRIPTS = Path("/usr/lib/rabbitmq/bin")
 
 START_SECONDS = 90
 
+_USERS = "rabbit_auth_backend_internal"
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -53,6 +55,7 @@ class Broker:
         self.folder = folder
         member = member or _alone()
         self.address, self.port, self._epmd_port = member.address, member.port, member.epmd_port
+        self._distribution_port = member.distribution_port
         self._command, self._password = member.command, member.password
         self._epmd_addresses = member.epmd or self.address
         alone = not member.command
@@ -126,7 +129,7 @@ class Broker:
 
         Killed before that, it keeps the queue but never elects its leader again. Messages do not need this.
         """
-        self.control("eval", "[ok = dets:sync(Table) || Table <- dets:all()].")
+        self.evaluate("[ok = dets:sync(Table) || Table <- dets:all()].")
 
     def kill(self) -> None:
         """Take the node away as a power cut would; ``settle`` first if a queue is new."""
@@ -144,7 +147,38 @@ class Broker:
 
     def close_connections(self) -> None:
         """Have the node close every client's connection, as an operator can."""
-        self.control("close_all_connections", "closed by a test")
+        self.evaluate(
+            '[rabbit_networking:close_connection(C, "closed by a test") || C <- rabbit_networking:connections()].'
+        )
+
+    def add_user(self, name: str, password: str, *, write: str, read: str, configure: str = "^$") -> None:
+        """Add a user with these permissions, or give the one that is there this password and these."""
+        rights = ", ".join(f'<<"{pattern}">>' for pattern in (configure, write, read)).replace("\\", "\\\\")
+        user, by = f'<<"{name}">>', '<<"test">>'
+        known = f"lists:any(fun(U) -> proplists:get_value(user, U) =:= {user} end, {_USERS}:list_users())"
+        self.evaluate(
+            f"case {known} of "
+            f'true -> ok = {_USERS}:change_password({user}, <<"{password}">>, {by}); '
+            f'false -> ok = {_USERS}:add_user({user}, <<"{password}">>, {by}) end, '
+            f'ok = {_USERS}:set_permissions({user}, <<"/">>, {rights}, {by}).'
+        )
+
+    def evaluate(self, expression: str) -> str:
+        """Answer what the node makes of an Erlang expression that ends in a full stop, as Erlang writes it.
+
+        It is asked without ``rabbitmqctl``, which computes for seconds before each question.
+        """
+        ask = ("erl_call", "-timeout", "60", "-address", f"{self.address}:{self._distribution_port}", "-e")
+        said = subprocess.run(
+            (*self._command, *ask),
+            input=f"{expression}\n",
+            env=self._environment,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout
+        assert said.startswith("{ok, "), said
+        return said.removeprefix("{ok, ").rstrip().removesuffix("}")
 
     def control(self, *arguments: str) -> str:
         """Answer what ``rabbitmqctl ARGUMENTS`` prints."""

@@ -3,7 +3,6 @@
 Elsewhere they have three addresses of the loopback, and a node that is to be cut off is stopped instead.
 """
 
-import json
 import os
 import secrets
 import subprocess
@@ -98,14 +97,11 @@ class Cluster:
         """Start those that don't run, the first one first: the others join it."""
         for node in self.nodes:
             node.start()
-        for node in self.nodes:
-            node.control("await_startup")  # one that was cut off pauses, and begins anew when it finds the others
-        self.nodes[0].control("await_online_nodes", str(NODES))
 
     def leader(self, queue: str) -> Broker:
         """The node that leads a quorum queue."""
-        said = json.loads(self.nodes[0].control("list_queues", "name", "leader", "--formatter=json"))
-        [name] = [row["leader"] for row in said if row["name"] == queue]
+        found = f'{{ok, Queue}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"{queue}">>))'
+        name = self.nodes[0].evaluate(f"{found}, element(2, amqqueue:get_pid(Queue)).").strip("'")
         return next(node for node in self.nodes if node.name == name)
 
     def cut(self, node: Broker) -> None:
@@ -134,8 +130,8 @@ def _ip(*words: str) -> None:
 
 
 @pytest.fixture
-def broker_cluster_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster of its own for each test, for what they do to one leaves marks; tests ask for ``broker_cluster``."""
+def broker_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster of its own for each test, for what they do to one leaves marks."""
     need_rabbitmq()
     with ExitStack() as stack:
         network: Network | None = None
@@ -150,10 +146,3 @@ def broker_cluster_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
         stack.callback(cluster.close)
         cluster.start()
         yield cluster
-
-
-@pytest.fixture
-def broker_cluster(broker_cluster_nodes: Cluster) -> Cluster:
-    """The test's cluster, all of it running."""
-    broker_cluster_nodes.start()
-    return broker_cluster_nodes

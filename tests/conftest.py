@@ -4,7 +4,7 @@ import pytest
 from hypothesis import settings
 
 from tests.broker import broker, broker_node
-from tests.broker_cluster import broker_cluster, broker_cluster_nodes
+from tests.broker_cluster import broker_cluster
 from tests.guarded_broker import guarded_broker, guarded_node
 from tests.journals import databases_of, journal, shared_database
 from tests.market_made import market, market_hall
@@ -15,7 +15,6 @@ __all__ = [
     "accepted",
     "broker",
     "broker_cluster",
-    "broker_cluster_nodes",
     "broker_node",
     "cluster",
     "gateway",

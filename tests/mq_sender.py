@@ -1,7 +1,6 @@
 """A large employer that publishes to the broker: a user of its own there, and messages as it likes them."""
 
 import secrets
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -124,11 +123,7 @@ def open_to_messages(site: Site, sender: MqSender) -> str:
 @pytest.fixture(scope="session")
 def mq_user(broker_node: Broker) -> None:
     """The technical user is a user of the session's broker, who may write anything."""
-    try:
-        broker_node.control("add_user", USER, _PASSWORD)
-    except subprocess.CalledProcessError:
-        broker_node.control("change_password", USER, _PASSWORD)
-    broker_node.control("set_permissions", USER, "", ".*", ".*")
+    broker_node.add_user(USER, _PASSWORD, configure="", write=".*", read=".*")
 
 
 @pytest.fixture

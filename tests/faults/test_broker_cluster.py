@@ -148,6 +148,8 @@ def _as_sender(cluster: Cluster) -> Brokers:
 async def _kill_the_leader(cluster: Cluster, traffic: Traffic) -> None:
     """Kill whoever leads the queue while messages flow; start it again while they flow."""
     leader = await asyncio.to_thread(cluster.leader, "batch.in.T")
+    for node in cluster.nodes:
+        await asyncio.to_thread(node.settle)
     await _meanwhile(traffic, TOGETHER // 2, leader.kill)
     await _meanwhile(traffic, TOGETHER // 2, cluster.start)
 
@@ -168,13 +170,13 @@ async def _restart_one_after_another(cluster: Cluster, traffic: Traffic) -> None
 
 
 async def _meanwhile(traffic: Traffic, count: int, act: Callable[[], None]) -> None:
-    """Send so many submissions, and ``act`` when a tenth of them is on its way; return when each has its answer."""
+    """Send so many submissions, and ``act`` when a tenth of them is answered; return when each has its answer."""
     await traffic.send(count // 10)
     await asyncio.gather(traffic.send(count - count // 10), asyncio.to_thread(act))
 
 
 @pytest.mark.parametrize("fault", [_kill_the_leader, _cut_the_leader_off, _restart_one_after_another])
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(420)
 async def test_no_submission_is_lost_or_taken_twice_and_each_has_one_answer(
     broker_cluster: Cluster, journal: Journal, tmp_path: Path, fault: Callable[[Cluster, Traffic], Awaitable[None]]
 ) -> None:
@@ -196,7 +198,4 @@ def _prepare(cluster: Cluster, journal: Journal) -> None:
         sender = Sender(SENDER, SignatureProfile.DETACHED, "T", ("*",), active=True)
         parties.add_sender(connection, sender, [Channel.MQ])
         parties.add_user(connection, SENDER, USER, [])
-    node = cluster.nodes[0]
-    if USER not in node.control("list_users"):
-        node.control("add_user", USER, "invented")
-        node.control("set_permissions", USER, "^$", r"^batch\.in$", r"^batch\.out\.")
+    cluster.nodes[0].add_user(USER, "invented", write=r"^batch\.in$", read=r"^batch\.out\.")
