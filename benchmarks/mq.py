@@ -7,6 +7,7 @@ comparison in turns:
 
 - publishing with confirms onto a quorum queue, 2 KB each: at least 0.8 of what bare pika does with the same window
 - from the queue into custody, acknowledged: sets a second, beside what the disk allows that syncs as much and no more
+  (``benchmarks.custody``; ``benchmarks.flood`` takes a million)
 - forwarding 10,000 and 100,000 declarations, each in a process of its own: the peak of memory may grow by a tenth
 
 and exits with 1 if a limit is missed. ``--quick`` moves a tenth of it, with the same limits; all in ``TMPDIR``.
@@ -14,16 +15,13 @@ and exits with 1 if a limit is missed. ``--quick`` moves a tenth of it, with the
 
 import argparse
 import asyncio
-import base64
 import json
-import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -32,29 +30,20 @@ import pika
 import structlog
 from pika.adapters.asyncio_connection import AsyncioConnection
 
+from benchmarks.custody import taking
 from benchmarks.forwarding import BODY
 from channels.mq.connection import Brokers, connection_parameters
 from channels.mq.messages import OutgoingMessage
 from channels.mq.publisher import Destination, Outcome, Publisher, open_publisher
-from channels.mq.topology import door, routing
+from channels.mq.topology import routing
 from config.messages import Routing
-from gateway.message_door import Behind, open_message_door
-from gateway.parties import SignatureProfile
-from spool.custody import Custody
-from spool.files import sync_file, sync_folder, write_durably
-from spool.journal import open_journal
-from tests.authority import Pki
 from tests.broker import Broker
-from tests.gateway_process import Site, make_test_site
 
 MIN_PUBLISHING = 0.8
 MAX_GROWTH = 1.1
 
 _WINDOW: Final = 200
 _TURNS: Final = 5
-_AT_ONCE: Final = 16  # sets taken into custody side by side, as the door does
-_SENDER: Final = "654321"
-_USER: Final = "gateway"  # who publishes has to be who is connected
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,104 +185,6 @@ async def _in_turns(works: list[Callable[[], Awaitable[None]]], between: Callabl
     return [statistics.median(seconds) for seconds in taken]
 
 
-# --- taking
-
-
-async def taking(url: str, size: Size, folder: Path) -> Result:
-    """From the queue into custody, beside the same files synced by as many threads and nothing else."""
-    pki = Pki.create(folder / "pki")
-    site = make_test_site(folder, pki, pki.issue("a sender"))
-    site.add_sender(_SENDER, _USER, SignatureProfile.DETACHED, pki.issue("who publishes"))
-    site.configure("urls = []", f'urls = ["{url}"]')
-    site.configure('enabled = false\nexchange = "batch.in"', 'enabled = true\nexchange = "batch.in"')
-    await _fill_queue(url, site, size.taken)
-    seconds = await _take(url, site, size.taken)
-    floor = await asyncio.to_thread(_sync_as_much, folder / "floor", size.taken)
-    share = floor / seconds
-    return Result(
-        f"queue to custody: {size.taken / seconds:,.0f} sets/s; the disk alone {size.taken / floor:,.0f}/s: "
-        f"{share:.2f} of it"
-    )
-
-
-async def _fill_queue(url: str, site: Site, count: int) -> None:
-    mq = site.settings.mq
-    signature = base64.b64encode(b"s" * 1500).decode()
-    async with open_publisher(Destination(Brokers((connection_parameters(url),)), door(mq))) as publisher:
-        await publisher.wait_connected()
-        messages = (
-            OutgoingMessage(
-                mq.exchange,
-                "R",
-                f"message {number}",
-                BODY * 5,
-                {"FileName": f"FI.DIMN.{_SENDER}.20261121.{number:05d}.R.1.1", "Signature": signature},
-                user_id=_USER,
-            )
-            for number in range(1, count + 1)
-        )
-        await publisher.publish_all(messages, lambda _place, outcome: _must_be_none(outcome))
-
-
-def _must_be_none(outcome: Outcome) -> None:
-    if outcome is not None:
-        raise SystemExit(f"a message was not published: {outcome}")
-
-
-async def _take(url: str, site: Site, count: int) -> float:
-    settings = site.settings
-    journal = open_journal(settings.journal.place)
-    custody = Custody(settings.spool.path / "custody", journal)
-    done = asyncio.Event()
-    taken = 0
-
-    def took() -> None:
-        nonlocal taken
-        taken += 1
-        if taken == count:
-            done.set()
-
-    async with open_publisher(Destination(Brokers((connection_parameters(url),)))) as publisher:
-        start = time.perf_counter()
-        async with open_message_door(settings, Behind(custody, journal, publisher, took, lambda: False)):
-            await done.wait()
-            seconds = time.perf_counter() - start
-    journal.close()
-    return seconds
-
-
-def _sync_as_much(folder: Path, count: int) -> float:
-    """Seconds for as many files, fsyncs, renames and commits as custody of ``count`` sets of one part takes."""
-    folder.mkdir()
-    target = folder / "custody"
-    target.mkdir()
-    database = sqlite3.connect(folder / "journal", check_same_thread=False, isolation_level=None)
-    database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE sets (name, facts)")
-    writing = ThreadPoolExecutor(1)
-
-    def commit(name: str) -> None:
-        database.execute("INSERT INTO sets VALUES (?, ?)", (name, "x" * 500))
-
-    def take(number: int) -> None:
-        place = folder / str(number)
-        place.mkdir()
-        for name, data in (("FI", BODY * 5), ("FS", b"s" * 2000)):
-            (place / name).write_bytes(data)
-            sync_file(place / name)
-        write_durably(place / "envelope", b"{}")
-        place.rename(target / place.name)
-        sync_folder(target)
-        writing.submit(commit, place.name).result()
-
-    start = time.perf_counter()
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        list(pool.map(take, range(count)))
-    seconds = time.perf_counter() - start
-    writing.shutdown()
-    database.close()
-    return seconds
-
-
 # --- forwarding
 
 
@@ -319,7 +210,7 @@ def measure(folder: Path, size: Size) -> Iterator[Result]:
     broker.start()
     try:
         yield asyncio.run(publishing(broker.url, size))
-        yield asyncio.run(taking(broker.url, size, folder))
+        yield Result(asyncio.run(taking(broker.url, size.taken, folder)))
         yield forwarding(broker.url, size)
     finally:
         broker.close()

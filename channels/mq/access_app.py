@@ -46,7 +46,9 @@ def _endpoint(path: str, porter: Porter) -> Callable[[Request], Awaitable[Respon
         question = await _question(path, request)
         allowed = question is not None and await _ask(porter, question)
         if not allowed:
-            facts = {"username": question.username} if question is not None else {}
+            # Who has not logged in may have typed a password for a name.
+            is_in = question is not None and not isinstance(question, LogIn)
+            facts = {"username": question.username} if is_in and question is not None else {}
             log.info("access.denied", question=path, **facts)
         return PlainTextResponse("allow" if allowed else "deny")
 

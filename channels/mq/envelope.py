@@ -47,9 +47,12 @@ class Content:
 
 
 def read_letter(headers: Mapping[str, Any], content: Content, *, hashed: bool = False) -> Letter:
-    """What ``headers`` and ``content`` say; with ``hashed``, a header ``Hash`` has to be that of the content."""
+    """What ``headers`` and ``content`` say; ``hashed``: of a channel that signs for its users.
+
+    There a header ``Hash`` has to be that of the content, and headers that can't be read are the channel's fault.
+    """
     headers = _of_amqp10(headers)
-    name, findings = _name(headers)
+    name, findings = _name(headers, Code.CHANNEL_TECHNICAL if hashed else Code.FI_STRUCTURE)
     signature, faults = _signature(headers)
     findings += faults
     if content.size > content.limit:
@@ -71,9 +74,9 @@ def _of_amqp10(headers: Mapping[str, Any]) -> Mapping[str, Any]:
         return headers
 
 
-def _name(headers: Mapping[str, Any]) -> tuple[str, tuple[Finding, ...]]:
+def _name(headers: Mapping[str, Any], unreadable: Code) -> tuple[str, tuple[Finding, ...]]:
     if UNREADABLE in headers:
-        return UNNAMED, (Finding(Code.FI_STRUCTURE, "the headers of the message cannot be read"),)
+        return UNNAMED, (Finding(unreadable, "the headers of the message cannot be read"),)
     name = headers.get("FileName")
     if not isinstance(name, str):
         return UNNAMED, (Finding(Code.FI_STRUCTURE, "the message has no header FileName that is text"),)

@@ -1,4 +1,4 @@
-"""How are the broker's connections closed, and its bindings looked at?  Over its management interface.
+"""How are the broker's connections closed, its bindings seen, its policies set?  Over its management interface.
 
 Source: the HTTP API of RabbitMQ 3.10's plugin ``rabbitmq_management``.  What an answer may cost is bounded; what goes
 wrong is temporary trouble, in words that hold no password.
@@ -6,7 +6,7 @@ wrong is temporary trouble, in words that hold no password.
 
 import json
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -54,17 +54,44 @@ class Management:
         rows = await self._ask("GET", f"exchanges/{quote(vhost, safe='')}/{quote(exchange, safe='')}/bindings/source")
         return frozenset((str(row["routing_key"]), str(row["destination"])) for row in rows)
 
-    async def _ask(self, method: str, path: str, headers: dict[str, str] | None = None) -> list[dict[str, Any]]:
+    async def policies(self, vhost: str) -> list[dict[str, Any]]:
+        """Every policy of ``vhost``: ``name``, ``pattern``, ``apply-to``, ``priority``, ``definition``.
+
+        Raises:
+            BrokerUnavailable: it could not be asked.
+        """
+        return await self._ask("GET", f"policies/{quote(vhost, safe='')}")
+
+    async def set_policy(self, vhost: str, name: str, facts: Mapping[str, Any]) -> None:
+        """Make the policy ``name`` of ``vhost`` one of these ``facts``, called as in ``policies``.
+
+        Raises:
+            BrokerUnavailable: it could not be asked, or refuses.
+        """
+        await self._ask("PUT", f"policies/{quote(vhost, safe='')}/{quote(name, safe='')}", facts=facts)
+
+    async def _ask(
+        self, method: str, path: str, headers: dict[str, str] | None = None, facts: Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        address = f"{self._base}/api/{path}"
         try:
-            async with self._session.request(method, f"{self._base}/api/{path}", headers=headers) as response:
+            async with self._session.request(method, address, headers=headers, json=facts) as response:
                 if response.status >= 300:
                     raise BrokerUnavailable(f"the broker's management interface answers {response.status}")
-                body = await response.content.read(_MAX_BYTES) if method == "GET" else b"[]"
-                rows: list[dict[str, Any]] = json.loads(body)
+                rows: list[dict[str, Any]] = json.loads(await _whole(response)) if method == "GET" else []
                 return rows
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as fault:
             # Its words may quote the address, in which there is a password.
             raise BrokerUnavailable(f"the broker's management interface is away: {type(fault).__name__}") from None
+
+
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > _MAX_BYTES:
+            raise BrokerUnavailable("the broker's management interface answers more than can be taken")
+    return bytes(body)
 
 
 @asynccontextmanager

@@ -230,8 +230,16 @@ class Publisher:
             if self._timer is not None:
                 self._timer.cancel()
 
+    async def make(self, topology: Topology) -> None:
+        """Make what of ``topology`` is missing; what can't be made is told by an event.
+
+        Raises:
+            BrokerUnavailable: the broker is away, or is lost meanwhile.
+        """
+        await self._prepare(self._open_channel(), topology)
+
     async def _use(self, channel: ConfirmingChannel) -> None:
-        await self._prepare(channel)
+        await self._prepare(channel, self._destination.topology)
         self._channel = channel
         self._connected.set()
         channel.lost.add_done_callback(self._forget)  # runs before those whose publish fails hear of it
@@ -247,10 +255,8 @@ class Publisher:
         self._known.clear()
         self._missing.clear()
 
-    async def _prepare(self, channel: ConfirmingChannel) -> None:
-        topology = self._destination.topology
-        things: tuple[_Thing, ...] = (*topology.exchanges, *topology.queues, *topology.bindings)
-        for thing in things:
+    async def _prepare(self, channel: ConfirmingChannel, topology: Topology) -> None:
+        for thing in (*topology.things, *topology.bindings):
             try:
                 async with channel.another_channel() as second:
                     await _make(second, thing)
@@ -265,7 +271,7 @@ class Publisher:
 async def open_publisher(destination: Destination) -> AsyncIterator[Publisher]:
     """Give a publisher at once, whether the broker is there or not; leaving closes its connection.
 
-    Publishes still waiting when the context is left end in BrokerUnavailable.
+    Publishes that still wait then end in BrokerUnavailable.
     """
     publisher = Publisher(destination)
     connecting = asyncio.create_task(publisher.keep_connected(), name="broker connection")

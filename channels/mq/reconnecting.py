@@ -20,6 +20,8 @@ STEADY_SECONDS = 30.0
 _WAIT_AWAY = wait_random_exponential(multiplier=0.5, min=0.2, max=30)
 _WAIT_REFUSED = wait_random(min=60, max=120)
 
+_KINDS = 3
+
 Use = Callable[[ConfirmingChannel], Awaitable[None]]
 
 
@@ -35,14 +37,14 @@ async def stay_connected(brokers: Brokers, use: Use, log: structlog.stdlib.Bound
             since = loop.time()
             await use(channel)
         lost = channel.lost.result() if channel.lost.done() else None
-        log.warning("broker.lost", reason=repr(lost))
+        log.warning("broker.lost", reason=_words(lost))
         if loop.time() - since < STEADY_SECONDS:
-            raise BrokerUnavailable(repr(lost)) from lost
+            raise BrokerUnavailable(_words(lost)) from lost
 
     def tell(state: RetryCallState) -> None:
         event = "broker.refused" if _was_refused(state) else "broker.away"
         seconds = round(state.upcoming_sleep, 1)
-        log.warning(event, reason=repr(_failure(state)), attempt=state.attempt_number, retry_in=seconds)
+        log.warning(event, reason=_words(_failure(state)), attempt=state.attempt_number, retry_in=seconds)
 
     while True:
         # What is unknown is temporary too.
@@ -59,3 +61,13 @@ def _was_refused(state: RetryCallState) -> bool:
 
 def _failure(state: RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome is not None else None
+
+
+def _words(fault: BaseException | None) -> str:
+    """What a log may say of it: kinds, and the broker's code; words may quote an address, and so a password."""
+    kinds: list[str] = []
+    while fault is not None and len(kinds) < _KINDS:
+        code = getattr(fault, "reply_code", None)
+        kinds.append(type(fault).__name__ + (f" {code}" if isinstance(code, int) else ""))
+        fault = fault.__cause__
+    return ", by ".join(kinds)

@@ -1,11 +1,13 @@
 """Which exchanges and queues does the gateway need at the broker?
 
-Names come from the settings; everything else is said here once, as arguments of the declaration and not as policies:
-what a message's safety hangs on must not change under it.  Every queue is a quorum queue (it survives the loss of a
-node), what it can't deliver goes to the dead-letter exchange at least once, which RabbitMQ does only for a queue that
-rejects what doesn't fit.  Source: RabbitMQ 3.10, "Quorum Queues", "Dead Letter Exchanges", "Alternate Exchanges".
+Names come from the settings; everything else is said here once, as arguments of the declaration: what a message's
+safety hangs on must not change under it.  Every queue is a quorum queue (it survives the loss of a node), what it can't
+deliver goes to the dead-letter exchange at least once, which RabbitMQ does only for a queue that rejects what doesn't
+fit.  Policies say the same once more, for queues that others made, and what arguments cannot: that no queue drops its
+oldest message to make room, and how much may wait.  Source: RabbitMQ 3.10, "Quorum Queues", "Dead Letter Exchanges",
+"Alternate Exchanges", "Parameters and Policies".
 
-They are made by ``declaring``.
+Exchanges and queues are made by ``declaring``, policies by ``policies``.
 """
 
 import re
@@ -28,6 +30,9 @@ message: every restart of the gateway and every lost connection, for all that is
 back for want of room.  Its limit is for what ends the gateway before that can count anything.
 """
 
+PRIORITY: Final = 1
+"""Of the gateway's policies: RabbitMQ applies to a queue the one with the highest number, and no other."""
+
 _QUORUM: Final[Mapping[str, str | int]] = MappingProxyType({"x-queue-type": "quorum"})
 _DEAD_LETTERED: Final[Mapping[str, str | int]] = MappingProxyType(
     {
@@ -37,6 +42,10 @@ _DEAD_LETTERED: Final[Mapping[str, str | int]] = MappingProxyType(
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
     }
+)
+_KEPT: Final[Mapping[str, str | int]] = MappingProxyType({"overflow": "reject-publish"})
+_DEFINED: Final[Mapping[str, str | int]] = MappingProxyType(
+    {name.removeprefix("x-"): value for name, value in _DEAD_LETTERED.items() if name not in _QUORUM}
 )
 
 
@@ -80,12 +89,22 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    """What holds for every queue whose name has ``pattern``, a regular expression, besides its arguments."""
+
+    name: str
+    pattern: str
+    definition: Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
-    """Exchanges, queues and bindings, in the order in which they can be made."""
+    """Exchanges, queues and bindings, in the order in which they can be made, and the policies of the queues."""
 
     exchanges: tuple[Exchange, ...] = ()
     queues: tuple[Queue, ...] = ()
     bindings: tuple[Binding, ...] = ()
+    policies: tuple[Policy, ...] = ()
 
     @property
     def things(self) -> tuple[Exchange | Queue, ...]:
@@ -98,6 +117,7 @@ class Topology:
             tuple(dict.fromkeys(self.exchanges + other.exchanges)),
             tuple({queue.name: queue for queue in self.queues + other.queues}.values()),
             tuple(dict.fromkeys(self.bindings + other.bindings)),
+            tuple({policy.name: policy for policy in self.policies + other.policies}.values()),
         )
 
 
@@ -124,7 +144,15 @@ def out_queue(exchange: str, sender: str) -> str:
     return f"{exchange}.{sender}"
 
 
-DEAD_LETTERS: Final = Topology((Exchange(DEAD, Kind.FANOUT),), (Queue(DEAD),), (Binding(DEAD, "", DEAD),))
+def _policy(name: str, rest: str, definition: Mapping[str, str | int], limit: int | None = None) -> Policy:
+    """Of queues called ``name`` and ``rest``, an expression, in which at most ``limit`` bytes may wait."""
+    limits = {} if limit is None else {"max-length-bytes": limit}
+    return Policy(f"gateway {name}", f"^{re.escape(name)}{rest}$", {**definition, **limits})
+
+
+DEAD_LETTERS: Final = Topology(
+    (Exchange(DEAD, Kind.FANOUT),), (Queue(DEAD),), (Binding(DEAD, "", DEAD),), (_policy(DEAD, "", _KEPT),)
+)
 """Where everything ends that can't be delivered or understood, whatever its key; nothing there is thrown away."""
 
 
@@ -134,6 +162,7 @@ def door(mq: Mq) -> Topology:
         (Exchange(mq.exchange, Kind.DIRECT),),
         tuple(Queue(in_queue(mq.exchange, environment), _DEAD_LETTERED) for environment in ENVIRONMENTS),
         tuple(Binding(mq.exchange, environment, in_queue(mq.exchange, environment)) for environment in ENVIRONMENTS),
+        (_policy(mq.exchange, rf"\.[{ENVIRONMENTS}]", _DEFINED, mq.max_queue_bytes),),
     )
 
 
@@ -158,13 +187,17 @@ def answers(mq: Mq, senders: Iterable[str]) -> Topology:
         (Exchange(mq.answers, Kind.DIRECT),),
         tuple(Queue(out_queue(mq.answers, number)) for number in numbers),
         tuple(Binding(mq.answers, number, out_queue(mq.answers, number)) for number in numbers),
+        (_policy(mq.answers, r"\.[0-9]+", _KEPT, mq.max_queue_bytes),),
     )
 
 
 def way_back(back: WayBack) -> Topology:
     """What institutions write to, with any key."""
     return DEAD_LETTERS + Topology(
-        (Exchange(BACK, Kind.FANOUT),), (Queue(back.queue, _DEAD_LETTERED),), (Binding(BACK, "", back.queue),)
+        (Exchange(BACK, Kind.FANOUT),),
+        (Queue(back.queue, _DEAD_LETTERED),),
+        (Binding(BACK, "", back.queue),),
+        (_policy(back.queue, "", _DEFINED),),
     )
 
 
@@ -179,16 +212,17 @@ def routing(settings: Routing) -> Topology:
         tuple(Exchange(name, Kind.TOPIC, alternate) for name in names),
         (Queue(settings.queue),),
         (Binding(settings.exchange, "#", settings.queue),),
+        (_policy(settings.queue, "", _KEPT),),
     )
     if alternate is None:
         return main
-    return (
-        Topology((Exchange(alternate, Kind.FANOUT),), (Queue(alternate),), (Binding(alternate, "", alternate),)) + main
-    )
+    kept = (_policy(alternate, "", _KEPT),)
+    unrouted = (Exchange(alternate, Kind.FANOUT),), (Queue(alternate),), (Binding(alternate, "", alternate),), kept
+    return Topology(*unrouted) + main
 
 
 class Wrong(StrEnum):
-    """What may be wrong with an exchange, a queue or a binding."""
+    """What may be wrong with an exchange, a queue, a binding or a policy."""
 
     MISSING = "missing"
     DIFFERENT = "different"
