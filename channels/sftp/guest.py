@@ -33,6 +33,9 @@ class Porch(Protocol):
     def leave(self, guest: "Guest") -> None:
         """The connection is gone."""
 
+    def notice(self) -> str:
+        """What everybody is greeted with, empty if nothing is."""
+
     def open_session(self, visit: Visit, account: Account) -> SftpSession:
         """A session for somebody who has logged in."""
 

@@ -34,6 +34,7 @@ class Login(Guest):
     def __init__(self, porch: Porch) -> None:
         super().__init__(porch)
         self._username = ""
+        self._known = ""
         self._candidate: Account | None = None
         self._by_key: Proof | None = None
         self._by_password: Proof | None = None
@@ -41,6 +42,7 @@ class Login(Guest):
         self._requests = 0
         self._suspects: set[str] = set()
         self._reason = ""
+        self._is_greeted = False
 
     # --- the log-in
 
@@ -48,7 +50,14 @@ class Login(Guest):
         """Somebody says who they are; answering anything but True would let them in."""
         self._username = username
         self._candidate = self._by_key = self._by_password = None
+        self._show_notice()
         return True
+
+    def _show_notice(self) -> None:
+        words = "" if self._is_greeted or self._conn is None else self._porch.notice()
+        if words and self._conn is not None:
+            self._is_greeted = True
+            self._conn.send_auth_banner(f"{words}\r\n", "en")
 
     def public_key_auth_supported(self) -> bool:
         """A key is taken, until one is proved."""
@@ -69,11 +78,16 @@ class Login(Guest):
         if self._reason:
             return False
         account = await self._porch.accounts.find(username) if is_safe(username) else None
+        self._heard_of(username, account)
         self._reason = self._refusal(username, account, key)
         if self._reason:
             return False
         self._candidate = account
         return True
+
+    def _heard_of(self, username: str, account: Account | None) -> None:
+        if account is not None:
+            self._known = username
 
     def _refusal(self, username: str, account: Account | None, key: asyncssh.SSHKey) -> str:
         source = "" if self.visit is None else self.visit.source
@@ -106,6 +120,7 @@ class Login(Guest):
         attempt = Attempt(username, self.visit.source, password, after_key)
         accounts = self._porch.accounts
         try:
+            self._heard_of(username, await accounts.find(username))
             if new is None:
                 verdict = await accounts.check_password(attempt)
             else:
@@ -248,6 +263,7 @@ class Login(Guest):
             self.dismiss("too many authentication failures", asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE)
 
     def _log_refusal(self, reason: str) -> None:
-        username = self._username if is_safe(self._username) else ""
+        # What nobody is called may be a password, typed one line too early.
+        username = self._username if self._username == self._known else ""
         source = "" if self.visit is None else self.visit.source
         _log.warning("sftp.login.refused", reason=reason, username=username, source=source)

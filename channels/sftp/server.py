@@ -109,6 +109,10 @@ class Door:
         except Exception as error:  # it is not known then, and the door stays open
             log_trouble("sftp.login.unrecorded", error)
 
+    def notice(self) -> str:
+        """What everybody is greeted with, empty if nothing is."""
+        return self._behind.notice()
+
     def open_session(self, visit: Visit, account: Account) -> SftpSession:
         """A session for somebody who has logged in."""
         return SftpSession(visit, lambda channel: Tree(channel, visit, account, self._behind))
