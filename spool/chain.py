@@ -117,6 +117,9 @@ def misfit(place: Place, link: Link) -> Misfit | None:
     """What is wrong with an event that stands after ``place``, or None."""
     if not link.digest:
         return Misfit(link.number, f"event {link.number} was put in: it has no digest")
+    if link.content and link.facts:
+        # Its digest would be right whatever they said.
+        return Misfit(link.number, f"event {link.number} was changed: it has facts that no digest covers")
     if link.digest == digest_of(place.digest, link):
         return None
     if link.number > place.number + 1:

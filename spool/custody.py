@@ -6,13 +6,20 @@ Only then may a sender be told OK.
 
 What a power cut leaves: before the rename the set is still gathering, and is taken again; after it a folder that the
 journal does not know, which :meth:`Custody.recover` records from its envelope.
+
+A commit can end so that nobody can tell whether it took effect: the database went away meanwhile.  Then the folder
+stays in custody, the sender is told that it failed, and :meth:`Custody.settle_doubts` finds out as soon as the journal
+can be asked again.
 """
 
 import hashlib
 import json
+import os
 import secrets
+import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +27,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from config.errors import TemporaryError
 from schemas.filename import set_key
 from spool import submissions
 from spool.files import make_folder, move_durably, sync_file, write_durably
@@ -30,6 +38,9 @@ from spool.submissions import State, StoredFile, Submission
 from spool.tables import submissions as received
 
 ENVELOPE: Final = ".envelope.json"
+COMPARED: Final = ".compared.json"
+"""The days that were compared with the journal at a start, as they were then."""
+_TICK: Final = 2_000_000_000
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -61,12 +72,26 @@ class Origin:
     found: tuple[tuple[str, str], ...] = ()
 
 
+class CustodyDoubtfulError(TemporaryError):
+    """The set is in custody, and nobody can tell just now whether the journal has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Likeness:
+    """What sets share of which one may be another again."""
+
+    mailbox: Mailbox
+    stem: str
+
+
 class Custody:
     """The submissions the gateway answers for, as received."""
 
     def __init__(self, root: Path, journal: Journal) -> None:
         self.root = root
         self._journal = journal
+        self._doubts: dict[Path, _Likeness] = {}
+        self._settling = threading.Lock()
 
     def folder(self, ticket: str, received_at: int) -> Path:
         """Where the files of ``ticket`` are; ``received_at`` in microseconds."""
@@ -77,7 +102,11 @@ class Custody:
 
         Raises:
             OSError, JournalError: it could not be done; the set is back where it was.
+            CustodyDoubtfulError: nobody can tell; the set is in custody, or, if one like it is in doubt, where it was.
         """
+        likeness = _Likeness(origin.mailbox, set_key(naming_file([path.name for path in _received_files(folder)])))
+        # Recorded after this one, the older could be accepted beside it.
+        self._settle(likeness)
         ticket, received_at = new_ticket(), now()
         for path in _received_files(folder):
             sync_file(path)
@@ -98,14 +127,45 @@ class Custody:
         try:
             move_durably(folder, target)
             self._record(target)
+        except CustodyDoubtfulError:
+            self._doubts[target] = likeness
+            raise
         except Exception:
-            # A commit can fail after it took effect; then the ticket is out, and the set has to stay where it is.
-            if self._is_recorded(ticket):
-                return ticket
-            if target.exists():
-                target.rename(folder)
+            self._put_back(target, folder, likeness)
             raise
         return ticket
+
+    def _put_back(self, target: Path, folder: Path, likeness: _Likeness) -> None:
+        try:
+            if target.exists():
+                target.rename(folder)
+        except OSError:
+            self._doubts[target] = likeness
+            raise
+
+    def settle_doubts(self) -> list[str]:
+        """Record the sets of which it was in doubt whether the journal has them; answers their tickets.
+
+        Raises:
+            OSError, TemporaryError: nobody can tell of one of them yet.
+        """
+        return self._settle(None)
+
+    def _settle(self, likeness: _Likeness | None) -> list[str]:
+        settled: list[str] = []
+        if not self._doubts:
+            return settled
+        with self._settling:
+            for target, of in list(self._doubts.items()):
+                if likeness in {None, of}:
+                    recorded = self._is_recorded(target.name)
+                    if recorded is None:
+                        raise CustodyDoubtfulError("the journal cannot say yet whether it has a set that is in custody")
+                    if not recorded:
+                        self._record(target)
+                    del self._doubts[target]
+                    settled.append(target.name)
+        return settled
 
     def message_ids(self, ticket: str, received_at: int) -> Mapping[str, str]:
         """What the messages that brought the files of ``ticket`` were called; nothing of uploads, or if it is gone."""
@@ -116,40 +176,66 @@ class Custody:
         known: Mapping[str, str] = envelope.get("message_ids", {})
         return known
 
-    def _is_recorded(self, ticket: str) -> bool:
-        try:
-            with self._journal.read() as connection:
-                return submissions.load(connection, ticket) is not None
-        except JournalError:
-            return False
+    def _is_recorded(self, ticket: str) -> bool | None:
+        """Whether the journal has ``ticket``; None if it cannot say.
 
-    def recover(self) -> list[str]:
-        """Record what was taken but not committed when an earlier process died; answers those tickets."""
-        found = []
-        first = self._first_doubtful_day()
-        for day in sorted(self.root.glob("????-??-??")):
-            if day.name >= first:
-                recorded = self._recorded(day.name)
-                for folder in sorted(path.parent for path in day.glob(f"*/{ENVELOPE}")):
-                    if folder.name not in recorded:
-                        self._record(folder)
-                        found.append(folder.name)
+        Asked in a transaction that writes: it waits for the end of a commit whose confirmation alone was lost.
+        """
+        found = None
+        with suppress(JournalError), self._journal.write() as connection:
+            found = submissions.load(connection, ticket) is not None
         return found
 
-    def _recorded(self, day: str) -> set[str]:
-        start = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC)
-        first, end = (int(moment.timestamp() * 1_000_000) for moment in (start, start + timedelta(days=1)))
-        within = (received.c.received_at >= first) & (received.c.received_at < end)
-        with self._journal.read() as connection:
-            return set(connection.execute(sa.select(received.c.ticket).where(within)).scalars())
+    def recover(self) -> list[str]:
+        """Record what was taken but not committed when an earlier process died; answers those tickets.
 
-    def _first_doubtful_day(self) -> str:
-        # A folder is recorded at once or at the next start, so only those about as young as the newest can be unknown.
+        A day is looked through unless its folder and the journal's count are what they were when it last was: no
+        clock, which may have been wrong, says which days are past.
+        """
+        found: list[str] = []
+        known, compared = self._compared(), {}
+        for day in sorted(self.root.glob("????-??-??")):
+            changed_at = day.stat().st_mtime_ns
+            if known.get(day.name) != [changed_at, self._count(day.name)]:
+                recorded = self._recorded(day.name)
+                with os.scandir(day) as entries:
+                    unknown = sorted(entry.name for entry in entries if entry.name not in recorded)
+                for folder in (day / name for name in unknown if (day / name / ENVELOPE).is_file()):
+                    self._record(folder)
+                    found.append(folder.name)
+            if abs(time.time_ns() - changed_at) > _TICK:  # what comes now could leave the time as it is
+                compared[day.name] = [changed_at, self._count(day.name)]
+        if compared != known:
+            self._keep(compared)
+        return found
+
+    def _compared(self) -> dict[str, object]:
+        with suppress(FileNotFoundError, ValueError):
+            known = json.loads((self.root / COMPARED).read_bytes())
+            if isinstance(known, dict):
+                return known
+        return {}
+
+    def _keep(self, compared: Mapping[str, object]) -> None:
+        with suppress(OSError):  # without it the next start looks through all of them
+            write_durably(self.root / COMPARED, json.dumps(compared).encode())
+
+    def _count(self, day: str) -> int:
         with self._journal.read() as connection:
-            newest = connection.execute(sa.select(sa.func.max(received.c.received_at))).scalar()
-        return "" if newest is None else _day(newest - timedelta(days=31) // timedelta(microseconds=1))
+            count = connection.execute(sa.select(sa.func.count()).select_from(received).where(_within(day)))
+            return int(count.scalar_one())
+
+    def _recorded(self, day: str) -> set[str]:
+        with self._journal.read() as connection:
+            return set(connection.execute(sa.select(received.c.ticket).where(_within(day))).scalars())
 
     def _record(self, folder: Path) -> None:
+        """Commit what the envelope in ``folder`` says.
+
+        Raises:
+            OSError, JournalError: the journal does not have it.
+            CustodyDoubtfulError: nobody can tell.
+        """
         envelope = json.loads((folder / ENVELOPE).read_bytes())
         # An envelope of a time before there were messages has neither.
         message_ids, found = envelope.pop("message_ids", {}), envelope.pop("found", ())
@@ -161,8 +247,18 @@ class Custody:
             files=stored, findings=tuple((code, words) for code, words in found),
             message_id=message_ids.get(name) or None,
         )  # fmt: skip
-        with self._journal.write() as connection:
-            submissions.add(connection, submission)
+        is_written = False
+        try:
+            with self._journal.write() as connection:
+                submissions.add(connection, submission)
+                is_written = True
+        except Exception as fault:
+            # Before the commit nothing can have taken effect; a commit that failed may have.
+            recorded = self._is_recorded(submission.ticket) if is_written else False
+            if recorded is None:
+                raise CustodyDoubtfulError("the journal went away while it committed") from fault
+            if not recorded:
+                raise
 
 
 def _received_files(folder: Path) -> list[Path]:
@@ -178,6 +274,12 @@ def _stored_file(path: Path) -> StoredFile:
 def _content(stored: tuple[StoredFile, ...]) -> str:
     data = [file.sha256 for file in stored if file.name.startswith("FI.")]
     return hashlib.sha256("".join(data).encode()).hexdigest() if data else ""
+
+
+def _within(day: str) -> sa.ColumnElement[bool]:
+    start = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC)
+    first, end = (int(moment.timestamp() * 1_000_000) for moment in (start, start + timedelta(days=1)))
+    return (received.c.received_at >= first) & (received.c.received_at < end)
 
 
 def _day(at: int) -> str:

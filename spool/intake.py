@@ -94,7 +94,7 @@ class Intake(Settling):
                 )
             if exclusive and self.find(mailbox, name) is not None:
                 raise MailboxRefusal(Trouble.EXISTS, "a file of this name is already waiting")
-            self._check_room(mailbox)
+            self._check_room(mailbox, name)
             upload = self._open[mailbox, name] = self._upload(mailbox, name, resume=resume)
             return upload
 
@@ -266,11 +266,11 @@ class Intake(Settling):
                 stack.enter_context(self.locked(box))
             self._quota.count(sender, lambda: sum(size_of(path) for box in boxes for path in self._files(box)))
 
-    def _check_room(self, mailbox: Mailbox) -> None:
+    def _check_room(self, mailbox: Mailbox, name: str) -> None:
         # An upload adds one file at most, so the disk need not be counted again before that room is used up.
         if self._room.get(mailbox, 0) <= 0:
             self._room[mailbox] = self._limits.files - sum(1 for _ in self._files(mailbox))
-        check_room(self.root, self._limits)
+        check_room(self.root, self._limits, lambda: self.is_begun(mailbox, name))
         if self._room[mailbox] <= 0:
             raise MailboxRefusal(Trouble.FULL, "too many files are waiting in this directory; send their GO first")
         self._room[mailbox] -= 1

@@ -26,16 +26,29 @@ def copy(source: Journal, target: Journal) -> dict[str, int]:
         JournalError: a database failed; ``target`` is as it was.
     """
     with source.read() as reading, target.write() as writing:
-        full = [table.name for table in TABLES if _count(writing, table)]
-        if full:
-            raise ConfigurationError([f"the database has something in it already: {', '.join(full)}"])
-        copied = {table.name: _copy_table(reading, writing, table) for table in TABLES}
-        missed = [table.name for table in TABLES if _count(writing, table) != copied[table.name]]
-        if missed:
-            raise ConfigurationError([f"not every row arrived of: {', '.join(missed)}"])
-        for statement in _counters(writing):
-            writing.execute(statement)
+        return copy_from(reading, writing)
+
+
+def copy_from(reading: Connection, writing: Connection) -> dict[str, int]:
+    """As :func:`copy`, in transactions that are open already.
+
+    Raises:
+        ConfigurationError: as there.
+    """
+    if full := filled(writing):
+        raise ConfigurationError([f"the database has something in it already: {', '.join(full)}"])
+    copied = {table.name: _copy_table(reading, writing, table) for table in TABLES}
+    missed = [table.name for table in TABLES if _count(writing, table) != copied[table.name]]
+    if missed:
+        raise ConfigurationError([f"not every row arrived of: {', '.join(missed)}"])
+    for statement in _counters(writing):
+        writing.execute(statement)
     return copied
+
+
+def filled(connection: Connection) -> list[str]:
+    """The names of the tables that have something in them."""
+    return [table.name for table in TABLES if _count(connection, table)]
 
 
 def _copy_table(reading: Connection, writing: Connection, table: sa.Table) -> int:

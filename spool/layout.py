@@ -25,6 +25,11 @@ class Layout:
         """Where the set that ``name`` belongs to is gathered."""
         return self.folder(mailbox) / f"set-{set_key(name)}"
 
+    def is_begun(self, mailbox: Mailbox, name: str) -> bool:
+        """Whether a file of the set that ``name`` belongs to is there: growing, cut or waiting."""
+        folder = self.set_folder(mailbox, name)
+        return any(self.set_folder(mailbox, path.name) == folder for path in self._files(mailbox))
+
     def sets(self) -> Iterator[tuple[Mailbox, Path]]:
         """Every set still gathering, of every sender."""
         for sender in sorted(self.root.glob("[0-9]" * 6)):

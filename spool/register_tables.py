@@ -20,6 +20,7 @@ from sqlalchemy import (
     text,
 )
 
+from spool import operator_tables  # noqa: F401 - its tables belong to the schema too
 from spool.tables import Serial, metadata
 
 enterprises: Final = Table(

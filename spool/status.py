@@ -26,6 +26,7 @@ from sqlalchemy.engine import Connection
 
 from schemas.codes import Code
 from schemas.wording import Language, code_text
+from spool import maintenance
 from spool import status_messages as messages
 from spool import submissions as journal_of
 from spool.answers import FETCHED, file_names
@@ -161,10 +162,13 @@ class Status:
 
     def _today(self, connection: Connection, sender: str) -> Document:
         now = datetime.now(self._zone)
+        at = int(now.timestamp() * 1_000_000)
+        window = maintenance.planned(connection, at)
         midnight = int(now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1_000_000)
         known = [one for one in _known(connection, sender, ROWS) if one.submission.received_at >= midnight]
         facts = {
             "day": now.date().isoformat(),
+            "maintenance": None if window is None else maintenance.facts(window, at, self._zone),
             "submissions": [self._summary(one) | {"answers": _names(one.answers)} for one in known],
             "messages": [
                 one.facts | {"received": self._when(one.received), "fetched": self._when(one.fetched)}
@@ -173,7 +177,7 @@ class Status:
             ],
             "warnings": [
                 {"what": ending.what.value, "which": ending.key, "ends": self._when(ending.expires_at)}
-                for ending in warnings_of(connection, sender, int(now.timestamp() * 1_000_000))
+                for ending in warnings_of(connection, sender, at)
             ],
             "answers_not_fetched": _unfetched(connection, sender) + messages.unfetched(connection, sender, LISTED),
         }

@@ -30,6 +30,12 @@ class State(StrEnum):
 OPEN_STATES: Final = (State.RECEIVED, State.HELD)
 VERDICTS: Final = (State.ACCEPTED, State.REJECTED, State.REPEATED)
 _BATCH: Final = 500
+_KEPT: Final = {State.HELD: "submission.held", State.QUARANTINED: "submission.quarantined"}
+_RULED: Final = {
+    State.ACCEPTED: "verdict.accepted",
+    State.REJECTED: "verdict.rejected",
+    State.REPEATED: "verdict.repeated",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,8 @@ def add(connection: Connection, submission: Submission) -> None:
     if submission.files:
         rows = [{"ticket": submission.ticket, **asdict(file)} for file in submission.files]
         connection.execute(sa.insert(files), rows)
-    note(connection, submission.ticket, "custody.taken", name=submission.name, files=len(submission.files))
+    digests = {file.name: file.sha256 for file in submission.files}
+    note(connection, submission.ticket, "custody.taken", name=submission.name, files=len(digests), sha256=digests)
 
 
 def load(connection: Connection, ticket: str) -> Submission | None:
@@ -193,12 +200,9 @@ def hold(
     connection: Connection, ticket: str, *, state: State, attempts: int, next_attempt_at: int, reason: str
 ) -> None:
     """No verdict yet: keep the submission for another attempt, or for a person (quarantined)."""
-    connection.execute(
-        sa.update(submissions)
-        .where(submissions.c.ticket == ticket, submissions.c.state.in_(OPEN_STATES))
-        .values(state=state, attempts=attempts, next_attempt_at=next_attempt_at)
-    )
-    note(connection, ticket, f"submission.{state}", reason=reason, attempt=attempts)
+    this = sa.update(submissions).where(submissions.c.ticket == ticket, submissions.c.state.in_(OPEN_STATES))
+    if connection.execute(this.values(state=state, attempts=attempts, next_attempt_at=next_attempt_at)).rowcount:
+        note(connection, ticket, _KEPT[state], reason=reason, attempt=attempts)
 
 
 def hasten(connection: Connection, tickets: Collection[str] | None = None) -> int:
@@ -216,18 +220,6 @@ def hasten(connection: Connection, tickets: Collection[str] | None = None) -> in
     named = sorted(tickets)
     batches = (named[start : start + _BATCH] for start in range(0, len(named), _BATCH))
     return sum(connection.execute(query.where(submissions.c.ticket.in_(batch))).rowcount for batch in batches)
-
-
-def release(connection: Connection, ticket: str) -> bool:
-    """Give a held or quarantined submission a new first attempt at once; answers whether there was one."""
-    found = connection.execute(
-        sa.update(submissions)
-        .where(submissions.c.ticket == ticket, submissions.c.state.in_((State.HELD, State.QUARANTINED)))
-        .values(state=State.RECEIVED, attempts=0, next_attempt_at=0)
-    ).rowcount
-    if found:
-        note(connection, ticket, "submission.released")
-    return bool(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +253,7 @@ def settle(connection: Connection, ticket: str, ruling: Ruling) -> bool:
     ).rowcount
     if found:
         codes = [code for code, _ in ruling.findings]
-        note(connection, ticket, f"verdict.{ruling.state}", codes=codes, forms=ruling.forms, **ruling.facts)
+        note(connection, ticket, _RULED[ruling.state], codes=codes, forms=ruling.forms, **ruling.facts)
     return bool(found)
 
 

@@ -7,6 +7,7 @@ be gone on with.
 
 import os
 from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,8 +16,13 @@ from spool.declarations import Backlog
 from spool.files import free_bytes
 from spool.mailbox import Mailbox, MailboxRefusal, Trouble
 from spool.quota import Quota
+from spool.unsealed import Unsealed
 
 _MAX_PIECES: Final = 256
+
+
+def _open() -> str:
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,8 @@ class IntakeLimits:
     """``file_bytes``: largest upload; ``files``: most waiting in a directory; ``reserve``: free bytes to keep.
 
     ``sender_bytes``: most that one sender may have waiting in its directories together.  ``backlog``: what was accepted
-    and waits to be forwarded; while it is full nothing new is begun.
+    and waits to be forwarded; while it is full nothing new is begun, and neither while ``unsealed`` stops intake.
+    ``closed``: why no new set is begun just now, in words for its sender; empty if one may be.
     """
 
     file_bytes: int
@@ -32,6 +39,13 @@ class IntakeLimits:
     reserve: int
     sender_bytes: int = 4 * 1024**3
     backlog: Backlog | None = None
+    unsealed: Unsealed | None = None
+    closed: Callable[[], str] = _open
+
+    def is_held_up(self) -> bool:
+        """Whether nothing new may be begun just now, whatever room there is."""
+        unsealed = self.unsealed is not None and self.unsealed.stops_intake
+        return unsealed or (self.backlog is not None and self.backlog.is_full) or bool(self.closed())
 
 
 def check_reserve(folder: Path, reserve: int) -> None:
@@ -44,17 +58,24 @@ def check_reserve(folder: Path, reserve: int) -> None:
         raise MailboxRefusal(Trouble.FULL, "the gateway has no room left just now; try again later")
 
 
-def check_room(folder: Path, limits: IntakeLimits) -> None:
+def check_room(folder: Path, limits: IntakeLimits, is_begun: Callable[[], bool]) -> None:
     """Refuse another file while there is no room for it, or for what would become of it.
 
+    While intake is closed only the files of a set that ``is_begun`` are taken.
+
     Raises:
-        MailboxRefusal: the disk has no more than its reserve, or too many declarations wait for the routing queue.
+        MailboxRefusal: intake is closed, the disk has no more than its reserve, too many declarations wait for the
+            routing queue, or evidence cannot be written.
     """
+    if (words := limits.closed()) and not is_begun():
+        raise MailboxRefusal(Trouble.BUSY, words)
     check_reserve(folder, limits.reserve)
     if limits.backlog is not None and limits.backlog.is_full:
         raise MailboxRefusal(
             Trouble.FULL, "declarations that were accepted wait to be forwarded, and no more are taken; try again later"
         )
+    if limits.unsealed is not None and limits.unsealed.stops_intake:
+        raise MailboxRefusal(Trouble.FULL, "the gateway cannot write its evidence just now; try again later")
 
 
 class Extent:
