@@ -2,9 +2,9 @@
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from config.section import Count, Port, Seconds, Section, as_path, as_tuple
 
@@ -18,10 +18,28 @@ class Parties(Section):
 
 
 class Evidence(Section):
-    """A checkpoint over the journal's events is made of so many, or once the oldest unsealed has waited so long."""
+    """A checkpoint over the journal's events is made of so many, or once the oldest unsealed has waited so long.
+
+    While one has waited for ``max_unsealed_seconds``, nothing is taken in.
+    """
 
     seal_seconds: Seconds = 300.0
     seal_events: Annotated[int, Field(ge=1, le=10_000)] = 10_000
+    max_unsealed_seconds: Seconds = 3600.0
+
+    @model_validator(mode="after")
+    def _has_time_to_seal(self) -> Self:
+        if self.max_unsealed_seconds <= self.seal_seconds:
+            raise ValueError("max_unsealed_seconds must be more than seal_seconds")
+        return self
+
+
+class Promised(Section):
+    """What is promised of a day: a ``share`` (0 to 1) of answers, and of receipts, within so many seconds."""
+
+    share: Annotated[float, Field(gt=0, le=1)] = 0.999
+    answer_seconds: Seconds = 60.0
+    receipt_seconds: Seconds = 5.0
 
 
 class Operations(Section):

@@ -1,10 +1,11 @@
 """What an operator can set of messages: the broker, the door of message queues, routing and the way back."""
 
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from config.section import Count, Port, Seconds, Section, as_path, as_tuple
 
@@ -37,7 +38,7 @@ class MessageProfile(Section):
     """A channel whose users sign by the channel itself, such as Isabel; ``users`` are names of technical users."""
 
     name: Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,30}$")]
-    users: tuple[str, ...]
+    users: Annotated[tuple[Annotated[str, Field(pattern="^[0-9A-Za-z._-]{1,64}$")], ...], Field(min_length=1)]
 
     _lists = field_validator("users", mode="before")(as_tuple)
 
@@ -53,7 +54,9 @@ class Mq(Section):
     max_waiting_sets: Count = 32
     parts_grace_seconds: Seconds = 60.0
     delivery_limit: Annotated[int, Field(ge=1, le=100)] = 5
+    max_queue_bytes: Count | None = None
     access_host: str = "127.0.0.1"
+    access_exposed: bool = False
     access_port: Port | None = None
     management: SecretStr | None = None
     profiles: tuple[MessageProfile, ...] = ()
@@ -66,6 +69,24 @@ class Mq(Section):
         if value is not None and urlsplit(value.get_secret_value()).scheme not in {"http", "https"}:
             raise ValueError("must begin with http:// or https://")
         return value
+
+    @field_validator("profiles")
+    @classmethod
+    def _are_distinct(cls, value: tuple[MessageProfile, ...]) -> tuple[MessageProfile, ...]:
+        if len({profile.name for profile in value}) < len(value):
+            raise ValueError("two profiles have one name")
+        users = [user for profile in value for user in profile.users]
+        if twice := sorted({user for user in users if users.count(user) > 1}):
+            raise ValueError(f"named twice: {', '.join(twice)}")
+        return value
+
+    @model_validator(mode="after")
+    def _says_that_it_is_exposed(self) -> Self:
+        if self.access_port is not None and not self.access_exposed and not _is_loopback(self.access_host):
+            raise ValueError(
+                "access_host is no address of the loopback; passwords come there: say access_exposed = true"
+            )
+        return self
 
 
 class Route(Section):
@@ -110,6 +131,13 @@ class WayBack(Section):
     queue: str = "batch.back"
     prefetch: Annotated[int, Field(ge=1, le=1000)] = 32
     max_message_bytes: Count = 64 * 1024**2
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name may come to mean another address
+        return False
 
 
 def without_broker(broker: Broker, mq: Mq, back: WayBack) -> list[str]:

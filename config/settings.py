@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from config.administration import Evidence, Operations, Parties
+from config.administration import Evidence, Operations, Parties, Promised
 from config.doors import Accounts, Intake, Sftp
 from config.errors import ConfigurationError
 from config.messages import Broker, Mq, Routing, WayBack
@@ -155,6 +155,7 @@ class Settings(Section):
     parties: Parties = Parties()
     operations: Operations = Operations()
     evidence: Evidence = Evidence()
+    promise: Promised = Promised()
     logging: Logging = Logging()
 
 

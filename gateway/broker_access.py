@@ -98,7 +98,9 @@ class BrokerAccess:
             log.warning("access.too_many")
             return False
         if verdict.answer is not Answer.GOOD:
-            log.info("access.password_refused", username=question.username, why=verdict.answer.name.lower())
+            # A name that nobody has may be a password.
+            username = "" if await self._find(question.username) is None else question.username
+            log.info("access.password_refused", username=username, why=verdict.answer.name.lower())
             return False
         if await self._find(question.username) is None:
             return False

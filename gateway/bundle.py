@@ -2,14 +2,13 @@
 
 The files as received, the answers as sent with our signatures, the verdict with its findings, every event with what
 shows its place under a signed checkpoint, what went where, and the certificates, lists and responses that were relied
-on as far as they are still among the accepted authorities'; what is not is named. All of it in one container of
+on (:mod:`gateway.reliance`); what is not there any more is named. All of it in one container of
 :mod:`gateway.asic`, which :mod:`gateway.proof` verifies.
 """
 
-import hashlib
 import json
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -18,8 +17,7 @@ from sqlalchemy.engine import Connection
 
 from gateway.asic import Writing
 from gateway.sealing import UnsealableError
-from signing.trust.authorities import Authorities
-from spool import answers, chain, checkpoints, effects, merkle, submissions
+from spool import answers, chain, checkpoints, effects, merkle, relied, submissions
 from spool.answers import file_names
 from spool.chain import Link
 from spool.checkpoints import Checkpoints
@@ -31,17 +29,17 @@ SUBMISSION: Final = "evidence/submission.json"
 DELIVERIES: Final = "evidence/deliveries.json"
 MISSING: Final = "evidence/missing.json"
 
+Find = Callable[[relied.Kind, str], bytes | str]
 
-def write(
-    connection: Connection, folder: Path, submission: Submission, known: Mapping[str, bytes], container: Writing
-) -> list[str]:
+
+def write(connection: Connection, folder: Path, submission: Submission, find: Find, container: Writing) -> list[str]:
     """Put all but the events of ``submission`` into a container; answers what is missing, in words.
 
     Args:
         folder: where its files are in custody
-        known: what :func:`relied_on` gave
+        find: the bytes of a kind with a SHA-256 (hex), or why there are none, in words
     """
-    missing = [*_received(folder, submission, container), *_relied(connection, submission.ticket, known, container)]
+    missing = [*_received(folder, submission, container), *_relied(connection, submission.ticket, find, container)]
     for name in answers.names(connection, submission.ticket):
         answer = answers.load(connection, submission.ticket, name.ordinal)
         data, signature, _ = file_names(name.prefix, name.stem)
@@ -101,15 +99,6 @@ def save(path: Path, fill: Callable[[Writing], None], sign: Callable[[bytes], by
         raise FileExistsError(f"{path} exists") from None
 
 
-def relied_on(authorities: Authorities) -> dict[str, bytes]:
-    """The certificates, revocation lists and responses of the accepted authorities, by their SHA-256 (hex)."""
-    found: dict[str, bytes] = {}
-    for entry in authorities:
-        for der in (entry.certificate, *entry.chain, *entry.list_issuers, *entry.crls, *entry.responses):
-            found[hashlib.sha256(der).hexdigest()] = der
-    return found
-
-
 def _received(folder: Path, submission: Submission, container: Writing) -> Iterator[str]:
     for file in submission.files:
         if (folder / file.name).exists():
@@ -118,18 +107,19 @@ def _received(folder: Path, submission: Submission, container: Writing) -> Itera
             yield f"received/{file.name} is no longer kept"
 
 
-def _relied(connection: Connection, ticket: str, known: Mapping[str, bytes], container: Writing) -> Iterable[str]:
+def _relied(connection: Connection, ticket: str, find: Find, container: Writing) -> Iterable[str]:
     """Put in what the verdict relied on; answers what is no longer there."""
-    wanted: dict[str, str] = {}
+    wanted: dict[str, relied.Kind] = {}
     for event in submissions.timeline(connection, ticket):
         for signature in event.facts.get("signatures") or ():
-            for kind in ("chain", "revocation"):
+            for kind in relied.Kind:
                 wanted |= dict.fromkeys((signature or {}).get(kind, ()), kind)
     for digest, kind in wanted.items():
-        if digest in known:
-            container.add(f"{kind}/{digest}.der", known[digest])
+        found = find(kind, digest)
+        if isinstance(found, bytes):
+            container.add(f"{kind}/{digest}.der", found)
         else:
-            yield f"{kind}/{digest}.der: the gateway does not keep it any more"
+            yield f"{kind}/{digest}.der: {found}"
 
 
 def _deliveries(connection: Connection, ticket: str) -> list[dict[str, Any]]:

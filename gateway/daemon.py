@@ -10,7 +10,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -20,6 +20,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from channels.mq import topology
+from channels.mq.clashes import faults_of_messages
 from channels.mq.connection import brokers_of
 from channels.mq.publisher import Destination, Publisher, open_publisher
 from channels.mq.topology import Topology
@@ -28,11 +29,10 @@ from channels.sftp.server import Door, DoorSettings, Premises, open_door
 from channels.sftp.share import ShareLimits
 from channels.sftp.sockets import handed_over
 from config.errors import ConfigurationError
-from config.messages import without_broker
 from config.settings import Settings
-from gateway import breaker, routes
+from gateway import breaker, routes, service_notice
 from gateway.broker_access import open_broker_access
-from gateway.delivery import Post
+from gateway.delivery import post_of
 from gateway.download import DownloadLimits, open_downloader
 from gateway.fetching import Fetcher
 from gateway.forward import Forwarder
@@ -40,6 +40,7 @@ from gateway.gatekeeper import Gatekeeper, login_policy, open_gatekeeper
 from gateway.health import Running
 from gateway.institutions import WayBack, take_back
 from gateway.judge import Judge
+from gateway.maintenance import open_calendar
 from gateway.message_door import Behind, open_message_door
 from gateway.metrics.meter import measuring
 from gateway.operations.app import open_operations
@@ -63,6 +64,7 @@ from spool.intake import Intake, IntakeLimits
 from spool.journal import Journal, open_journal
 from spool.outbox import Outbox
 from spool.records import Records
+from spool.unsealed import Unsealed
 
 log = structlog.get_logger()
 
@@ -95,10 +97,11 @@ async def serve(settings: Settings, reread: Callable[[], Settings] | None = None
     """Run until SIGTERM or SIGINT; on SIGHUP take over from ``reread`` what can change while it runs.
 
     Raises:
-        ConfigurationError: a key, a certificate or the journal cannot be used, or messages are wanted without a broker.
+        ConfigurationError: a key, a certificate or the journal cannot be used, or the settings of messages are at odds.
     """
-    if faults := without_broker(settings.broker, settings.mq, settings.back):
+    if faults := faults_of_messages(settings):
         raise ConfigurationError(faults)
+    notice = service_notice.taken_from(os.environ)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     # Threads here wait for the disk or for a mailbox, not for a core; the default is a few for each core.
@@ -117,9 +120,9 @@ async def serve(settings: Settings, reread: Callable[[], Settings] | None = None
         running = Running(workers, entrance.door, entrance.gatekeeper, publisher)
         await stack.enter_async_context(open_operations(settings, journal, meter=meter, running=running))
         await stack.enter_async_context(open_broker_access(settings, journal))
-        loop.add_signal_handler(signal.SIGHUP, entrance.reload, reread or (lambda: settings))
+        loop.add_signal_handler(signal.SIGHUP, notice.reload, entrance.reload, reread or (lambda: settings))
         log.info("gateway.ready", host=settings.sftp.host, port=entrance.door.port, loop=_library(loop))
-        await stop.wait()
+        await notice.live_until(stop)
         log.info("gateway.stopping")
     log.info("gateway.stopped")
 
@@ -139,7 +142,10 @@ async def _open_rounds(
 ) -> AsyncIterator[Entrance]:
     spool = settings.spool.path
     backlog = Backlog(spool / "declarations", settings.routing.max_waiting_bytes)
-    intake = Intake(spool / "incoming", _intake_limits(settings, backlog))
+    calendar = open_calendar(journal, ZoneInfo(settings.intake.time_zone))
+    unsealed = Unsealed(spool, int(settings.evidence.max_unsealed_seconds * 1_000_000))
+    limits = replace(_intake_limits(settings, backlog), unsealed=unsealed, closed=calendar.refusal)
+    intake = Intake(spool / "incoming", limits)
     outbox = Outbox(spool / "answers")
     custody = Custody(spool / "custody", journal)
     async with AsyncExitStack() as stack:
@@ -159,14 +165,15 @@ async def _open_rounds(
         reception = Reception(intake, custody, journal, patience, rounds.judging.ring)
         await asyncio.to_thread(recover, intake, custody, journal, pipeline)
         await asyncio.to_thread(backlog.measure)  # before any door is open
+        await asyncio.to_thread(unsealed.look, None, 0)
         forwarder = _forwarder(settings, journal, publisher, backlog)
         turns = [rounds.judge(), rounds.answer(), rounds.forward(forwarder), rounds.sweep(reception, outbox)]
-        turns.append(rounds.seal(_sealer(settings, pipeline)))
-        turns += [rounds.watch(Watch(settings, journal)), rounds.retire(outbox), rounds.warn()]
+        turns.append(rounds.seal(replace(_sealer(settings, pipeline), unsealed=unsealed)))
+        turns += [rounds.watch(Watch(settings, journal)), rounds.retire(outbox), rounds.warn(), calendar.follow()]
         if settings.trust.fetch:
             turns.append(rounds.fetch(await stack.enter_async_context(_open_fetcher(settings, journal, rounds))))
         if publisher is not None:
-            turns.append(rounds.publish(_post(settings, journal, publisher)))
+            turns.append(rounds.publish(post_of(settings, journal, publisher)))
         if settings.back.enabled:
             way = WayBack(journal, pipeline.desk, pipeline.stamping, workers, publisher, rounds.promised)
             turns.append(take_back(settings, way))
@@ -175,9 +182,10 @@ async def _open_rounds(
         await stack.enter_async_context(_running(turns))
         gatekeeper = open_gatekeeper(settings.accounts, journal)
         stack.callback(gatekeeper.close)
-        behind = Behind(custody, journal, publisher, rounds.judging.ring, lambda: backlog.is_full)
+        behind = Behind(custody, journal, publisher, rounds.judging.ring, limits.is_held_up)
         await stack.enter_async_context(open_message_door(settings, behind))
-        premises = Premises(reception, intake, outbox, Records(journal, pipeline.zone), Ebox(journal))
+        records = Records(journal, pipeline.zone)
+        premises = Premises(reception, intake, outbox, records, Ebox(journal), notice=calendar.banner)
         sockets = handed_over(os.environ)
         door = await stack.enter_async_context(open_door(_door_settings(settings), gatekeeper, premises, sockets))
         yield Entrance(door, gatekeeper)
@@ -237,11 +245,6 @@ async def _open_publisher(settings: Settings) -> AsyncIterator[Publisher | None]
     destination = Destination(brokers_of(settings.broker), made, routing.confirm_seconds, routing.window)
     async with open_publisher(destination) as publisher:
         yield publisher
-
-
-def _post(settings: Settings, journal: Journal, publisher: Publisher) -> Post:
-    judging = settings.judging
-    return Post(journal, publisher, settings.mq.answers, judging.retry_seconds, judging.retry_ceiling_seconds)
 
 
 def _sealer(settings: Settings, pipeline: Pipeline) -> Sealer:

@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from channels.sources import counted_as
+from spool.register_tables import persons
 from spool.submissions import note
-from spool.tables import failed_logins
+from spool.tables import failed_logins, technical_users
 
 _SECOND: Final = 1_000_000
 _DAY: Final = 86_400 * _SECOND
@@ -131,11 +132,18 @@ def record_failure(connection: Connection, username: str, source: str, rules: Lo
     return Charge(tuple(rows), tuple(after))
 
 
-def note_locks(connection: Connection, charged: Charge) -> None:
-    """Leave an event of every lock of a try that has failed indeed."""
+def note_locks(connection: Connection, charged: Charge) -> frozenset[str]:
+    """Leave an event of every lock of a try that has failed indeed; answers the names in them that somebody has.
+
+    Another is not written down: it may be a password, typed one line too early.
+    """
+    typed = {row.username for row in charged.locked}
+    queries = (sa.select(table.c.username).where(table.c.username.in_(typed)) for table in (technical_users, persons))
+    known = frozenset(name for query in queries for name in connection.execute(query).scalars())
     for row in charged.locked:
-        who = {"username": row.username, "source": row.source}
+        who = {"username": row.username if row.username in known else "", "source": row.source}
         note(connection, None, "defender.locked", **who, failures=row.failures, until=row.locked_until)
+    return known
 
 
 def locks(connection: Connection, at: int) -> dict[tuple[str, str], int]:

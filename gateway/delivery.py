@@ -3,20 +3,23 @@
 The body is FO (or CO), the headers have its file name, our signature (FS) and the ticket, once more in a form that
 AMQP 1.0 hands on; ``correlation_id`` is what the sender called the message that it answers. Each is published at least
 once, always under the same ``message_id``, and recorded after the broker's confirm. One that no queue takes is tried
-again, later each time, for ever: what a sender is owed isn't given up, and an operator hears of it every time.
+again, later each time, for ever: what a sender is owed isn't given up, and an operator hears of it every time.  Before
+that its queue is made, for a sender may have got its channel since somebody ran ``gateway mq declare``.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import structlog
 
-from channels.mq import amqp10
+from channels.mq import amqp10, topology
 from channels.mq.connection import BrokerUnavailable, ChannelRefused, Refused, Unroutable
 from channels.mq.messages import OutgoingMessage
 from channels.mq.publisher import NotConfirmed
+from channels.mq.publisher import Publisher as RealPublisher
+from config.settings import Settings
 from spool import answers, effects, institutions
 from spool.answers import StoredAnswer
 from spool.effects import Effect, Failure, Kind
@@ -46,13 +49,27 @@ class Publisher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What answers are published with: to which exchange, and seconds between attempts, at first and at most."""
+    """What answers are published with: to which exchange, and seconds between attempts, at first and at most.
+
+    ``make`` makes at the broker what a sender's answers need; None where an operator keeps that to himself.
+    """
 
     journal: Journal
     publisher: Publisher
     exchange: str
     retry_seconds: float
     retry_ceiling_seconds: float
+    make: Callable[[str], Awaitable[None]] | None = None
+
+
+def post_of(settings: Settings, journal: Journal, publisher: RealPublisher) -> Post:
+    """What a site publishes answers with."""
+    seconds = settings.judging.retry_seconds, settings.judging.retry_ceiling_seconds
+
+    async def make(sender: str) -> None:
+        await publisher.make(topology.answers(settings.mq, [sender]))
+
+    return Post(journal, publisher, settings.mq.answers, *seconds, make if settings.routing.declare else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +112,7 @@ async def publish_all(post: Post) -> int:
         # shows when each goes alone.
         if len(batch) > 1 and any(isinstance(result, ChannelRefused) for result in results):
             tried = [await _alone(post, one) for one in tried]
+        tried = [await _with_its_queue(post, one) if isinstance(one.fault, Unroutable) else one for one in tried]
         confirmed = [one for one in tried if one.fault is None]
         refused = [one for one in tried if isinstance(one.fault, _ITS_OWN)]
         await asyncio.to_thread(_record, post, confirmed, refused)
@@ -115,6 +133,17 @@ async def _alone(post: Post, tried: _Tried) -> _Tried:
     except BrokerUnavailable as fault:
         return _Tried(tried.effect, tried.message, fault)
     return _Tried(tried.effect, tried.message, None)
+
+
+async def _with_its_queue(post: Post, tried: _Tried) -> _Tried:
+    """The same after another attempt with the sender's queue made, if the gateway may."""
+    if post.make is None:
+        return tried
+    try:
+        await post.make(tried.message.routing_key)
+    except BrokerUnavailable as fault:
+        return _Tried(tried.effect, tried.message, fault)
+    return await _alone(post, tried)
 
 
 def _due(post: Post) -> list[tuple[Effect, OutgoingMessage]]:

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from gateway import reliance
 from schemas import catalogue
 from schemas.catalogue import TypesUnusable
 from schemas.codes import Code, Finding
@@ -21,7 +22,7 @@ from schemas.original import originals
 from schemas.refusal import MAX_ANOMALIES
 from schemas.validate import Limits, Refused, Validated, validate
 from signing.policy import Policy
-from signing.trust.authorities import current
+from signing.trust.authorities import Authorities, current
 from signing.verify import Evidence, Fault, Use, verify_detached, verify_enveloped
 from spool import marks
 from spool.declarations import DeclarationWriter, writing
@@ -40,7 +41,8 @@ class TrustRules:
     """What signatures are judged by.
 
     ``authorities`` is the folder of those that are accepted, ``at`` the moment to judge at, ``policy`` what a
-    signature may look like, ``environment`` (R, T, S) and ``purpose`` what the submission is for.
+    signature may look like, ``environment`` (R, T, S) and ``purpose`` what the submission is for.  ``archive`` is where
+    what was relied on is kept (:mod:`spool.relied`), None to keep nothing.
     """
 
     authorities: Path
@@ -48,6 +50,7 @@ class TrustRules:
     policy: Policy
     environment: str | None = None
     purpose: str | None = None
+    archive: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +141,16 @@ def verify_part(part: SignedPart, rules: TrustRules) -> Evidence | Fault:
 
     Raises:
         TrustUnavailable: that cannot be known just now.
+        EvidenceNotKeptError: what it was judged with cannot be kept just now.
     """
     authorities = current(rules.authorities)
+    found = _verified(part, rules, authorities)
+    if isinstance(found, Evidence) and rules.archive is not None:
+        reliance.keep(rules.archive, found, authorities)
+    return found
+
+
+def _verified(part: SignedPart, rules: TrustRules, authorities: Authorities) -> Evidence | Fault:
     use = Use(rules.environment, rules.purpose)
     if part.signature is None:
         return verify_enveloped(part.data, authorities=authorities, at=rules.at, policy=rules.policy, use=use)

@@ -128,12 +128,12 @@ class Gatekeeper:
         if not charged.locked:
             return
         with self._journal.write() as connection:
-            defender.note_locks(connection, charged)
+            known = defender.note_locks(connection, charged)
         for row in charged.locked:
             if row.source:
                 self._locks = self._locks | {(row.username, row.source): row.locked_until}
             seconds = (row.locked_until - row.failed_at) // 1_000_000
-            facts = {"username": row.username, "source": row.source}
+            facts = {"username": row.username if row.username in known else "", "source": row.source}
             log.warning("defender.locked", **facts, failures=row.failures, seconds=seconds)
 
     def _check(self, attempt: Attempt) -> Verdict:

@@ -40,10 +40,12 @@ from schemas.inspection import Employer
 from schemas.validate import Limits
 from signing.holder import read_key
 from signing.verify import Evidence, Fault
-from spool import submissions
+from spool import holds, submissions
 from spool.custody import Custody
 from spool.gather import SignatureFiles, set_findings
-from spool.journal import Journal
+from spool.holds import Hold
+from spool.journal import Journal, now
+from spool.relied import EVIDENCE
 from spool.submissions import State, StoredFile, Submission
 from spool.withdrawals import is_withdrawn
 
@@ -61,6 +63,8 @@ class Case:
     declarations: Path
     types: Catalogue
     withdrawn: bool = False
+    hold: Hold | None = None
+    dropped: bool = False
     repeat: Repeat | None = None
     evidence: list[Evidence | None] = field(default_factory=list)
     fault: Fault | None = None
@@ -136,13 +140,16 @@ class Judge:
                 return None
             sender = parties.find_sender(connection, submission.sender)
             namesake, withdrawn = submissions.namesake(connection, submission), is_withdrawn(connection, submission)
+            hold, dropped = holds.standing_on(connection, submission, now()), holds.dropped(connection, ticket)
         if sender is None:
             raise LookupError("the sender of a submission is not registered")
         sender = message_profiles.as_user(sender, submission, self._settings.mq.profiles)
         folder = self._custody.folder(ticket, submission.received_at)
         declarations = self._settings.spool.path / "declarations" / ticket
         types = catalogue.current(self._settings.schemas.folder)
-        return Case(submission, sender, namesake, folder, declarations, types, withdrawn=withdrawn)
+        case = Case(submission, sender, namesake, folder, declarations, types, withdrawn=withdrawn)
+        case.hold, case.dropped = hold, dropped is not None
+        return case
 
     async def judge(self, case: Case) -> Verdict:
         """Run the checks until one finds something, and decide.
@@ -163,6 +170,8 @@ class Judge:
         return Verdict(case, state, told, tuple(reports))
 
     async def _sender(self, case: Case) -> tuple[Finding, ...]:
+        if case.dropped:
+            return (Finding(Code.CANCELLED, "the gateway could not judge it, and its operators dropped it"),)
         if found := message_profiles.found_at_the_door(case.submission):
             return found
         intake = self._settings.intake
@@ -201,6 +210,7 @@ class Judge:
             sender_policy(signature_policy(trust), case.sender, type_formats(case.types.of_purpose(name.purpose))),
             environment=str(name.environment),
             purpose=name.purpose,
+            archive=self._settings.spool.path / EVIDENCE,
         )
         if not case.parts:
             raise UnfinishedJudgementError("there is nothing whose signature could be verified")

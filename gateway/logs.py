@@ -5,12 +5,15 @@ puts into a name.
 """
 
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
 import structlog
+
+from schemas import identifiers
 
 # Their messages quote what clients and documents say, or are tracebacks over signatures that are merely bad.
 _CAPPED: Final = {
@@ -23,6 +26,9 @@ _CAPPED: Final = {
     "signxml": logging.CRITICAL,
     "alembic": logging.WARNING,
 }
+
+# As it is written, alone or between other words of a name.
+_INSS: Final = re.compile(r"(?<![0-9A-Za-z])(?:[0-9]{2}[. ]?){3}[- ]?[0-9]{3}[. -]?[0-9]{2}(?![0-9A-Za-z])")
 
 Listener = Callable[[Mapping[str, Any]], None]
 _listeners: Final[list[Listener]] = []
@@ -60,6 +66,7 @@ def configure_logging(level: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _without_inss,
     ]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -86,6 +93,24 @@ def configure_logging(level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def _without_inss(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Words in the place of an INSS, such as one that a client has put into the name of a file."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = _veiled(value)
+        elif isinstance(value, list | tuple):
+            event[key] = [_veiled(item) if isinstance(item, str) else item for item in value]
+    return event
+
+
+def _veiled(text: str) -> str:
+    return _INSS.sub(lambda found: found[0] if _is_no_inss(found[0]) else "(an INSS)", text)
+
+
+def _is_no_inss(written: str) -> bool:
+    return bool(identifiers.check(identifiers.Kind.INSS, re.sub("[^0-9]", "", written)))
 
 
 def _without_traceback(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

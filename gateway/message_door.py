@@ -56,7 +56,14 @@ async def open_message_door(settings: Settings, behind: Behind) -> AsyncIterator
         spool.path / "messages" / "bodies", StagingLimits(largest, together, spool.reserve), behind.is_full
     )
     waiting = WaitingLimits(max(1, mq.max_waiting_sets // _SENDERS_AT_LEAST), mq.max_waiting_sets, together // 2)
-    rules = Rules(mq.parts_grace_seconds, waiting, largest, lambda user: has_profile(mq.profiles, user), mq.exchange)
+    rules = Rules(
+        grace=mq.parts_grace_seconds,
+        waiting=waiting,
+        file_bytes=largest,
+        hashed=lambda user: has_profile(mq.profiles, user),
+        exchange=mq.exchange,
+        held_up=behind.is_full,
+    )
     folder = spool.path / "messages" / "sets"
     reception = MessageReception(folder, behind.custody, behind.journal, rules, behind.taken)
     limits = Limits(mq.prefetch + _WAITING_PARTS * mq.max_waiting_sets, mq.delivery_limit)

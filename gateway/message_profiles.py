@@ -1,9 +1,10 @@
 """What is different for users of a channel that signs for them, such as Isabel?  Pure.
 
 Their files carry no FS: one that comes all the same is refused (121), as of every sender who signs by the channel.  And
-annex 30 has codes of its own for such a channel; they take the place of the general ones where they say the same: 039
-for a user who may not send real files, 140 for a mailbox that is another sender's, 143 for what came before.  (141, a
-hash that does not fit, is found at the door.)
+annex 30 has codes of its own for such a channel; they take the place of the general ones where they say the same: 038
+for a signature that is none, 039 for a user who may not send real files, 140 for a mailbox that is another sender's,
+143 for what came before.  (141, a hash that does not fit, and 156, headers that nobody can read, are found at the
+door.)
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,11 @@ from schemas.codes import Code, Finding
 from schemas.filename import Environment
 from spool.submissions import Submission
 
-_OF_THE_CHANNEL: Final = {Code.SENDER_NOT_OWNER: Code.MAILBOX_INVALID, Code.ALREADY_SENT: Code.DUPLICATE}
+_OF_THE_CHANNEL: Final = {
+    Code.SENDER_NOT_OWNER: Code.MAILBOX_INVALID,
+    Code.ALREADY_SENT: Code.DUPLICATE,
+    Code.SIGNATURE_INVALID: Code.CHANNEL_SIGNATURE,
+}
 
 
 def has_profile(profiles: Sequence[MessageProfile], username: str) -> bool:

@@ -55,6 +55,7 @@ class Rules:
     """``grace``: seconds that a set waits for its next part; ``file_bytes``: largest file that is taken.
 
     ``hashed`` says of a user whether its channel gives hashes; ``exchange`` is the one that senders write to.
+    While intake is ``held_up`` the time of sets stands still, for their other parts cannot come.
     """
 
     grace: float
@@ -62,6 +63,7 @@ class Rules:
     file_bytes: int
     hashed: Callable[[str], bool]
     exchange: str
+    held_up: Callable[[], bool] = bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +200,17 @@ class MessageReception:
         elif self._closing:
             self._sets.pop(key).settle(_LEFT)
         else:
-            loop = asyncio.get_running_loop()
-            waiting.timer = loop.call_later(self._rules.grace, self._end, key, waiting)
+            self._wait(key, waiting)
             self._make_room()
+
+    def _wait(self, key: Key, waiting: MessageSet) -> None:
+        waiting.timer = asyncio.get_running_loop().call_later(self._rules.grace, self._time_is_up, key, waiting)
+
+    def _time_is_up(self, key: Key, waiting: MessageSet) -> None:
+        if self._rules.held_up():
+            self._wait(key, waiting)
+        else:
+            self._end(key, waiting)
 
     def _make_room(self) -> None:
         incomplete = {key: each.as_incomplete for key, each in self._sets.items()}

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 from config.errors import TemporaryError
 from config.messages import Routing
-from gateway import answer, forward
+from gateway import answer, forward, holding
 from gateway.answer import COMPRESS_ABOVE_BYTES, Desk, SignedAnswer, Told
 from gateway.evidence import evidence_facts
 from gateway.forward import Accepted
@@ -29,10 +29,10 @@ from gateway.judge import Case, Judge, Verdict
 from gateway.register import disclosures
 from gateway.timestamping import Stamping
 from signing.own.own_keys import OwnKeys
-from spool import answers, marks, submissions
+from spool import answers, holds, marks, submissions
 from spool.journal import Journal
 from spool.outbox import Outbox
-from spool.submissions import Ruling, State
+from spool.submissions import Ruling, State, Submission
 from spool.withdrawals import is_withdrawn
 
 
@@ -68,9 +68,12 @@ class Pipeline:
         case = await asyncio.to_thread(self.judge.open_case, ticket)
         if case is None:
             return None
+        if case.hold is not None:
+            await asyncio.to_thread(holding.keep, self.journal, case.submission, case.hold)
+            return None
         verdict = await self.judge.judge(case)
         if case.repeat is not None:
-            await asyncio.to_thread(self._give_again, ticket, case.repeat.ticket)
+            await asyncio.to_thread(self._give_again, case.submission, case.repeat.ticket)
             return verdict
         told = Told(case.submission, verdict.findings, case.anomalies, case.sender.language)
         signed = await asyncio.to_thread(answer.compose, told, self.desk)
@@ -86,23 +89,28 @@ class Pipeline:
         case, submission = verdict.case, verdict.case.submission
         marked = marks.taking(marks.beside(case.declarations))
         with marked as persons, self.journal.write() as connection:
+            holding.check(connection, submission)
             if verdict.state is State.ACCEPTED and not case.withdrawn and is_withdrawn(connection, submission):
                 raise WithdrawnMeanwhileError("a TD came while it was judged")
             if not submissions.settle(connection, submission.ticket, _ruling(verdict)):
                 return
+            holds.let_follow(connection, submission)
             answer.promise(connection, signed)
             if verdict.state is State.ACCEPTED:
                 forward.promise(connection, _accepted(case), self.routing)
                 disclosures.record(connection, submission.ticket, persons, submission.received_at)
 
-    def _give_again(self, ticket: str, first: str) -> None:
+    def _give_again(self, submission: Submission, first: str) -> None:
         with self.journal.read() as connection:
             unsettled = answers.unsettled_stems(connection)
             placed = [name for name in answers.names(connection, first) if name.stem not in unsettled]
         for name in placed:
             self.outbox.forget_removal(name.mailbox, name.stem)
+        ticket = submission.ticket
         with self.journal.write() as connection:
+            holding.check(connection, submission)
             if submissions.settle(connection, ticket, Ruling(State.REPEATED, facts={"repeats": first})):
+                holds.let_follow(connection, submission)
                 answer.promise_again(connection, ticket, first)
 
 

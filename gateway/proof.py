@@ -1,6 +1,7 @@
 """Does an exported proof of a ticket still hold, with nothing of the gateway but its certificate?
 
-In this order: our signature and the digests of all files; every event under a checkpoint that we have signed; our
+In this order: our signature and the digests of all files; every event under a checkpoint that we have signed; that
+what was received and relied on is what those events name by its SHA-256; our
 signatures under the answers; the sender's over what was received, where the verdict says that there was a good one: its
 mathematics, its certificate and its file are those of the sealed verdict. Whether the sender's certificate was good on
 that day is for the lists in the container, and is not judged again.
@@ -25,6 +26,7 @@ from signing.verify import prove_detached
 from signing.xmldsig import examine_enveloped
 from spool import checkpoints, merkle
 from spool.chain import Link, digest_of
+from spool.relied import Kind
 
 _MAX_JSON: Final = 64 * 1024**2
 
@@ -69,19 +71,23 @@ def _verified(file: zipfile.ZipFile, certificates: Collection[bytes]) -> Proof:
     submission, events = _json(file, SUBMISSION), _json(file, EVENTS)
     for event in events:
         _check_event(file, event, submission["ticket"], certificates)
+    missing = _json(file, MISSING)
+    _check_taken(submission, events)
+    _check_relied(file, events, missing)
     return Proof(
         submission["ticket"],
         len(events),
         _check_answers(file, certificates),
         _check_signatures(file, submission, events),
-        tuple(_json(file, MISSING)),
+        tuple(missing),
     )
 
 
 def _check_event(file: zipfile.ZipFile, event: Mapping[str, Any], ticket: str, certificates: Collection[bytes]) -> None:
     names = ("number", "ticket", "at", "name", "facts", "content", "digest")
     link, ordinal = Link(*(event[name] for name in names)), event["checkpoint"]
-    if link.ticket != ticket or digest_of(event["previous"], link) != link.digest:
+    uncovered = bool(link.content and link.facts)
+    if uncovered or link.ticket != ticket or digest_of(event["previous"], link) != link.digest:
         raise MisfitError(f"event {link.number} is not what its digest says")
     sealed = checkpoints.read(file.read(f"checkpoints/{ordinal}.json"))
     made = sealed.checkpoint
@@ -90,6 +96,29 @@ def _check_event(file: zipfile.ZipFile, event: Mapping[str, Any], ticket: str, c
     root = merkle.root_from(link.digest, event["index"], made.events, event["path"])
     if root != made.root or not made.first <= link.number <= made.last:
         raise MisfitError(f"event {link.number} is not under checkpoint {ordinal}")
+
+
+def _check_taken(submission: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> None:
+    """The digests of the files received are those that the sealed event names; events of before name none."""
+    told = {stored["name"]: stored["sha256"] for stored in submission["files"]}
+    for event in events:
+        sealed = event["facts"].get("sha256") if event["name"] == "custody.taken" else None
+        if sealed is not None and sealed != told:
+            raise MisfitError("the files are not those that were taken into custody")
+
+
+def _check_relied(file: zipfile.ZipFile, events: Sequence[Mapping[str, Any]], missing: Sequence[str]) -> None:
+    """What the verdict relied on is there, or said to be missing, and is what its name says."""
+    names = frozenset(file.namelist())
+    signatures = [said for event in events for said in event["facts"].get("signatures") or () if said is not None]
+    for kind in Kind:
+        for digest in {digest for said in signatures for digest in said.get(kind, ())}:
+            name = f"{kind}/{digest}.der"
+            if name in names:
+                if sha256(file.read(name)).hexdigest() != digest:
+                    raise MisfitError(f"{name} is not what the verdict relied on")
+            elif not any(words.startswith(f"{name}: ") for words in missing):
+                raise MisfitError(f"{name} is neither there nor said to be missing")
 
 
 def _check_answers(file: zipfile.ZipFile, certificates: Collection[bytes]) -> int:

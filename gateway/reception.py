@@ -17,7 +17,7 @@ import structlog
 from config.errors import TemporaryError
 from gateway import parties
 from gateway.signature_rules import signature_files
-from spool.custody import Custody, Origin
+from spool.custody import Custody, CustodyDoubtfulError, Origin
 from spool.gather import SignatureFiles, closing_name, is_complete
 from spool.intake import Intake
 from spool.journal import Journal
@@ -119,7 +119,12 @@ class Reception:
         # Another connection may have brought a file since.
         self._intake.sync(origin.mailbox, folder)
         size = sum((folder / name).stat().st_size for name in _names(folder))
-        ticket = self._custody.take(folder, origin)
+        try:
+            ticket = self._custody.take(folder, origin)
+        except CustodyDoubtfulError:
+            if not folder.exists():
+                self._intake.left(origin.mailbox, folder, size)
+            raise
         self._intake.left(origin.mailbox, folder, size)
         return ticket
 
@@ -137,7 +142,7 @@ class Reception:
         return count
 
     def _sweep(self) -> int:
-        count = 0
+        count = self._settle_doubts()
         rules: dict[Mailbox, SignatureFiles | None] = {}
         for mailbox, folder in self._intake.sets():
             if self._closing.is_set():
@@ -155,6 +160,16 @@ class Reception:
         self._intake.settle_temporary()
         self._intake.expire_temporary(time.time() - self._patience.start_file)
         return count
+
+    def _settle_doubts(self) -> int:
+        try:
+            settled = self._custody.settle_doubts()
+        except (OSError, TemporaryError) as fault:
+            log.error("custody.in_doubt", fault=type(fault).__name__)
+            return 0
+        for ticket in settled:
+            log.info("custody.recovered", ticket=ticket)
+        return len(settled)
 
     def _take_if_due(self, mailbox: Mailbox, folder: Path, rule: SignatureFiles | None) -> bool:
         with self._intake.locked(mailbox):

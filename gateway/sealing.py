@@ -22,6 +22,8 @@ from spool import chain, checkpoints
 from spool.chain import Link, Misfit, Place
 from spool.checkpoints import MOST, NONE, Checkpoint, Checkpoints, Recorded, Sealed
 from spool.journal import Journal, now
+from spool.submissions import note
+from spool.unsealed import Unsealed
 
 log = structlog.get_logger()
 
@@ -35,7 +37,10 @@ class UnsealableError(TemporaryError):
 
 @dataclass(frozen=True, slots=True)
 class Sealer:
-    """Makes checkpoints: of ``events`` events, or as soon as one is ``age`` microseconds old."""
+    """Makes checkpoints: of ``events`` events, or as soon as one is ``age`` microseconds old.
+
+    ``unsealed`` is told after each turn how it stands, and stops intake if need be.
+    """
 
     journal: Journal
     files: Checkpoints
@@ -43,11 +48,17 @@ class Sealer:
     stamping: Stamping | None = None
     events: int = MOST
     age: int = 300 * _SECOND
+    unsealed: Unsealed | None = None
 
     async def turn(self) -> float:
         """Seal what is due; answers after how many seconds to look again."""
-        while await asyncio.to_thread(self._is_due):
-            await self._seal()
+        try:
+            while await asyncio.to_thread(self._is_due):
+                await self._seal()
+        except Exception:
+            await asyncio.to_thread(self._look)
+            raise
+        await asyncio.to_thread(self._look)
         return _IDLE
 
     async def seal_all(self) -> None:
@@ -67,6 +78,21 @@ class Sealer:
             oldest = chain.after(connection, last, 1)
             waiting = chain.end(connection).number - last
         return bool(oldest) and (waiting >= self.events or now() - oldest[0].at >= self.age)
+
+    def _look(self) -> None:
+        """Let intake stop, or go on, by whether evidence can be written."""
+        if self.unsealed is None:
+            return
+        with self.journal.read() as connection:
+            oldest = chain.after(connection, checkpoints.latest(connection).last, 1)
+        if not self.unsealed.look(oldest[0].at if oldest else None, now()):
+            return
+        stops, words = self.unsealed.stops_intake, self.unsealed.words
+        event = "intake.stopped" if stops else "intake.resumed"
+        facts = {"reason": words} if stops else {}
+        log.error(event, **facts) if stops else log.warning(event)
+        with self.journal.write() as connection:
+            note(connection, None, event, **facts)
 
     async def _seal(self) -> None:
         before, links = await asyncio.to_thread(self._unsealed)

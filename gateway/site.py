@@ -9,9 +9,9 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from channels.mq.clashes import faults_of_messages
 from channels.mq.connection import brokers_of
 from config.errors import ConfigurationError
-from config.messages import without_broker
 from config.settings import EXAMPLE, Settings, read_settings
 from gateway import routes
 from gateway.operations import listening
@@ -91,7 +91,7 @@ def check_site(path: Path) -> Settings:
     if not os.access(settings.spool.path, os.W_OK | os.X_OK):
         faults.append(f"spool.path: {settings.spool.path} cannot be written to")
     faults.extend(listening.faults(settings.operations.socket, "operations"))
-    faults.extend(without_broker(settings.broker, settings.mq, settings.back))
+    faults.extend(faults_of_messages(settings))
     if faults:
         raise ConfigurationError(faults)
     return settings

@@ -55,10 +55,12 @@ class Code(StrEnum):
     GO_MISSING = "130", "The GO file of the set never arrived."
     ALREADY_SENT = "133", "A file of this name was already sent."
     CANCELLED = "277", "The transfer point cancelled the file."
+    CHANNEL_SIGNATURE = "038", "The signature of the channel is invalid."
     USER_NOT_FOR_PRODUCTION = "039", "The user of the channel is not allowed to send real files."
     MAILBOX_INVALID = "140", "The mailbox is not the one of the sender."
     HASH_INVALID = "141", "The hash of the file is not the one that the channel gave."
     DUPLICATE = "143", "The channel has delivered this file before."
+    CHANNEL_TECHNICAL = "156", "There was a technical problem with the file on its channel."
     REMAINS_DELETED = "430", "The files that caused a problem in the first sending were deleted."
 
     # The signature.

@@ -2,13 +2,14 @@
 
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from config.settings import Settings
-from gateway import bundle, proof
+from gateway import bundle, proof, reliance
 from gateway.asic import Writing
 from gateway.cli.output import RefusedError, with_config
 from gateway.sealing import Sealer, verify_journal
@@ -21,6 +22,7 @@ from spool import submissions
 from spool.checkpoints import CHECKPOINTS, Checkpoints
 from spool.custody import Custody
 from spool.journal import Journal
+from spool.relied import EVIDENCE, Relied
 
 
 @click.group(short_help="Export the proof of a ticket, and verify proofs off line.")
@@ -42,12 +44,13 @@ def export(ticket: str, target: Path, config: Path | None) -> None:
     keys, files = open_keys(settings.signing), Checkpoints(settings.spool.path / CHECKPOINTS)
     asyncio.run(_seal(settings, journal, keys, files))
     folder = Custody(settings.spool.path / "custody", journal).folder(ticket, submission.received_at)
-    known = bundle.relied_on(authorities.current(settings.trust.authorities))
+    accepted = authorities.current(settings.trust.authorities)
+    find = partial(reliance.find, Relied(settings.spool.path / EVIDENCE), accepted)
     missing: list[str] = []
 
     def fill(container: Writing) -> None:
         with journal.read() as connection:
-            missing.extend(bundle.write(connection, folder, submission, known, container))
+            missing.extend(bundle.write(connection, folder, submission, find, container))
             bundle.write_events(connection, files, ticket, container)
 
     def sign(manifest: bytes) -> bytes:

@@ -1,16 +1,16 @@
 """``gateway mq``: what the gateway needs at the broker, made or found missing."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
-from channels.mq import topology
+from channels.mq import policies, topology
 from channels.mq.addresses import brokers_of
 from channels.mq.declaring import administering
-from channels.mq.management import open_management
+from channels.mq.management import Management, open_management
 from channels.mq.topology import Fault, Topology, Wrong
 from config.errors import ConfigurationError
 from config.settings import Settings
@@ -20,12 +20,15 @@ from gateway.openings import Channel
 from gateway.site import open_site, settings_file
 from spool.journal import Journal
 
-_UNSEEN: Final = "bindings were not looked at: that takes [mq] management; `gateway mq declare` makes them all"
+_UNSEEN: Final = (
+    "bindings and policies were not looked at: that takes [mq] management; `gateway mq declare` makes all the bindings"
+)
+_BY_HAND: Final = "Policies take [mq] management; without it, run this where the broker is:"
 
 
 @click.group()
 def mq() -> None:
-    """Make, or look at, the exchanges and queues at the broker.
+    """Make, or look at, the exchanges, queues and policies at the broker.
 
     Which they are follows from [mq], [back] and [routing], as far as they are enabled there, and from the senders that
     have a channel mq: run `declare` again when one was added. See docs/mq.md.
@@ -37,15 +40,22 @@ def mq() -> None:
 def declare(config: Path | None) -> None:
     """Make what is missing at the broker.
 
-    What is there stays as it is; may it be otherwise than it should be, that is said, and the exit status is 1.
+    What is there stays as it is; may it be otherwise than it should be, that is said, and the exit status is 1. Only
+    the gateway's own policies are changed. Without [mq] management the commands that set them are printed instead.
     """
     settings, journal = _opened(config)
     wanted = needed(settings, journal)
-    with administering(brokers_of(settings.broker).addresses) as administration:
+    parameters = brokers_of(settings.broker).addresses
+    with administering(parameters) as administration:
         faults = list(administration.declare(wanted))
+    vhost = parameters[0].virtual_host
+    managed = _managing(settings, lambda management: policies.set_all(management, vhost, wanted))
+    if not managed:
+        click.echo("\n".join((_BY_HAND, *policies.commands(wanted, vhost))))
     if faults:
         raise RefusedError("\n".join(fault.words for fault in faults))
-    click.echo(f"There are {len(wanted.exchanges)} exchanges, {len(wanted.queues)} queues and their bindings.")
+    also = f" and {len(wanted.policies)} policies" if managed else ""
+    click.echo(f"There are {len(wanted.exchanges)} exchanges, {len(wanted.queues)} queues with their bindings{also}.")
 
 
 @mq.command()
@@ -58,14 +68,17 @@ def check(config: Path | None, *, as_json: bool) -> None:
     parameters = brokers_of(settings.broker).addresses
     with administering(parameters) as administration:
         faults = list(administration.look(wanted))
-    management = settings.mq.management
-    if management is not None:
-        there = [fault.what for fault in faults if fault.wrong is Wrong.MISSING]
-        vhost = parameters[0].virtual_host
-        faults += asyncio.run(_missing_bindings(settings, management.get_secret_value(), vhost, wanted, there))
+    gone = [fault.what for fault in faults if fault.wrong is Wrong.MISSING]
+    vhost = parameters[0].virtual_host
+
+    async def look(management: Management) -> None:
+        faults.extend(await _missing_bindings(management, vhost, wanted, gone))
+        faults.extend(await policies.look(management, vhost, wanted))
+
+    managed = _managing(settings, look)
     if as_json:
         print_json([{"what": fault.what, "wrong": fault.wrong, "words": fault.words} for fault in faults])
-    if management is None:
+    if not managed:
         click.echo(f"gateway: {_UNSEEN}", err=True)
     if faults:
         raise RefusedError("\n".join(fault.words for fault in faults))
@@ -94,20 +107,33 @@ def needed(settings: Settings, journal: Journal) -> Topology:
     return wanted
 
 
+def _managing(settings: Settings, work: Callable[[Management], Coroutine[Any, Any, None]]) -> bool:
+    """Do ``work`` by the management interface; false if there is none."""
+    url = settings.mq.management
+    if url is None:
+        return False
+
+    async def managing() -> None:
+        async with open_management(url.get_secret_value(), settings.broker.authority) as management:
+            await work(management)
+
+    asyncio.run(managing())
+    return True
+
+
 async def _missing_bindings(
-    settings: Settings, url: str, vhost: str, wanted: Topology, missing: Iterable[str]
+    management: Management, vhost: str, wanted: Topology, missing: Iterable[str]
 ) -> list[Fault]:
     gone = set(missing)
     faults = []
-    async with open_management(url, settings.broker.authority) as management:
-        for exchange in wanted.exchanges:
-            if exchange.name in gone:
-                continue
-            found = await management.bindings(vhost, exchange.name)
-            faults += [
-                Fault(binding.queue, Wrong.MISSING, topology.unbound(binding))
-                for binding in wanted.bindings
-                if binding.exchange == exchange.name and binding.queue not in gone
-                if (binding.key, binding.queue) not in found
-            ]
+    for exchange in wanted.exchanges:
+        if exchange.name in gone:
+            continue
+        found = await management.bindings(vhost, exchange.name)
+        faults += [
+            Fault(binding.queue, Wrong.MISSING, topology.unbound(binding))
+            for binding in wanted.bindings
+            if binding.exchange == exchange.name and binding.queue not in gone
+            if (binding.key, binding.queue) not in found
+        ]
     return faults

@@ -1,5 +1,6 @@
 """``gateway sender channel``: by what a quality sends and receives, in which environment, from when to when."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,12 @@ from spool.journal import now
 
 _channel = click.Choice([each.value for each in Channel])
 _environment = click.Choice(list(ENVIRONMENTS))
+
+
+def remark_on_broker(opened: Iterable[Channel]) -> None:
+    """What is still to do at the broker when one of these channels was opened."""
+    if Channel.MQ in opened:
+        click.echo("gateway: now run `gateway mq declare`, which makes its queue and exchange at the broker", err=True)
 
 
 @click.group()
@@ -47,6 +54,7 @@ def open_channel(  # noqa: PLR0913, PLR0917 - a command line has as many options
     with acting(config) as (connection, _):
         number = granted(channels.open_channel(connection, actor_of(as_user), quality, opening, reason=reason))
     click.echo(f"Sender {number}: {kind} in {environment} is open for quality {quality}.")
+    remark_on_broker([opening.channel])
 
 
 @channel.command()

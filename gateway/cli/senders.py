@@ -15,7 +15,7 @@ from gateway.cli import logins
 from gateway.cli.certificates import SenderNumber, certificate, read_certificate, remark_on
 from gateway.cli.changing import add_user, changing, with_note, write_down
 from gateway.cli.output import RefusedError, print_rows, with_config, with_json
-from gateway.cli.sender_channels import channel
+from gateway.cli.sender_channels import channel, remark_on_broker
 from gateway.cli.user_keys import public_key
 from gateway.openings import Channel
 from gateway.parties import Sender, SignatureProfile
@@ -143,6 +143,7 @@ def add(  # noqa: PLR0913, PLR0917 - a command line has as many options as it ha
     for registered in certificates:
         if remark := remark_on(registered, settings):
             click.echo(f"gateway: {parties.fingerprint_of(registered.public_bytes(Encoding.DER))}: {remark}", err=True)
+    remark_on_broker(map(Channel, doors))
 
 
 @sender.command("list")

@@ -13,6 +13,7 @@ import hashlib
 import textwrap
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from asn1crypto import algos, cms, core
@@ -140,7 +141,7 @@ class Signer:
         Raises:
             TemporaryError: the key can't be reached now, or signs with another than it should
         """
-        attributes = _attributes(data, asn1.Certificate.load(self.certificate, strict=True), at)
+        attributes = _attributes(data, self.certificate, at)
         value = self.key.sign(attributes)
         if not _is_signature_of(x509.load_der_x509_certificate(self.certificate), value, attributes):
             raise OtherKeySignedError("the key of our own signature made one that its certificate does not verify")
@@ -202,16 +203,27 @@ def _mechanism(certificate: asn1.Certificate) -> algos.SignedDigestAlgorithm:
     return algos.SignedDigestAlgorithm({"algorithm": f"{_DIGEST}_{kind}"})
 
 
-def _attributes(data: bytes, certificate: asn1.Certificate, at: datetime) -> bytes:
-    digest = algos.DigestAlgorithm({"algorithm": _DIGEST})
-    protection = {"digest_algorithm": digest, "signature_algorithm": _mechanism(certificate)}
+def _attributes(data: bytes, certificate: bytes, at: datetime) -> bytes:
     values = {
-        "content_type": "data",
         "message_digest": hashlib.new(_DIGEST, data).digest(),
         "signing_time": cms.Time({"utc_time": core.UTCTime(at.astimezone(UTC).replace(microsecond=0))}),
-        "signing_certificate_v2": as_signing_certificate_v2(certificate),
-        "cms_algorithm_protection": cms.CMSAlgorithmProtection(protection),
     }
     attributes = [cms.CMSAttribute({"type": name, "values": (value,)}) for name, value in values.items()]
+    attributes += [cms.CMSAttribute.load(attribute) for attribute in _lasting_attributes(certificate)]
     encoded: bytes = cms.CMSAttributes(attributes).dump()
     return encoded
+
+
+# Putting these together costs more than the signature.
+@lru_cache(maxsize=4)
+def _lasting_attributes(certificate: bytes) -> tuple[bytes, ...]:
+    """Those attributes (DER) that are the same in every signature with this certificate (DER)."""
+    loaded = asn1.Certificate.load(certificate, strict=True)
+    digest = algos.DigestAlgorithm({"algorithm": _DIGEST})
+    protection = {"digest_algorithm": digest, "signature_algorithm": _mechanism(loaded)}
+    values = {
+        "content_type": "data",
+        "signing_certificate_v2": as_signing_certificate_v2(loaded),
+        "cms_algorithm_protection": cms.CMSAlgorithmProtection(protection),
+    }
+    return tuple(cms.CMSAttribute({"type": name, "values": (value,)}).dump() for name, value in values.items())
