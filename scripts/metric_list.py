@@ -24,7 +24,7 @@ ALERTS: Final = DOCS / "prometheus" / "alerts.yml"
 _PART: Final = re.compile(r"(<!-- ([a-z-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _RULE: Final = re.compile(
     r"- alert: (?P<alert>\w+)\n.*?severity: (?P<severity>\w+)\n"
-    r".*?summary: (?P<summary>.*?)\n *runbook: (?P<runbook>.*?)\n",
+    r".*?summary: (?P<summary>.*?)\n *runbook: (?P<runbook>.*?)\n *runbook_url: (?P<runbook_url>.*?)\n",
     re.DOTALL,
 )
 
@@ -60,14 +60,21 @@ def metrics() -> str:
 
 def alerts() -> str:
     """Every alert, and what to do."""
-    lines = (f"| {row['alert']} | {row['severity']} | {row['summary']} | {row['runbook']} |" for row in rules())
+    lines = (
+        f"| [{row['alert']}]({_beside(row)}) | {row['severity']} | {row['summary']} | {row['runbook']} |"
+        for row in rules()
+    )
     return "\n".join(("| alert | severity | what is wrong | what to do |", "| --- | --- | --- | --- |", *lines))
 
 
 def rules() -> Iterator[Mapping[str, str]]:
-    """Every rule of the file: alert, severity, summary, runbook."""
+    """Every rule of the file: alert, severity, summary, runbook, runbook_url."""
     for found in _RULE.finditer(ALERTS.read_text(encoding="utf-8")):
         yield {name: said.strip("'").replace("''", "'") for name, said in found.groupdict().items()}
+
+
+def _beside(row: Mapping[str, str]) -> str:
+    return row["runbook_url"].removeprefix("docs/")
 
 
 def _asked(family: Metric) -> str:
