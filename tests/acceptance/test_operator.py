@@ -77,7 +77,7 @@ def test_a_second_gateway_on_the_same_site_is_refused(site: Site, gateway: Gatew
         (["sender", "add", "222222", "--user", "../x"], 2),
         (["sender", "block", "222222"], 1),
         (["show", "NOSUCHTICKET0"], 1),
-        (["release", "NOSUCHTICKET0"], 1),
+        (["release", "NOSUCHTICKET0", "--reason", "mended"], 1),
         (["authority", "remove", "nobody"], 1),
         (["submissions", "--state", "lost"], 2),
         (["submissions", "--config", "/no/such/file"], 2),
@@ -215,6 +215,7 @@ def test_a_port_that_is_taken_is_said_in_one_line(site: Site) -> None:
 
 def test_a_held_submission_waits_for_a_fresh_list_and_is_released(site: Site, pki: Pki) -> None:
     """Without a fresh revocation list nothing is refused: it is held, and judged when there is one."""
+    site.configure("retry_seconds = 5.0", "retry_seconds = 60.0", section="judging")  # not before the release
     authority = site.settings.trust.authorities
     pki.write_crls(this_update=_days_ago(9), next_update=_days_ago(2))
     pki.install(authority, "test")
@@ -225,10 +226,10 @@ def test_a_held_submission_waits_for_a_fresh_list_and_is_released(site: Site, pk
         held = gateway.wait_for("submission.held")
         state = site.listing("show", held["ticket"])["state"]
         site.command("authority", "crl", "test", *map(str, pki.crls))
-        released = site.command("release", held["ticket"])
+        released = site.command("release", held["ticket"], "--reason", "a list came")
         verdict = gateway.judged()
 
-    assert (state, released.returncode, verdict["verdict"]) == ("held", 0, "accepted")
+    assert (state, released.returncode, verdict["verdict"]) == ("held", 0, "accepted"), released.stderr
 
 
 def test_every_line_of_the_log_is_json_and_none_has_personal_data(site: Site, gateway: GatewayProcess) -> None:

@@ -127,7 +127,7 @@ def test_a_holder_whose_key_is_lost_waits_and_is_not_refused(busy: Busy, pki: Pk
     held = process.wait_for("submission.held")
     refused = typed(site, "sender", "certificate", "add", "555555", str(renewed.certificate), "--holder")
     hidden.rename(key)
-    done(site, "release", held["ticket"])
+    done(site, "release", held["ticket"], "--reason", "mended")
     verdict = process.judged()
     done(site, "queue", "take", "--count", "10")
 

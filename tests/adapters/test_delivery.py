@@ -17,7 +17,7 @@ from channels.mq import amqp10
 from channels.mq.addresses import brokers_of
 from channels.mq.connection import BrokerUnavailable
 from channels.mq.messages import OutgoingMessage
-from channels.mq.publisher import Destination, NotConfirmed, open_publisher
+from channels.mq.publisher import Destination, NotConfirmed, Publisher, open_publisher
 from channels.mq.topology import answers, out_queue
 from config.messages import Broker as BrokerSettings
 from config.messages import Mq
@@ -195,6 +195,31 @@ async def test_a_missing_queue_is_told_and_keeps_nobody_else_waiting(
     async with exchange.open(journal, [OTHER]) as post:
         assert 1 == await publish_all(post)
     assert 1 == len(exchange.get(OTHER))
+
+
+async def test_the_queue_of_a_new_sender_is_made_with_its_first_answer(
+    journal: Journal, desk: Desk, exchange: Exchange
+) -> None:
+    """One that got its channel after everything was made at the broker; also where there is no exchange yet."""
+    answered(journal, desk, sender=OTHER)
+    async with exchange.open(journal) as post:
+        publisher = post.publisher
+        assert isinstance(publisher, Publisher)
+
+        async def make(sender: str) -> None:
+            await publisher.make(answers(Mq(answers=exchange.name), [sender]))
+
+        assert 1 == await publish_all(replace(post, make=make))
+        nowhere = replace(exchange, name=f"{exchange.name}-2")
+        answered(journal, desk, "B" * 13)
+
+        async def make_elsewhere(sender: str) -> None:
+            await publisher.make(answers(Mq(answers=nowhere.name), [sender]))
+
+        assert 1 == await publish_all(replace(post, exchange=nowhere.name, make=make_elsewhere))
+    assert 1 == len(exchange.get(OTHER))
+    assert 1 == len(nowhere.get(MINE))
+    assert closed(journal)
 
 
 class BrokerAway:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from spool import answers, declarations, effects, routing_queue, submissions
+from spool import answers, declarations, effects, holds, routing_queue, submissions
 from spool.answers import AnswerName, StoredAnswer, sequence_text, take_stem
 from spool.effects import Failure, Kind
 from spool.journal import Journal, JournalError
@@ -172,8 +172,8 @@ def test_waiting_is_oldest_first_and_due_by_time(journal: Journal) -> None:
 
         assert submissions.due(connection, at=99, limit=10) == ["B"]
         assert submissions.due(connection, at=100, limit=10) == ["A", "B"]
-        assert submissions.release(connection, "C")
-        assert not submissions.release(connection, "B")
+        assert holds.free(connection, "C", State.QUARANTINED)
+        assert not holds.free(connection, "B", State.HELD, State.QUARANTINED)
         assert submissions.due(connection, at=100, limit=10) == ["A", "B", "C"]
 
 

@@ -24,6 +24,7 @@ from signing.trust import authorities
 from signing.verify import verify_detached
 from spool import answers, submissions
 from spool.answers import AnswerName, StoredAnswer
+from spool.chain import Link, canonical
 from spool.custody import Custody, Origin
 from spool.journal import open_journal
 from spool.mailbox import Mailbox
@@ -134,6 +135,14 @@ def _event(**changes: object) -> Change:
     return change
 
 
+def _with_other_facts(content: dict[str, bytes]) -> None:
+    """The digest of the true facts beside others, as if those had gone when their time was up."""
+    kept = json.loads(content["evidence/events.json"])
+    link = Link(**{name: kept[1][name] for name in ("number", "ticket", "at", "name", "facts")})
+    kept[1] |= {"content": hashlib.sha256(canonical(link)).hexdigest(), "facts": {"forms": 9}}
+    content["evidence/events.json"] = json.dumps(kept).encode()
+
+
 def _set(name: str, data: bytes) -> Change:
     return lambda content: content.update({name: data})
 
@@ -146,6 +155,19 @@ def _receive(name: str, data: bytes) -> Change:
         [stored] = [file for file in known["files"] if file["name"] == name]
         stored["sha256"] = hashlib.sha256(data).hexdigest()
         content |= {f"received/{name}": data, "evidence/submission.json": json.dumps(known).encode()}
+
+    return change
+
+
+def _first(prefix: str, data: bytes | None) -> Change:
+    """Change the first file whose name begins so, or take it away."""
+
+    def change(content: dict[str, bytes]) -> None:
+        name = min(name for name in content if name.startswith(prefix))
+        if data is None:
+            del content[name]
+        else:
+            content[name] = data
 
     return change
 
@@ -182,12 +204,15 @@ def test_a_container_that_was_changed_is_refused(
     [
         (_event(name="verdict.rejected"), "event 5 is not what its digest says"),
         (_event(index=0), "event 5 is not under checkpoint 1"),
+        (_with_other_facts, "event 5 is not what its digest says"),
         (_event(ticket="OTHER"), "event 5 is not what its digest says"),
         (_drop("checkpoints/1.json"), "is not written as it must be"),
         (_set(f"received/{FI}", b"<other/>"), f"received/{FI} is not what was received"),
         (_set(f"received/{FS}", b"bm8="), f"received/{FS} is not what was received"),
-        (_receive(FI, b"<other/>"), f"the sender's signature over received/{FI}: The file is not the one"),
-        (_receive(FS, b"bm8="), f"the sender's signature over received/{FI}: "),
+        (_receive(FI, b"<other/>"), "the files are not those that were taken into custody"),
+        (_receive(FS, b"bm8="), "the files are not those that were taken into custody"),
+        (_first("revocation/", b"another list"), ".der is not what the verdict relied on"),
+        (_first("revocation/", None), ".der is neither there nor said to be missing"),
         (_set(f"answers/{FO}", b"<NACK/>"), f"answers/{FO}: The file is not the one that was signed."),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +86,7 @@ def test_check_says_what_is_missing_and_declare_makes_it(broker_site: BrokerSite
     assert "654321" not in missing.output
 
     for _ in range(2):
-        assert "6 exchanges, 8 queues" in broker_site.run("declare").output
+        assert "6 exchanges, 8 queues with their bindings." in broker_site.run("declare").output
     assert (0, "Nothing is missing at the broker.") == (
         (found := broker_site.run("check")).exit_code,
         found.stdout.strip(),
@@ -110,17 +111,66 @@ def test_a_binding_that_is_missing_is_seen_by_the_management_interface(
     broker_site: BrokerSite, guarded_broker: GuardedBroker
 ) -> None:
     """AMQP has no question for it, which `check` says where it can't ask otherwise."""
-    broker_site.run("declare")
-    broker_site.channel.queue_unbind("batch.in.T", "batch.in", "T")
-    assert "bindings were not looked at" in broker_site.run("check").stderr
-
     management = f'enabled = true\nmanagement = "{guarded_broker.management_url}"'
+    broker_site.run("declare", mq=management)
+    broker_site.channel.queue_unbind("batch.in.T", "batch.in", "T")
+    assert "bindings and policies were not looked at" in broker_site.run("check").stderr
+
     result = broker_site.run("check", mq=management)
     assert (1, "Error: queue batch.in.T is not bound to the exchange batch.in with the key T") == (
         result.exit_code,
         result.stderr.strip(),
     )
     broker_site.run("declare")
+    assert 0 == broker_site.run("check", mq=management).exit_code
+
+
+def test_policies_are_set_and_seen_by_the_management_interface(
+    broker_site: BrokerSite, guarded_broker: GuardedBroker
+) -> None:
+    """Missing, changed by somebody, overruled by another one, with another limit: said, and ours are put right."""
+    management = f'enabled = true\nmanagement = "{guarded_broker.management_url}"'
+    limited = f"{management}\nmax_queue_bytes = 1000"
+    broker_site.run("declare")
+    assert "there is no policy 'gateway batch.in'" in broker_site.run("check", mq=management).stderr
+    assert "and 6 policies" in broker_site.run("declare", mq=management).output
+    assert 0 == broker_site.run("check", mq=management).exit_code
+
+    assert "its definition is" in broker_site.run("check", mq=limited).stderr
+    assert 0 == broker_site.run("declare", mq=limited).exit_code
+    assert 0 == broker_site.run("check", mq=limited).exit_code
+    channel = broker_site.channel
+    channel.confirm_delivery()
+    with pytest.raises(pika.exceptions.NackError):
+        for _ in range(100):  # the broker looks at the limit when it has written, a little late
+            channel.basic_publish("batch.out", "123456", bytes(500))
+
+    vhost = broker_site.url.rpartition("/")[2]
+    guarded_broker.control(
+        "set_policy", "-p", vhost, "--priority", "7", "--apply-to", "queues", "other", "^batch", '{"max-length": 5}'
+    )
+    found = broker_site.run("check", mq=limited)
+    assert "the policy 'other' holds for the queue batch.in.T, instead of the gateway's" in found.stderr
+
+
+def test_who_opens_a_channel_is_told_of_the_broker(broker_site: BrokerSite, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of messages, and only of those."""
+    added = ["sender", "add", "{}", "--user", "payroll{}", "--reason", "new", "--config", str(broker_site.write())]
+    for number, words in (("111111", ["--channel", "mq"]), ("222222", ["--channel", "sftp"])):
+        assert 0 == run([*(word.format(number) for word in added), *words])
+    assert 1 == capsys.readouterr().err.count("now run `gateway mq declare`")
+
+
+def test_without_management_the_commands_that_set_policies_are_printed(
+    broker_site: BrokerSite, guarded_broker: GuardedBroker
+) -> None:
+    """They run as they stand, and do the same."""
+    printed = broker_site.run("declare").output.splitlines()
+    commands = [shlex.split(line) for line in printed if line.startswith("rabbitmqctl ")]
+    assert 6 == len(commands)
+    for command in commands:
+        guarded_broker.control(*command[1:])
+    management = f'enabled = true\nmanagement = "{guarded_broker.management_url}"'
     assert 0 == broker_site.run("check", mq=management).exit_code
 
 

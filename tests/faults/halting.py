@@ -100,6 +100,7 @@ class Halting:
         self._fixed = word if word in self._steps else ""
         self._file = Path(word)
         self._calls: Counter[str] = Counter()
+        self._originals: list[tuple[Any, str, Any]] = []
 
     def install(self) -> None:
         """Wrap the functions of all steps, wherever they are known already."""
@@ -109,12 +110,21 @@ class Halting:
             owner: Any = functools.reduce(getattr, owners, importlib.import_module(module))
             original = getattr(owner, last)
             wrapped = self._wrapped(original, function)
-            setattr(owner, last, wrapped)
+            self._put(owner, last, wrapped)
             if getattr(original, "__module__", "") == module and not owners:
                 # Others of these modules may have taken it from there before it was wrapped.
                 for known in list(sys.modules.values()):
                     if getattr(known, "__dict__", {}).get(last) is original:
-                        setattr(known, last, wrapped)
+                        self._put(known, last, wrapped)
+
+    def _put(self, owner: Any, name: str, wrapped: Any) -> None:
+        self._originals.append((owner, name, vars(owner)[name]))
+        setattr(owner, name, wrapped)
+
+    def remove(self) -> None:
+        """Put every function back where it was."""
+        while self._originals:
+            setattr(*self._originals.pop())
 
     def _named(self, function: str) -> str:
         """The step to stand still at, if it is one of ``function``; this call of it counts from now on."""

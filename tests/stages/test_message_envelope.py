@@ -56,7 +56,7 @@ def test_reading_headers_never_fails(headers: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("headers", "content", "code"),
     [
-        ({UNREADABLE: True}, _CONTENT, Code.FI_STRUCTURE),
+        ({UNREADABLE: True}, _CONTENT, Code.CHANNEL_TECHNICAL),
         ({}, _CONTENT, Code.FI_STRUCTURE),
         ({"FileName": f"GO{_NAME[2:-2]}"}, _CONTENT, Code.PREFIX_INVALID),
         ({"FileName": _NAME, "Signature": 7}, _CONTENT, Code.SIGNATURE_INVALID),
@@ -70,6 +70,13 @@ def test_what_is_wrong_has_its_code(headers: dict[str, Any], content: Content, c
 
     assert [code] == [finding.code for finding in letter.findings]
     assert letter.name in {headers.get("FileName"), UNNAMED}
+
+
+def test_of_other_channels_headers_that_cannot_be_read_name_no_file() -> None:
+    """156 is a word of channels that sign for their users."""
+    letter = read_letter({UNREADABLE: True}, _CONTENT)
+
+    assert [Code.FI_STRUCTURE] == [finding.code for finding in letter.findings]
 
 
 def test_headers_that_cannot_be_read_are_left_out_of_the_rest() -> None:

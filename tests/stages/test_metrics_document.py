@@ -55,6 +55,18 @@ def test_every_alert_says_what_to_do_and_is_shown_to_fire() -> None:
         assert f"alertname: {rule['alert']}\n" in healthy
 
 
+def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
+    """In the order of the rules, at the place that the rule links to, with steps."""
+    page = (PROMETHEUS.parent / "runbooks.md").read_text(encoding="utf-8")
+    titles = re.findall(r"^## (\w+)\n+[^\n1][^#]*?\n\n1\. ", page, re.MULTILINE)
+    assert [rule["alert"] for rule in metric_list.rules()] == titles
+    assert page.count("\n## ") == len(titles)
+    for rule in metric_list.rules():
+        assert f"docs/runbooks.md#{rule['alert'].lower()}" == rule["runbook_url"]
+    for anchor in re.findall(r"\(#([a-z-]+)\)", page):
+        assert anchor in {title.lower() for title in titles}
+
+
 @pytest.mark.parametrize("words", [("check", "rules", "alerts.yml"), ("test", "rules", "alerts_test.yml")])
 def test_promtool_finds_the_rules_good(words: tuple[str, ...], tmp_path: Path) -> None:
     """Prometheus's own program; it writes into its folder."""
@@ -64,10 +76,11 @@ def test_promtool_finds_the_rules_good(words: tuple[str, ...], tmp_path: Path) -
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_what_there_is_to_do_can_be_done() -> None:
-    """Every command of a runbook exists."""
-    named = re.findall(r"`gateway ([a-z -]+?)(?: TICKET| --state \w+)?`", ALERTS.read_text(encoding="utf-8"))
-    assert {"replay", "mq check", "authority revocation"} <= set(named)
+@pytest.mark.parametrize("file", [ALERTS, PROMETHEUS.parent / "runbooks.md", PROMETHEUS.parent / "events.md"])
+def test_what_there_is_to_do_can_be_done(file: Path) -> None:
+    """Every command of a rule, a runbook and the list of events exists."""
+    named = re.findall(r"`gateway ([a-z -]+?)(?: TICKET| --state \w+)?`", file.read_text(encoding="utf-8"))
+    assert {"mq check", "authority revocation"} <= set(named)
     for words in named:
         command: click.Command = gateway
         for word in words.split():

@@ -1,0 +1,67 @@
+"""The gateway is installed, upgraded, returned and uninstalled; and its unit gives it the least rights."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+_CHECKOUT = Path(__file__).parents[2]
+_UNIT = _CHECKOUT / "systemd" / "batch-gateway.service"
+_MOST_EXPOSURE = 15
+
+
+def _pins(name: str) -> dict[str, str]:
+    """What a lock file pins: names and versions."""
+    found = re.findall(r"^([a-z0-9-]+)(?:\[.*?\])?==(\S+)", (_CHECKOUT / name).read_text(), re.MULTILINE)
+    return dict(found)
+
+
+def test_the_unit_leaves_little_exposed() -> None:
+    """By systemd's own measure, in tenths, where 100 is everything."""
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=yes", "--no-pager", f"--threshold={_MOST_EXPOSURE}", _UNIT],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert 0 == done.returncode, done.stdout
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Type=notify",
+        "WatchdogSec=60",
+        "RestartPreventExitStatus=2",
+        "ExecStart=/opt/batch-gateway/current/bin/gateway serve --config /etc/batch-gateway/gateway.toml",
+    ],
+)
+def test_the_unit_says(line: str) -> None:
+    """What the installer and the gateway rely on."""
+    assert line in _UNIT.read_text().splitlines()
+
+
+def test_what_is_installed_is_what_is_tested() -> None:
+    """The service's lock has the versions that the tests run with, and holds the event loop and the database driver."""
+    service, tests = _pins("requirements-service.lock"), _pins("requirements-test.lock")
+
+    assert {} == {name: version for name, version in service.items() if tests.get(name) != version}
+    assert set(_pins("requirements.lock")) | {"uvloop", "psycopg", "psycopg-binary"} == set(service)
+
+
+def test_a_bundle_that_was_changed_is_refused(tmp_path: Path) -> None:
+    """Before anything of it is installed, and in words."""
+    bundle, root = tmp_path / "bundle", tmp_path / "root"
+    bundle.mkdir()
+    root.mkdir()
+    (bundle / "install").write_bytes((_CHECKOUT / "scripts" / "install").read_bytes())
+    (bundle / "install").chmod(0o755)
+    (bundle / "RELEASE").write_text("0.1.0-made-up\n3.11 linux\n")
+    (bundle / "SHA256SUMS").write_text(f"{'0' * 64}  RELEASE\n")
+    done = subprocess.run(
+        [str(bundle / "install"), "--root", str(root)], capture_output=True, text=True, check=False
+    )  # fmt: skip
+
+    assert 1 == done.returncode
+    assert "the bundle is not as it was made" in done.stderr
+    assert not list(root.glob("opt/batch-gateway/releases/*/bin"))
