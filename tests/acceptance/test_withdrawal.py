@@ -41,7 +41,10 @@ def test_a_td_withdraws_a_set_that_has_no_verdict_yet(waiting: Site) -> None:
         send(waiting, waiting.write_set(stem))
         gateway.wait_for("submission.held")
         cancel(waiting, stem)
-        verdicts = [gateway.judged() for _ in range(2)]
+        # The TD waits for the set's verdict only, so that it may be judged before the set's answer is placed.
+        verdicts = [gateway.wait_for("submission.judged") for _ in range(2)]
+        while {"closed"} != {"closed" if row["closed"] else "open" for row in waiting.listing("submissions")}:
+            gateway.wait_for("submission.closed")
         found = waiting.listing("submissions")
 
     assert [["ACRF-277"]] * 2 == [verdict["codes"] for verdict in verdicts]
