@@ -16,6 +16,7 @@ from typing import Any
 
 from signing import algorithms, cmsshape, digests
 from signing.cmsshape import DATA, Parts, is_present
+from signing.der import encoding
 from signing.evidence import Fault, Format, Proven, Reason, Stamp
 from signing.policy import Leniency, Policy
 from signing.timestamp import MAX_BYTES, MAX_STAMPS
@@ -65,7 +66,7 @@ def examine(data: Path, der: bytes, policy: Policy) -> Proven | Fault:
         return Fault(Reason.TAMPERED, "The file is not the one that was signed.")
     return Proven(
         format=Format.CMS,
-        certificate=parts.certificate.dump(),
+        certificate=encoding(parts.certificate),
         sha256=sha256.hex(),
         leniencies=tuple(leniency.value for leniency in leniencies),
         signed_at=signature.signed_at,
@@ -114,7 +115,7 @@ def _stamps(signer: Any) -> tuple[Stamp, ...]:
         raise _MisshapenError("There is an unsigned attribute other than a timestamp.")
     if any(cmsshape.hides(attribute) or len(attribute["values"]) != 1 for attribute in attributes):
         raise _MisshapenError("A timestamp attribute does not have one value.")
-    tokens = [attribute["values"][0].dump() for attribute in attributes]
+    tokens = [encoding(attribute["values"][0]) for attribute in attributes]
     if any(len(token) > MAX_BYTES for token in tokens):
         raise _MisshapenError(f"A timestamp is larger than {MAX_BYTES} bytes.")
     return tuple(Stamp(token, signer["signature"].native) for token in tokens)

@@ -23,7 +23,7 @@ from pyhanko.sign.validation.generic_cms import validate_sig_integrity
 
 from signing import algorithms
 from signing.certificate import MAX_BYTES, MAX_CERTIFICATES, check_signer
-from signing.der import is_der
+from signing.der import encoding, is_der
 from signing.evidence import Fault, Reason
 from signing.policy import Leniency, Policy
 
@@ -100,7 +100,7 @@ def is_present(field: Any) -> bool:
 
 def hides(sequence: Any) -> bool:
     """Whether a structure holds bytes that are none of its fields; asn1crypto passes over them, even when strict."""
-    return bool(b"".join(sequence[name].dump() for name in sequence) != sequence.contents)
+    return bool(b"".join(encoding(sequence[name]) for name in sequence) != sequence.contents)
 
 
 def _check(info: Any, content_type: str, policy: Policy) -> Parts | Fault:
@@ -113,7 +113,7 @@ def _check(info: Any, content_type: str, policy: Policy) -> Parts | Fault:
     certificate = _certificate_of(signed, signer)
     if isinstance(certificate, Fault):
         return certificate
-    checked = check_signer(certificate.dump(), policy)
+    checked = check_signer(encoding(certificate), policy)
     if isinstance(checked, Fault):
         return checked
     digests = algorithms.STRONG | ({algorithms.SHA1} if policy.allows(Leniency.SHA1) else set())
@@ -190,7 +190,7 @@ def _misannounced(signed: Any, signer: Any) -> Iterator[str]:
 
 def _certificate_of(signed: Any, signer: Any) -> asn1.Certificate | Fault:
     """The one certificate that the signer points at."""
-    ders = [choice.chosen.dump() for choice in signed["certificates"]] if is_present(signed["certificates"]) else []
+    ders = [encoding(choice.chosen) for choice in signed["certificates"]] if is_present(signed["certificates"]) else []
     if any(len(der) > MAX_BYTES for der in ders):
         return Fault(Reason.SHAPE, f"A certificate larger than {MAX_BYTES} bytes came with the signature.")
     matching = [certificate for certificate in map(_parsed, ders) if _points_at(signer["sid"], certificate)]

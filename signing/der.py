@@ -4,7 +4,13 @@ Parsers forgive: indefinite lengths, lengths with leading zeros, strings in piec
 two different files carry one signature, so the frame is walked before a parser sees it (X.690 clause 10).
 Values inside primitive elements, the order of sets and the meaning of tags are not looked at. Only object identifiers
 have a bound: parsers take a time for them that grows with the square of their length.
+
+Bytes that somebody signed are taken out of a parsed structure by ``encoding`` alone.
 """
+
+from typing import Any
+
+from asn1crypto import core, parser
 
 _MAX_DEPTH = 48
 _MAX_IDENTIFIER_BYTES = 128
@@ -20,6 +26,21 @@ def is_der(content: bytes) -> bool:
     except (ValueError, IndexError):
         return False
     return end == len(content)
+
+
+def encoding(value: Any) -> bytes:
+    """The bytes of a value that asn1crypto loaded, as they came; none for a field that isn't there.
+
+    Its own ``dump`` takes a length that ends in the byte 80 for an indefinite one and then writes the value anew, in
+    its own way: of one signature in 256 it would judge other bytes than those sent, or raise.
+    """
+    if isinstance(value, core.Void):
+        return b""
+    inner = value.chosen if isinstance(value, core.Choice) else value
+    encoded: bytes = parser.emit(inner.class_, inner.method, inner.tag, inner.contents)
+    for class_, tag in value.explicit or ():
+        encoded = parser.emit(class_, 1, tag, encoded)
+    return encoded
 
 
 def _walk(content: bytes, start: int, limit: int, depth: int) -> int:

@@ -19,7 +19,7 @@ from asn1crypto import tsp
 
 from signing import algorithms, cmsshape
 from signing.cmsshape import TST_INFO, Parts
-from signing.der import is_der
+from signing.der import encoding, is_der
 from signing.evidence import Fault, Reason, Stamp
 from signing.policy import Policy
 from signing.trust import path
@@ -63,7 +63,7 @@ def verify_stamp(
         return read
     parts, gen_time = read
     stamping = replace(use or Use(), timestamps=True)
-    der = parts.certificate.dump()
+    der = encoding(parts.certificate)
     accepted = path.judge(der, authorities, at, stamping, later_revocation_counts=later_revocation_counts)
     return accepted if isinstance(accepted, Fault) else gen_time
 

@@ -15,6 +15,7 @@ from typing import Final
 from asn1crypto import cms, core, tsp
 
 from config.errors import TemporaryError
+from signing.der import encoding
 from signing.evidence import Fault, Reason, Stamp
 from signing.timestamp import verify_stamp
 from signing.trust.authorities import Authorities
@@ -74,7 +75,7 @@ def _read(reply: bytes, value: bytes, nonce: int) -> tuple[str, bytes]:
     if status not in _GRANTED:
         reasons = ", ".join(sorted(parsed["status"]["fail_info"].native or ()))
         return f"the reply says {status}: {reasons or 'no reason'}", b""
-    token: bytes = parsed["token"].dump()
+    token = encoding(parsed["token"])
     judged = verify_stamp(Stamp(token, value), _NOBODY, datetime.now(UTC))
     if isinstance(judged, Fault) and judged.reason is Reason.TIMESTAMP:
         return judged.detail, b""

@@ -26,6 +26,7 @@ from pyhanko_certvalidator.revinfo.validate_crl import verify_crl
 from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
 from pyhanko_certvalidator.sig_validate import DEFAULT_SIGNATURE_VALIDATOR
 
+from signing.der import encoding
 from signing.trust.chain import context_for, finish
 from signing.trust.crl import Memory, RevocationList, newest, read_certificate
 from signing.trust.ocsp import read_response
@@ -173,7 +174,7 @@ def _is_signed_by_one(revocations: RevocationList, known: Sequence[asn1.Certific
 
 def _is_signed_quickly(revocations: RevocationList, issuer: asn1.Certificate) -> bool:
     try:
-        return revocations.is_signed_by(read_certificate(issuer.dump()))
+        return revocations.is_signed_by(read_certificate(encoding(issuer)))
     except Exception:  # broken certificates each have an error of their own
         return False
 
@@ -183,7 +184,7 @@ def _is_signed_by(revocations: RevocationList, issuer: asn1.Certificate) -> bool
     signature, algorithm = parsed["signature"].native, parsed["signature_algorithm"]
     try:
         DEFAULT_SIGNATURE_VALIDATOR.validate_signature(
-            signature, parsed["tbs_cert_list"].dump(), issuer.public_key, algorithm
+            signature, encoding(parsed["tbs_cert_list"]), issuer.public_key, algorithm
         )
     except Exception:  # a wrong key type, algorithm or signature each have an error of their own
         return False

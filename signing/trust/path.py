@@ -22,6 +22,7 @@ from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.sig_validate import DEFAULT_SIGNATURE_VALIDATOR
 
 from signing.certificate import MAX_BYTES
+from signing.der import encoding
 from signing.evidence import Fault, Reason, TrustUnavailable
 from signing.trust import strict_store, window
 from signing.trust.authorities import Authorities
@@ -190,7 +191,7 @@ def _issued(authority: Authority, leaf: asn1.Certificate) -> bool:
     try:
         DEFAULT_SIGNATURE_VALIDATOR.validate_signature(
             leaf["signature_value"].native,
-            leaf["tbs_certificate"].dump(),
+            encoding(leaf["tbs_certificate"]),
             issuer.public_key,
             leaf["signature_algorithm"],
         )

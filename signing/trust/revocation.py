@@ -15,6 +15,7 @@ from itertools import pairwise
 from asn1crypto import x509 as asn1
 from pyhanko_certvalidator.path import ValidationPath
 
+from signing.der import encoding
 from signing.evidence import Fault, Reason
 from signing.trust.chain import Material
 from signing.trust.crl import UnreadableLineError, may_sign_lists, read_certificate
@@ -63,14 +64,14 @@ def check_path(
             case Good() as found:
                 good.append(Unrevoked(found.relied, found.turns, found.is_lasting))
             case None:
-                undecided = undecided or Undecided(_name_of(issuer), certificate.dump())
+                undecided = undecided or Undecided(_name_of(issuer), encoding(certificate))
     return undecided or _together(good)
 
 
 def _name_of(issuer: asn1.Certificate) -> str:
     """As commands and openssl write it (RFC 4514), so that an operator finds the one by the other."""
     try:
-        return read_certificate(issuer.dump()).subject.rfc4514_string()
+        return read_certificate(encoding(issuer)).subject.rfc4514_string()
     except ValueError:
         return str(issuer.subject.human_friendly)
 
@@ -114,7 +115,8 @@ def _on_lists(question: Question) -> Iterator[Finding]:
         UnreadableLineError: if the certificate is on one, in words that we don't understand
     """
     try:
-        certificate, issuer = read_certificate(question.certificate.dump()), read_certificate(question.issuer.dump())
+        certificate = read_certificate(encoding(question.certificate))
+        issuer = read_certificate(encoding(question.issuer))
         if not may_sign_lists(issuer):
             return
         mine = [each for each in question.lists() if each.crl.issuer == issuer.subject and each.is_signed_by(issuer)]

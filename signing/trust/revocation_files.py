@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from pyhanko_certvalidator.sig_validate import DEFAULT_SIGNATURE_VALIDATOR
 
+from signing.der import encoding
 from signing.trust.crl import read_list
 from signing.trust.ocsp import Response, read_response
 
@@ -151,7 +152,7 @@ def _answered(content: bytes, responder: x509.Certificate) -> bool:
         basic = asn1_ocsp.OCSPResponse.load(content, strict=True)["response_bytes"]["response"].parsed
         DEFAULT_SIGNATURE_VALIDATOR.validate_signature(
             basic["signature"].native,
-            basic["tbs_response_data"].dump(),
+            encoding(basic["tbs_response_data"]),
             asn1.Certificate.load(responder.public_bytes(Encoding.DER)).public_key,
             basic["signature_algorithm"],
         )

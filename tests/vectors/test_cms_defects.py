@@ -5,7 +5,7 @@ import hashlib
 import pytest
 from asn1crypto import algos, cms, core
 from asn1crypto import x509 as asn1
-from cryptography.x509 import SubjectKeyIdentifier
+from cryptography.x509 import ObjectIdentifier, SubjectKeyIdentifier, UnrecognizedExtension
 from pyhanko.sign.general import as_signing_certificate, as_signing_certificate_v2
 
 from signing.evidence import Reason
@@ -444,3 +444,21 @@ def test_a_digest_of_the_digest(bench: Bench) -> None:
     """Invalid: some libraries digest twice; the attribute holds the digest of the content (RFC 5652, 5.4)."""
     draft = Draft(bench.draft().signer, hashlib.sha256(CONTENT).digest())
     assert (Reason.TAMPERED, REFUSED) == bench.judge(draft)
+
+
+def test_certificates_out_of_order_at_a_length_that_ends_in_80(bench: Bench) -> None:
+    """Accepted: no certificate is signed for its place; a parser that takes the length for indefinite sorts them."""
+    draft, size = bench.draft(), 1
+    signer = certificate_of(draft.signer).dump()
+    for _ in range(40):  # the length of an ECDSA signature varies
+        filler = UnrecognizedExtension(ObjectIdentifier("1.2.3.4"), bytes(size))
+        other = certificate_of(bench.pki.issue("Another", extensions=[filler])).dump()
+        if (len(signer) + len(other)) % 256 == 0x80:
+            break
+        size += (0x80 - len(signer) - len(other)) % 256
+        size = size if size < 1000 else size - 256
+    draft.certificates = [asn1.Certificate.load(each) for each in (signer, other)]
+    ordered, unordered = (b"".join(sorted((signer, other), reverse=each)) for each in (False, True))
+    unsorted = spliced(draft.dump(), element(0xA0, ordered), element(0xA0, unordered))
+    assert len(ordered) % 256 == 0x80
+    assert (ACCEPTED, ACCEPTED) == bench.judge(unsorted)

@@ -271,7 +271,7 @@ def test_a_reply_in_place_of_its_token(bench: StampBench) -> None:
 
 def test_content_that_is_enveloped(bench: StampBench) -> None:
     """Invalid: a token is signedData."""
-    assert bench.ours(content_info("data", b"x")) is Reason.TIMESTAMP
+    assert bench.ours(content_info("data", core.OctetString(b"x").dump())) is Reason.TIMESTAMP
 
 
 @given(content=st.binary(max_size=200))
