@@ -94,7 +94,9 @@ async def take(url: str, site: Site, count: int, counted: Callable[[int], None] 
 
     async with open_publisher(Destination(Brokers((connection_parameters(url),)))) as publisher:
         start = time.perf_counter()
-        async with open_message_door(settings, Behind(custody, journal, publisher, took, lambda: False)):
+        async with open_message_door(
+            settings, Behind(custody, journal, publisher, took, lambda: False, settings.spool.path / "messages")
+        ):
             await done.wait()
             seconds = time.perf_counter() - start
     journal.close()

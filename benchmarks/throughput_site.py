@@ -31,13 +31,14 @@ _CLOSE_SECONDS: Final = 300.0
 _POLL_SECONDS: Final = 0.05
 
 
-def make(folder: Path, broker: str) -> Site:
-    """A site with the senders, publishing to ``broker``; they may all connect at once from one address."""
+def make(folder: Path, broker: str | None) -> Site:
+    """A site with the senders, publishing to ``broker`` if one is named; all may connect at once from one address."""
     pki = Pki.create(folder / "pki")
     site = make_test_site(folder, pki, pki.issue("Payroll"))
     for number, user in SENDERS.items():
         site.add_sender(number, user, SignatureProfile.DETACHED, site.signer)
-    site.configure("urls = []", f'urls = ["{broker}"]')
+    if broker is not None:
+        site.configure("urls = []", f'urls = ["{broker}"]')
     for name, small, large in (
         ("user_connections", "20", "100"),
         ("source_logins", "20", "100"),

@@ -23,8 +23,8 @@ class Records(Protocol):
             TemporaryError: it cannot be made now.
         """
 
-    def fetched(self, mailbox: Mailbox, name: str, since: float) -> None:
-        """An answer that is there ``since`` a moment (seconds since the epoch) was read to its end.
+    def fetched(self, mailbox: Mailbox, name: str, since: float, user: str) -> None:
+        """An answer that is there ``since`` a moment (seconds since the epoch) was read to its end by a user.
 
         Raises:
             TemporaryError: it cannot be written down now.

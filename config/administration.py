@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from config.credential import is_reference
 from config.section import Count, Port, Seconds, Section, as_path, as_tuple
 
 
@@ -20,12 +21,16 @@ class Parties(Section):
 class Evidence(Section):
     """A checkpoint over the journal's events is made of so many, or once the oldest unsealed has waited so long.
 
-    While one has waited for ``max_unsealed_seconds``, nothing is taken in.
+    While one has waited for ``max_unsealed_seconds``, nothing is taken in.  ``copy_folder`` has a second copy of every
+    checkpoint.
     """
 
     seal_seconds: Seconds = 300.0
     seal_events: Annotated[int, Field(ge=1, le=10_000)] = 10_000
     max_unsealed_seconds: Seconds = 3600.0
+    copy_folder: Path | None = None
+
+    _path = field_validator("copy_folder", mode="before")(as_path)
 
     @model_validator(mode="after")
     def _has_time_to_seal(self) -> Self:
@@ -43,15 +48,32 @@ class Promised(Section):
 
 
 class Operations(Section):
-    """The interface for operators' programs: a Unix socket, or an address of the loopback; neither means none."""
+    """The interface for operators' programs: a Unix socket, or an address of the loopback; neither means none.
+
+    The status page stands there too, for who shows an operator's token or what is in the file ``status_token``.
+    """
 
     socket: Path | None = None
     host: str = "127.0.0.1"
     port: Port | None = None
     token_days: Count = 90
     trust_socket: bool = False
+    status_page: bool = False
+    status_token: Path | Annotated[str, Field(pattern="^credential:.")] | None = None
+    status_hours: Annotated[int, Field(ge=1, le=2160)] = 12
 
     _path = field_validator("socket", mode="before")(as_path)
+
+    @field_validator("status_token", mode="before")
+    @classmethod
+    def _file_or_credential(cls, value: object) -> object:
+        return value if isinstance(value, str) and is_reference(value) else as_path(value)
+
+    @model_validator(mode="after")
+    def _page_stands_somewhere(self) -> Self:
+        if self.status_page and self.socket is None and self.port is None:
+            raise ValueError("status_page needs a socket or a port")
+        return self
 
     @field_validator("host")
     @classmethod

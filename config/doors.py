@@ -70,6 +70,8 @@ class Intake(Section):
     max_waiting_bytes: Count = 4 * 1024**3
     max_parts: Annotated[int, Field(ge=1, le=9)] = 9
     max_age_days: Count = 366
+    max_unjudged: Annotated[int, Field(ge=1, le=100_000)] = 20
+    slow_seconds: Seconds = 5.0
     parts_grace_seconds: Seconds = 60.0
     start_file_hours: Seconds = 24.0
     time_zone: str = "Europe/Brussels"

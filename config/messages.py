@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from config.credential import is_reference
 from config.section import Count, Port, Seconds, Section, as_path, as_tuple
 
 
@@ -29,8 +30,9 @@ class Broker(Section):
     @field_validator("urls")
     @classmethod
     def _are_amqp(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if any(urlsplit(url.get_secret_value()).scheme not in {"amqp", "amqps"} for url in value):
-            raise ValueError("must begin with amqp:// or amqps://")
+        named = (url.get_secret_value() for url in value)
+        if any(urlsplit(url).scheme not in {"amqp", "amqps"} for url in named if not is_reference(url)):
+            raise ValueError("must begin with amqp:// or amqps://, or be credential:NAME")
         return value
 
 
@@ -66,8 +68,9 @@ class Mq(Section):
     @field_validator("management")
     @classmethod
     def _is_http(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and urlsplit(value.get_secret_value()).scheme not in {"http", "https"}:
-            raise ValueError("must begin with http:// or https://")
+        url = "" if value is None else value.get_secret_value()
+        if value is not None and not is_reference(url) and urlsplit(url).scheme not in {"http", "https"}:
+            raise ValueError("must begin with http:// or https://, or be credential:NAME")
         return value
 
     @field_validator("profiles")

@@ -18,10 +18,15 @@ from pydantic import (
 )
 
 from config.administration import Evidence, Operations, Parties, Promised
+from config.credential import revealed
 from config.doors import Accounts, Intake, Sftp
 from config.errors import ConfigurationError
+from config.logs import Logging
 from config.messages import Broker, Mq, Routing, WayBack
+from config.retention import Retention
+from config.scanner import Scanner, too_small_for
 from config.section import Count, Seconds, Section, as_path, as_tuple
+from config.traces import Traces
 
 EXAMPLE: Final = Path(__file__).with_name("example.toml")
 
@@ -40,13 +45,18 @@ class JournalDatabase(Section):
 
     path: Path = Path("var/journal.sqlite3")
     url: SecretStr | None = None
+    lease_seconds: Annotated[float, Field(ge=3.0, le=3600.0)] = 30.0
 
     _path = field_validator("path", mode="before")(as_path)
 
     @property
     def place(self) -> Path | str:
-        """The file, or the URL if there is one."""
-        return self.path if self.url is None else self.url.get_secret_value()
+        """The file, or the URL if there is one.
+
+        Raises:
+            ConfigurationError: the URL is a credential that cannot be read.
+        """
+        return self.path if self.url is None else revealed(self.url)
 
 
 KeyReference = Path | Annotated[str, Field(pattern="^(credential|pkcs11):.")]
@@ -129,12 +139,6 @@ class Judging(Section):
     alert_seconds: Seconds = 900.0
 
 
-class Logging(Section):
-    """What is written to stderr."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-
-
 class Settings(Section):
     """Everything that can be set."""
 
@@ -148,6 +152,7 @@ class Settings(Section):
     schemas: SchemaFolder = SchemaFolder()
     answers: Answers = Answers()
     judging: Judging = Judging()
+    scanner: Scanner = Scanner()
     broker: Broker = Broker()
     mq: Mq = Mq()
     routing: Routing = Routing()
@@ -155,8 +160,17 @@ class Settings(Section):
     parties: Parties = Parties()
     operations: Operations = Operations()
     evidence: Evidence = Evidence()
+    retention: Retention = Retention()
     promise: Promised = Promised()
     logging: Logging = Logging()
+    traces: Traces = Traces()
+
+    @model_validator(mode="after")
+    def _everything_can_be_scanned(self) -> "Settings":
+        largest = max(self.intake.max_file_bytes, self.back.max_message_bytes if self.back.enabled else 0)
+        if too_small_for(self.scanner, largest):
+            raise ValueError(f"scanner.max_bytes must be at least {largest}, the most that is taken in")
+        return self
 
 
 def read_settings(path: Path) -> Settings:
@@ -182,7 +196,7 @@ def _describe(error: Any) -> str:
     key = ".".join(str(step) for step in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"{key}: there is no such key"
-    return f"{key}: {error['msg']}"
+    return f"{key}: {error['msg']}" if key else str(error["msg"])
 
 
 def _resolved(settings: Settings, base: Path) -> Settings:

@@ -27,10 +27,10 @@ from schemas.wording import Language
 from signing.own.own_keys import OwnKeys
 from signing.own.sign import Signature
 from signing.own.timestamp_request import TimestampUnavailable
-from spool import answers, effects, institutions
+from spool import answers, chain, effects, institutions
 from spool.answers import AnswerName, StoredAnswer, Way
 from spool.effects import Effect, Kind
-from spool.journal import Journal
+from spool.journal import Journal, now
 from spool.mailbox import Mailbox
 from spool.outbox import Outbox, answer_files, compressed
 from spool.submissions import Submission, note
@@ -184,20 +184,23 @@ async def stamp_sealed(sealed: Sealed, stamping: Stamping | None, ticket: str) -
 
 
 def promise(connection: Connection, signed: Sequence[SignedAnswer]) -> None:
-    """Name the answers to a submission, keep their bytes and plan to give them, all with the verdict's transaction."""
-    for ordinal, answer in enumerate(signed, 1):
-        submission = answer.submission
-        way = answers.way_of(connection, submission.ticket)
-        environment = _environment(submission.directory)
-        stem = answer.stem or take_stem(connection, Naming(answer.purpose, environment, answer.created))
-        mailbox = Mailbox(submission.sender, environment.outbox)
-        prefix = "CO" if answer.stem else "FO"
-        name = AnswerName(submission.ticket, ordinal, mailbox, prefix, stem, way.channel, way.correlation)
-        answers.store(connection, StoredAnswer(name, answer.data, answer.signature.text()))
-        if answer.unstamped is not None:
-            note(connection, submission.ticket, "answer.not_stamped", stem=stem, reason=answer.unstamped)
-    for ticket in dict.fromkeys(answer.submission.ticket for answer in signed):
-        promise_again(connection, ticket, ticket)
+    """Name the answers to a submission, keep their bytes and plan to give them, all in its verdict's transaction."""
+    given = [_name(connection, ordinal, answer) for ordinal, answer in enumerate(signed, 1)]
+    if given:
+        promise_by(connection, given[0].ticket, Way(given[0].channel, given[0].correlation), given)
+
+
+def _name(connection: Connection, ordinal: int, answer: SignedAnswer) -> AnswerName:
+    submission = answer.submission
+    environment = _environment(submission.directory)
+    stem = answer.stem or take_stem(connection, Naming(answer.purpose, environment, answer.created))
+    mailbox = Mailbox(submission.sender, environment.outbox)
+    prefix = "CO" if answer.stem else "FO"
+    name = AnswerName(submission.ticket, ordinal, mailbox, prefix, stem, submission.channel, submission.message_id)
+    answers.store(connection, StoredAnswer(name, answer.data, answer.signature.text()))
+    if answer.unstamped is not None:
+        note(connection, submission.ticket, "answer.not_stamped", stem=stem, reason=answer.unstamped)
+    return name
 
 
 def promise_again(connection: Connection, ticket: str, first: str) -> None:
@@ -231,23 +234,23 @@ def place_all(journal: Journal, outbox: Outbox, batch_size: int = 50) -> int:
     while True:
         with journal.read() as connection:
             batch = effects.pending(connection, Kind.ANSWER, batch_size, after=last)
+            tried = [(effect, _place(connection, outbox, effect)) for effect in batch]
         if not batch:
             break
         last = batch[-1].number
-        tried = [(effect, _place(journal, outbox, effect)) for effect in batch]
         placed = [(effect, name) for effect, name in tried if name is not None]
-        _record(journal, placed)
+        if placed:
+            _record(journal, placed)
         count, failed = count + len(placed), failed + len(batch) - len(placed)
     if failed:
         raise NotPlacedError(f"{failed} answers could not be placed")
     return count
 
 
-def _place(journal: Journal, outbox: Outbox, effect: Effect) -> AnswerName | None:
+def _place(connection: Connection, outbox: Outbox, effect: Effect) -> AnswerName | None:
     """The name of the answer that an effect promises, now placed; None if the disk refused it."""
-    with journal.read() as connection:
-        # An effect that doesn't say which answer it places is of a time when there was one.
-        answer = answers.load(connection, effect.facts["answer_of"], effect.facts.get("ordinal", 1))
+    # An effect that doesn't say which answer it places is of a time when there was one.
+    answer = answers.load(connection, effect.facts["answer_of"], effect.facts.get("ordinal", 1))
     name = answer.name
     try:
         outbox.place(name.mailbox, answer_files(answer))
@@ -259,8 +262,10 @@ def _place(journal: Journal, outbox: Outbox, effect: Effect) -> AnswerName | Non
 
 def _record(journal: Journal, placed: Sequence[tuple[Effect, AnswerName]]) -> None:
     with journal.write() as connection:
-        for effect, name in placed:
-            note(connection, effect.ticket, "answer.placed", stem=name.stem)
+        at = now()
+        chain.append(
+            connection, [(effect.ticket, at, "answer.placed", {"stem": name.stem}) for effect, name in placed]
+        )
         closed = effects.done(connection, [effect for effect, _ in placed])
         institutions.delivered(connection, {effect.ticket for effect, _ in placed})
     _report(placed, closed)

@@ -1,9 +1,9 @@
 """What of a site is copied, so that it can begin again elsewhere with everything it had promised?
 
 The journal as it was at one moment, and of that moment the files it knows: submissions in custody, answers in OUT,
-declarations still to be forwarded, checkpoints, and what verdicts relied on. Then the SHA-256 of every file
-(``files.sha256``, as ``sha256sum --check`` reads it) and, last, ``backup.json`` over that, signed by our key: without
-it a backup is not finished. The gateway may run.
+declarations still to be forwarded, checkpoints, and what verdicts relied on. Nothing is purged meanwhile. Then the
+SHA-256 of every file (``files.sha256``, as ``sha256sum --check`` reads it) and, last, ``backup.json`` over that, signed
+by our key: without it a backup is not finished. The gateway may run.
 
 Declarations go as soon as they are forwarded, so they are linked at the very moment, in the spool's ``backing-up-*``.
 A kill leaves that folder, which the next backup takes away, and a backup that :mod:`gateway.restore` refuses.
@@ -30,6 +30,7 @@ from spool.custody import Custody
 from spool.files import sync_folder, write_durably
 from spool.journal import Journal, now, open_journal
 from spool.journal_backup import make_plain, snapshot
+from spool.purge_lock import undiminished
 from spool.relied import EVIDENCE, Kind
 from spool.tables import answers, submissions
 
@@ -122,7 +123,7 @@ def write(
         raise ConfigurationError([f"{target} has something in it"])
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     at = now()
-    with _links(spool) as links, (target / FILES).open("x", encoding="utf-8") as listing:
+    with undiminished(spool), _links(spool) as links, (target / FILES).open("x", encoding="utf-8") as listing:
         place = snapshot(journal, target / JOURNAL, lambda: _link(spool / "declarations", links))
         copying = Copying(target, listing)
         checkpoint = _copy_known(spool, target / JOURNAL, copying)

@@ -28,6 +28,7 @@ from channels.mq.access_app import access_app
 from channels.mq.addresses import connection_parameters
 from channels.mq.management import Management, open_management
 from channels.ports import Answer, Attempt, Authentication, TooManyAtOnceError
+from config.credential import revealed
 from config.errors import TemporaryError
 from config.settings import Settings
 from gateway import accounts, openings
@@ -130,6 +131,10 @@ class BrokerAccess:
         guest = await self._find(question.username)
         return guest is not None and allows(question, guest, self._premises)
 
+    async def knows(self, username: str) -> bool:
+        """Whether there is a user of that name, whatever it may do."""
+        return username in await asyncio.to_thread(self._known, {username})
+
     async def keep_looking(self, management: Management) -> None:
         """Send away who may not stay as he is; ends by cancellation only."""
         listed_at = 0
@@ -222,7 +227,7 @@ async def open_broker_access(settings: Settings, journal: Journal) -> AsyncItera
         stack.callback(gatekeeper.close)
         access = BrokerAccess(journal, gatekeeper, premises_at(settings))
         if mq.management is not None:
-            url = mq.management.get_secret_value()
+            url = revealed(mq.management)
             management = await stack.enter_async_context(open_management(url, settings.broker.authority))
             await stack.enter_async_context(_looking(access, management))
         app = access_app(access)
@@ -246,5 +251,5 @@ async def _looking(access: BrokerAccess, management: Management) -> AsyncIterato
 def premises_at(settings: Settings) -> Premises:
     """What the gateway has at the broker; its virtual host is that of the first address."""
     urls = settings.broker.urls
-    vhost = connection_parameters(urls[0].get_secret_value()).virtual_host if urls else "/"
+    vhost = connection_parameters(revealed(urls[0])).virtual_host if urls else "/"
     return Premises(vhost, settings.mq.exchange, settings.mq.answers)

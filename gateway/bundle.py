@@ -8,21 +8,27 @@ on (:mod:`gateway.reliance`); what is not there any more is named. All of it in 
 
 import json
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import chain as chained
 from pathlib import Path
 from typing import Any, Final
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from gateway.asic import Writing
+from gateway.evidence import relied_on
 from gateway.sealing import UnsealableError
-from spool import answers, chain, checkpoints, effects, merkle, relied, submissions
+from spool import answers, chain, checkpoints, effects, merkle, purges, relied, submissions
 from spool.answers import file_names
 from spool.chain import Link
 from spool.checkpoints import Checkpoints
 from spool.effects import Kind
-from spool.submissions import Submission
+from spool.forgetting import ANSWERS_PURGED
+from spool.reconciliation_pages import PURGED
+from spool.submissions import Event, Submission
+from spool.tables import effects as planned
 
 EVENTS: Final = "evidence/events.json"
 SUBMISSION: Final = "evidence/submission.json"
@@ -39,14 +45,13 @@ def write(connection: Connection, folder: Path, submission: Submission, find: Fi
         folder: where its files are in custody
         find: the bytes of a kind with a SHA-256 (hex), or why there are none, in words
     """
-    missing = [*_received(folder, submission, container), *_relied(connection, submission.ticket, find, container)]
-    for name in answers.names(connection, submission.ticket):
-        answer = answers.load(connection, submission.ticket, name.ordinal)
-        data, signature, _ = file_names(name.prefix, name.stem)
-        container.add(f"answers/{data}", answer.data)
-        container.add(f"answers/{signature}", answer.signature)
+    timeline = submissions.timeline(connection, submission.ticket)
+    missing = [*_received(folder, submission, timeline, container), *_relied(timeline, find, container)]
+    missing += _answers(connection, submission.ticket, container)
+    if bare := chain.bare(connection, submission.ticket):
+        missing.append(f"{EVENTS}: the facts of {bare} events, whose time was up; their digests are there")
     container.add(SUBMISSION, _json(asdict(submission)))
-    container.add(DELIVERIES, _json(_deliveries(connection, submission.ticket)))
+    container.add(DELIVERIES, _json(deliveries(connection, submission.ticket)))
     container.add(MISSING, _json(missing))
     return missing
 
@@ -99,21 +104,43 @@ def save(path: Path, fill: Callable[[Writing], None], sign: Callable[[bytes], by
         raise FileExistsError(f"{path} exists") from None
 
 
-def _received(folder: Path, submission: Submission, container: Writing) -> Iterator[str]:
+def _received(folder: Path, submission: Submission, timeline: Sequence[Event], container: Writing) -> Iterator[str]:
+    is_purged = any(event.name == PURGED for event in timeline)
     for file in submission.files:
         if (folder / file.name).exists():
             container.add_file(f"received/{file.name}", folder / file.name)
+        elif is_purged:
+            yield f"received/{file.name}: its time was up; the event {PURGED} says when it went"
         else:
-            yield f"received/{file.name} is no longer kept"
+            yield f"received/{file.name} is not in custody"
 
 
-def _relied(connection: Connection, ticket: str, find: Find, container: Writing) -> Iterable[str]:
+def _answers(connection: Connection, ticket: str, container: Writing) -> Iterator[str]:
+    """Put in every answer that its sender was given: of a repeat, those to the first."""
+    for name in chained.from_iterable(answers.names(connection, of) for of in _answered(connection, ticket)):
+        data, signature, _ = file_names(name.prefix, name.stem)
+        if purges.are_answers_gone(connection, name.ticket):
+            yield f"answers/{data}: its time was up; the event {ANSWERS_PURGED} of {name.ticket} has its SHA-256"
+            continue
+        answer = answers.load(connection, name.ticket, name.ordinal)
+        container.add(f"answers/{data}", answer.data)
+        container.add(f"answers/{signature}", answer.signature)
+
+
+def _answered(connection: Connection, ticket: str) -> list[str]:
+    """The tickets whose answers the sender of ``ticket`` was given, or will be."""
+    kinds = (Kind.ANSWER, Kind.PUBLISH)
+    given = [standing.effect.facts for kind in kinds for standing in effects.standings(connection, kind, ticket)]
+    return list(dict.fromkeys([ticket, *(facts["answer_of"] for facts in given)]))
+
+
+def _relied(timeline: Sequence[Event], find: Find, container: Writing) -> Iterable[str]:
     """Put in what the verdict relied on; answers what is no longer there."""
     wanted: dict[str, relied.Kind] = {}
-    for event in submissions.timeline(connection, ticket):
-        for signature in event.facts.get("signatures") or ():
+    for event in timeline:
+        for said in relied_on(event.facts):
             for kind in relied.Kind:
-                wanted |= dict.fromkeys((signature or {}).get(kind, ()), kind)
+                wanted |= dict.fromkeys(said.get(kind, ()), kind)
     for digest, kind in wanted.items():
         found = find(kind, digest)
         if isinstance(found, bytes):
@@ -122,17 +149,24 @@ def _relied(connection: Connection, ticket: str, find: Find, container: Writing)
             yield f"{kind}/{digest}.der: {found}"
 
 
-def _deliveries(connection: Connection, ticket: str) -> list[dict[str, Any]]:
-    return [
-        {
-            "kind": kind.value,
-            "state": standing.state,
-            "ordinal": standing.effect.ordinal,
-            "facts": standing.effect.facts,
-        }
-        for kind in Kind
-        for standing in effects.standings(connection, kind, ticket)
+def deliveries(connection: Connection, ticket: str) -> list[dict[str, Any]]:
+    """What was placed, published and forwarded, when (microseconds), and what still waits; and who fetched it when.
+
+    Of answers that were made for another ticket, which this one repeats, the fetches are those of either sender's
+    session: a file in OUT is one file.
+    """
+    query = sa.select(*_DELIVERY).where(planned.c.ticket == ticket).order_by(planned.c.kind, planned.c.ordinal)
+    done = [dict(row) for row in connection.execute(query).mappings()]
+    fetched = [
+        {"kind": "fetch", "state": "done", "done_at": event.at, "ticket": of, "facts": dict(event.facts)}
+        for of in _answered(connection, ticket)
+        for event in submissions.timeline(connection, of)
+        if event.name == answers.FETCHED
     ]
+    return done + fetched
+
+
+_DELIVERY: Final = tuple(planned.c[name] for name in ("kind", "state", "done_at", "ordinal", "facts"))
 
 
 def _event(link: Link) -> dict[str, Any]:

@@ -6,7 +6,7 @@ for names that exist and names that don't, so that a lock tells nothing.  A try 
 at and taken back if it was good: that many at once can't get past the limit, nor a gateway that is killed in between.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -137,13 +137,17 @@ def note_locks(connection: Connection, charged: Charge) -> frozenset[str]:
 
     Another is not written down: it may be a password, typed one line too early.
     """
-    typed = {row.username for row in charged.locked}
-    queries = (sa.select(table.c.username).where(table.c.username.in_(typed)) for table in (technical_users, persons))
-    known = frozenset(name for query in queries for name in connection.execute(query).scalars())
+    known = known_names(connection, {row.username for row in charged.locked})
     for row in charged.locked:
         who = {"username": row.username if row.username in known else "", "source": row.source}
         note(connection, None, "defender.locked", **who, failures=row.failures, until=row.locked_until)
     return known
+
+
+def known_names(connection: Connection, typed: Collection[str]) -> frozenset[str]:
+    """Those of the names that were ``typed`` which somebody has; another may be a password, and is not for showing."""
+    queries = (sa.select(table.c.username).where(table.c.username.in_(typed)) for table in (technical_users, persons))
+    return frozenset(name for query in queries for name in connection.execute(query).scalars())
 
 
 def locks(connection: Connection, at: int) -> dict[tuple[str, str], int]:
@@ -168,7 +172,8 @@ def lift(connection: Connection, username: str | None = None, source: str | None
     if source is not None:
         this &= failed_logins.c.source == counted_as(source)
     lifted = connection.execute(sa.update(failed_logins).where(this).values(failures=0, locked_until=0)).rowcount
-    note(connection, None, "defender.lifted", username=username, source=source, lifted=lifted)
+    who = username if username is None or username in known_names(connection, [username]) else ""
+    note(connection, None, "defender.lifted", username=who, source=source, lifted=lifted)
     return lifted
 
 

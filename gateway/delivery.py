@@ -152,6 +152,8 @@ def _due(post: Post) -> list[tuple[Effect, OutgoingMessage]]:
     size = 0
     beyond = now() + 2 * int(post.retry_ceiling_seconds * _SECOND)
     with post.journal.read() as connection:
+        if effects.next_due(connection, Kind.PUBLISH) is None:
+            return batch  # nobody is answered by message just now
         late = effects.due_beyond(connection, Kind.PUBLISH, beyond)
     if late:  # the clock was set back
         with post.journal.write() as connection:

@@ -9,9 +9,9 @@ requests that carry a body.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -34,9 +34,10 @@ class DownloadLimits:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Nothing came; ``reason`` is a sentence without the address."""
+    """Nothing came; ``reason`` is a sentence without the address, ``status`` that of HTTP if it was not 200."""
 
     reason: str
+    status: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class Downloader:
             method, body, headers = "POST", question.body, {"Content-Type": question.media_type}
         async with self._session.request(method, url, data=body, headers=headers, allow_redirects=False) as answer:
             if answer.status != HTTPStatus.OK:
-                return Failed(f"HTTP status {answer.status}")
+                return Failed(f"HTTP status {answer.status}", answer.status)
             if answer.headers.get("Content-Encoding", "identity") != "identity":
                 return Failed("the answer is compressed")
             return await self._body(answer)
@@ -110,15 +111,17 @@ class Downloader:
 
 
 @asynccontextmanager
-async def open_downloader(limits: DownloadLimits) -> AsyncIterator[Downloader]:
-    """A downloader for the time of the block."""
+async def open_downloader(
+    limits: DownloadLimits, headers: Mapping[str, str] | None = None
+) -> AsyncIterator[Downloader]:
+    """A downloader for the time of the block; ``headers`` go with every request."""
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(force_close=True),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         auto_decompress=False,
         timeout=aiohttp.ClientTimeout(total=None),
-        headers={"Accept-Encoding": "identity", "User-Agent": "batch-gateway"},
+        headers={**(headers or {}), "Accept-Encoding": "identity", "User-Agent": "batch-gateway"},
     ) as session:
         yield Downloader(session, limits)
 

@@ -25,6 +25,9 @@ DOORS: Final = (
     Event("broker.away", "warning", "reason attempt retry_in queue broker",
           "The broker is not reached; tried again in `retry_in` seconds.",
           "Try `gateway mq check`; nothing is lost, what is to go out waits."),
+    Event("broker.channel_renewed", "info", "broker",
+          "The broker refused a message, maybe for its channel's sake: what follows goes over another one.",
+          "Nothing, unless it comes again and again: then a queue is full, see its length at the broker."),
     Event("broker.connected", "info", "broker", "Messages can be handed to the broker."),
     Event("broker.lost", "warning", "reason queue broker", "A connection to the broker broke; it is made again.",
           "Nothing, unless `broker.away` follows and stays."),
@@ -60,6 +63,9 @@ DOORS: Final = (
           "A message of an institution came again, and is known."),
     Event("institution.taken", "info", "ticket purpose sender channel",
           "A message of an institution will be given to this sender."),
+    Event("intake.slowed", "info", "waiting senders",
+          "More submissions wait for their verdict than `[intake] max_unjudged`: senders have their OK later.",
+          "Nothing in a rush; if it stays, judging is too slow for what comes (`gateway_waiting`, stage `judge`)."),
     Event("message.dead", "warning", "queue broker message_id reason", "A message went to the dead-letter exchange.",
           "Look at it there; who sent it has to send it otherwise."),
     Event("message.failed", "error", "queue broker message_id reason", "A message could not be handled, unexpectedly.",
@@ -120,6 +126,8 @@ DOORS: Final = (
     Event("sftp.upload.resumed", "info", _FILE, "A sender goes on with an upload, after `size` bytes."),
     Event("sftp.upload.torn", "info", _FILE,
           "The connection broke during an upload; it is kept for the sender to go on."),
+    Event("status.refused", "warning", "", "A word that opens nothing was shown to the status page.",
+          "Nothing; if nobody of yours has mistyped it, see who reaches the page."),
     Event("user.password_changed", "info", "username", "A user has chosen a new password."),
 )  # fmt: skip
 """Every event of the doors, by name."""

@@ -8,7 +8,7 @@ from typing import Final
 from gateway.events_catalogue import Event
 
 _SENDER: Final = "sender signature environments purposes state formats leniencies language quality any_employer"
-_VERDICT: Final = "codes forms checks signed_by signatures refused"
+_VERDICT: Final = "codes forms checks signed_by signatures refused refusal scans began_at took"
 _USER: Final = "sender username"
 
 JOURNAL: Final = (
@@ -19,27 +19,36 @@ JOURNAL: Final = (
     Event("answer.not_stamped", "", "stem reason", "The answer went out without a timestamp."),
     Event("answer.placed", "", "stem", "The answer is in OUT."),
     Event("answer.published", "", "file", "The broker has the answer."),
+    Event("answers.purged", "", "sha256 bytes", "The bytes of the answers are gone, as their time was up."),
     Event("authority.added", "", "name subject crls terms", "An authority is accepted, on these terms."),
     Event("authority.crls_replaced", "", "name crls", "The revocation lists of an authority were replaced."),
     Event("authority.removed", "", "name", "An authority is accepted no more."),
     Event("authority.revocation_stored", "", "name sha256", "Revocation data of an authority were stored by hand."),
+    Event("checkpoint.copied", "", "checkpoint", "Checkpoints are copied to the second place again."),
+    Event("checkpoint.not_copied", "", "checkpoint reason", "Checkpoints could not be copied to the second place."),
     Event("custody.recovered", "", "", "A start has found the submission in custody, and not recorded."),
     Event("custody.taken", "", "name files sha256", "The submission is in custody: how many files, and their SHA-256."),
     Event("declaration.forwarded", "", "form", "The routing queue has confirmed a declaration."),
     Event("declaration.parked", "", "form attempts reason", "A message was refused too often, and waits for a person."),
     Event("declarations.replayed", "", "count reason", "A person has had parked messages sent again."),
+    Event("declarations.sent_again", "", "count reason", "A person has had confirmed messages sent again."),
     Event("defender.lifted", "", "username source lifted", "A person has lifted locks."),
     Event("defender.locked", "", "username source failures until", "Too many log-ins failed."),
     Event("ebox.deleted", "", "file by", "A file of a message in an e-Box was deleted."),
     Event("ebox.expired", "", "stem", "A message was taken out of an e-Box, as its time was up."),
     Event("ebox.placed", "", "quality stem again", "A message is in an e-Box, or is there again."),
     Event("ebox.removed", "", "stem by", "A message was taken out of an e-Box."),
+    Event("evidence.purged", "", "events first last", "The facts of so many events are gone; their digests stay."),
     Event("expiry.warned", "", "sender what days count keys first_end", "A sender was warned of what ends."),
     Event("hold.placed", "", "actor reason hold", "An operator lets the submission wait."),
-    Event("institution.taken", "", "stem channel publisher about forms", "A message of an institution was taken."),
+    Event("institution.taken", "", "stem channel publisher about forms scans", "A message of an institution was taken."),
     Event("intake.resumed", "", "", "Submissions are taken in again."),
     Event("intake.stopped", "", "reason", "Nothing is taken in, as evidence cannot be sealed."),
     Event("journal.restored", "", "at event manifest", "The journal was restored from a backup."),
+    Event("legal_hold.lifted", "", "actor reason hold", "What a legal hold kept may be purged."),
+    Event("legal_hold.placed", "", "actor reason hold", "Something is kept however old it is."),
+    Event("payload.purged", "", "files bytes", "The files as received are gone, as their time was up."),
+    Event("purge.asked", "", "actor reason", "An operator has had purged what is kept no longer."),
     Event("sender.added", "", _SENDER,
           "A sender was registered."),
     Event("sender.blocked", "", "sender", "A sender was blocked."),

@@ -6,7 +6,7 @@ people than the custody is.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,7 +26,8 @@ def evidence_facts(
 
     Returns:
         ``signed_by``: ``sender``, ``channel`` (the login vouches, nothing was verified) or ``nobody``;
-        ``signatures``: one entry for each part; ``refused``: the reason, None if nothing was.
+        ``signatures``: one entry for each part; ``refused``: the reason, None if nothing was; and where that relied on
+        a list or a response, ``refusal``: which, and the certificates above the signer's.
     """
     by_channel = profile is SignatureProfile.CHANNEL
     signed = fault is not None or any(item is not None for item in evidence)
@@ -34,6 +35,19 @@ def evidence_facts(
         "signed_by": "channel" if by_channel else "sender" if signed else "nobody",
         "signatures": [None if item is None else _facts(item) for item in evidence],
         "refused": None if fault is None else str(fault.reason),
+    } | ({"refusal": _refusal(fault)} if fault is not None and fault.revocation else {})
+
+
+def relied_on(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The entries of a verdict's facts that name what it relied on, by kind: of good signatures, and of a refusal."""
+    said = [*(facts.get("signatures") or ()), facts.get("refusal")]
+    return [entry for entry in said if entry is not None]
+
+
+def _refusal(fault: Fault) -> dict[str, Any]:
+    return {
+        "chain": [hashlib.sha256(der).hexdigest() for der in fault.chain],
+        "revocation": list(fault.revocation),
     }
 
 

@@ -26,6 +26,7 @@ from signing.trust.authorities import Authorities, current
 from signing.verify import Evidence, Fault, Use, verify_detached, verify_enveloped
 from spool import marks
 from spool.declarations import DeclarationWriter, writing
+from spool.submissions import StoredFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,30 @@ class Content:
     unsigned: bool = False
 
 
+def contents_of(
+    name: str, folder: Path, parts: Sequence[StoredFile], evidence: Sequence[Evidence | None], *, signs: bool
+) -> tuple[Content, ...]:
+    """What of each part is to be validated; of several, each goes by its own name, for lines are counted in each.
+
+    Args:
+        name: that of the set.
+        folder: where its parts are.
+        parts: the FI files, in their order.
+        evidence: what the verification of each says; None for one that isn't signed.
+        signs: whether the sender has to sign.
+    """
+    contents = []
+    for file, verified in zip(parts, evidence, strict=True):
+        called = file.name if len(parts) > 1 else name
+        if verified is None:
+            contents.append(Content(called, folder / file.name, None, unsigned=signs))
+        elif verified.content is None:
+            contents.append(Content(called, folder / file.name, verified.sha256))
+        else:
+            contents.append(Content(called, verified.content, None))
+    return tuple(contents)
+
+
 @dataclass(frozen=True, slots=True)
 class ContentRules:
     """What content is judged by.
@@ -145,7 +170,7 @@ def verify_part(part: SignedPart, rules: TrustRules) -> Evidence | Fault:
     """
     authorities = current(rules.authorities)
     found = _verified(part, rules, authorities)
-    if isinstance(found, Evidence) and rules.archive is not None:
+    if rules.archive is not None:
         reliance.keep(rules.archive, found, authorities)
     return found
 

@@ -27,6 +27,7 @@ from gateway.places import Place, places_of, registered
 from gateway.refetch import Standing, after_answer, after_failure, by_the_clock, when_asked
 from signing.trust import authorities, ocsp
 from spool.journal import Journal
+from spool.wanted import Want
 
 log = structlog.get_logger()
 _chance: Final = SystemRandom().random
@@ -56,12 +57,21 @@ class Stored:
     fresh_until: datetime | None
 
 
-class Fetcher:
-    """Fetches for one folder of accepted authorities.
+@dataclass(frozen=True, slots=True)
+class Around:
+    """Who waits for a fetcher and who wakes it.
 
     ``resume`` is called with the tickets that waited for what has just been stored; ``ring`` when there is something
-    to do sooner than the last turn said.
+    to do sooner than the last turn said; ``wanted`` answers what has been asked for in the notes of the spool.
     """
+
+    resume: Callable[[Collection[str]], Awaitable[None]]
+    ring: Callable[[], None]
+    wanted: Callable[[], Collection[Want]] = tuple
+
+
+class Fetcher:
+    """Fetches for one folder of accepted authorities."""
 
     def __init__(
         self,
@@ -69,16 +79,15 @@ class Fetcher:
         journal: Journal,
         reader: Reader,
         period: timedelta,
-        *,
-        resume: Callable[[Collection[str]], Awaitable[None]],
-        ring: Callable[[], None],
+        around: Around,
     ) -> None:
         self._folder = folder
         self._journal = journal
         self._reader = reader
         self._period = period
-        self._resume = resume
-        self._ring = ring
+        self._resume = around.resume
+        self._ring = around.ring
+        self._notes = around.wanted
         self._standings: dict[Place, Standing] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._waiting: dict[str, set[str]] = {}
@@ -89,6 +98,10 @@ class Fetcher:
 
     def ask(self, ticket: str, authority: str, certificate: bytes | None) -> None:
         """Submission ``ticket`` is held for want of revocation data of this authority, about this certificate."""
+        self._note(ticket, authority, certificate)
+        self._ring()
+
+    def _note(self, ticket: str, authority: str, certificate: bytes | None) -> None:
         self._waiting.setdefault(authority, set()).add(ticket)
         self._asked.add(authority)
         if certificate is not None:
@@ -97,7 +110,6 @@ class Fetcher:
             self._wanted[certificate] = authority
             if len(self._wanted) > _MOST_WANTED:
                 del self._wanted[next(iter(self._wanted))]
-        self._ring()
 
     async def turn(self) -> float:
         """Begin with what is due at every server that is not asked already; answers seconds until the next turn.
@@ -130,6 +142,8 @@ class Fetcher:
 
     async def _survey(self) -> None:
         """Bring the list of places up to date, and make due what is waited for."""
+        for want in await asyncio.to_thread(self._notes):
+            self._note(want.ticket, want.authority, want.certificate)
         clock = asyncio.get_running_loop().time()
         if clock - self._register_read > _REGISTER_SECONDS:
             self._registered = await asyncio.to_thread(registered, self._journal)

@@ -19,6 +19,7 @@ from config.settings import Settings
 from gateway.gatekeeper import Gatekeeper
 from gateway.workers import Workers
 from spool.files import free_bytes
+from spool.intake import IntakeLimits
 from spool.journal import Journal
 from spool.tables import submissions
 
@@ -34,6 +35,7 @@ class Running:
     door: Door | None = None
     gatekeeper: Gatekeeper | None = None
     publisher: Publisher | None = None
+    intake: IntakeLimits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,20 @@ class Part:
     name: str
     ready: bool
     words: str = ""
+
+
+STOPS: Final = ("evidence", "backlog", "maintenance")
+"""Why intake may be stopped, besides the disk, which has a metric of its own."""
+
+
+def stops(intake: IntakeLimits) -> list[str]:
+    """Which of `STOPS` stop intake just now; maintenance is no fault, and answers can be fetched meanwhile."""
+    found = (
+        intake.unsealed is not None and intake.unsealed.stops_intake,
+        intake.backlog is not None and intake.backlog.is_full,
+        bool(intake.closed()),
+    )
+    return [why for why, stopped in zip(STOPS, found, strict=True) if stopped]
 
 
 class Health:
@@ -76,6 +92,8 @@ class Health:
             questions["workers"] = self._workers_fault
         if running.door is not None:
             questions["door"] = self._door_fault
+        if running.intake is not None:
+            questions["intake"] = self._intake_fault
         if running.publisher is not None:
             questions["broker"] = self._broker_fault
         return tuple(await asyncio.gather(*(self._part(name, ask) for name, ask in questions.items())))
@@ -119,6 +137,14 @@ class Health:
 
     async def _door_fault(self) -> str:
         return "" if self._running.door is None or self._running.door.is_open else "the SFTP door is closed"
+
+    async def _intake_fault(self) -> str:
+        words = {
+            "evidence": "evidence cannot be written",
+            "backlog": "too many declarations wait to be forwarded",
+        }
+        stopped = [] if self._running.intake is None else stops(self._running.intake)
+        return ", ".join(f"{words[why]}: nothing is taken in" for why in stopped if why in words)
 
     async def _broker_fault(self) -> str:
         connected = self._running.publisher is None or self._running.publisher.connected

@@ -8,7 +8,7 @@ dead, with the reason, and leaves nothing here but the number of a ZIP.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -18,7 +18,7 @@ from typing import Any, Final
 import structlog
 from sqlalchemy.engine import Connection
 
-from channels.mq import amqp10, consumer
+from channels.mq import consumer
 from channels.mq.addresses import brokers_of
 from channels.mq.consumer import TAKEN, How, Settled
 from channels.mq.delivery import Delivery
@@ -28,10 +28,11 @@ from config.errors import ConfigurationError
 from config.settings import Settings
 from gateway import answer, parties
 from gateway.answer import Desk, Naming, Sealed
-from gateway.letters import About, Letter, Published, Unfit, read_letter, recipient_sender
+from gateway.letters import About, Letter, Published, Unfit, headers_of, read_letter, recipient_sender
 from gateway.openings import Channel
 from gateway.register import choices, disclosures, speaking
 from gateway.register.choices import Recipient, SentBy
+from gateway.scanning import UNSCANNED, ContentScanner, Scanned, Subject, scan_facts
 from gateway.timestamping import Stamping
 from gateway.vetting import Vetted, VettingRules, vet
 from gateway.workers import Workers
@@ -60,7 +61,7 @@ class Office:
     """What messages are taken with.
 
     ``types`` is the folder with types of the site's own, ``marker`` answers what turns an INSS into its keyed hash,
-    ``promised`` is called when there is something to deliver.
+    ``promised`` is called when there is something to deliver, ``scanner`` is asked before the content is parsed.
     """
 
     journal: Journal
@@ -71,6 +72,7 @@ class Office:
     types: Path
     marker: Callable[[], Callable[[str], str]]
     promised: Callable[[], None]
+    scanner: ContentScanner = UNSCANNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class _Taken:
     naming: Naming
     vetted: Vetted
     sealed: Sealed
+    scanned: Sequence[Scanned]
 
 
 class Institutions:
@@ -103,7 +106,7 @@ class Institutions:
         if delivery.body.is_too_large:
             return _dead(f"{Code.FILE_TOO_LARGE}: more than {self._office.limits.max_bytes} bytes")
         digest = delivery.body.sha256
-        headers = _headers(delivery.headers)
+        headers = headers_of(delivery.headers)
         letter = read_letter(Published(delivery.user_id, delivery.message_id, headers, digest))
         if isinstance(letter, Unfit):
             return _dead(letter.reason)
@@ -117,6 +120,9 @@ class Institutions:
             return early
         naming = Naming(letter.purpose, letter.environment, datetime.now(office.desk.zone))
         data = await asyncio.to_thread(delivery.body.read)
+        scanned: list[Scanned] = []
+        if found := await office.scanner.check(letter.environment, [Subject("a message", data, digest)], scanned):
+            return _dead(f"{found[0].code}: {found[0].detail}")
         mark = await asyncio.to_thread(office.marker)
         rules = VettingRules(letter.purpose, office.limits, naming.created.date(), office.types, mark)
         vetted = await office.workers.run(vet, data, rules)
@@ -126,7 +132,7 @@ class Institutions:
         try:
             sealed = await asyncio.to_thread(answer.seal, data, naming, office.desk)
             sealed = await answer.stamp_sealed(sealed, office.stamping, ticket)
-            taken = _Taken(letter, digest, ticket, now(), naming, vetted, sealed)
+            taken = _Taken(letter, digest, ticket, now(), naming, vetted, sealed, scanned)
             settled = await asyncio.to_thread(self._record, taken)
         except OverflowError:
             return Settled(How.AGAIN, "no number is left for a name of today")
@@ -180,6 +186,7 @@ class Institutions:
     def _deliver(self, connection: Connection, taken: _Taken, name: AnswerName, quality: int | None) -> None:
         stored = StoredAnswer(name, taken.sealed.data, taken.sealed.signature.text())
         facts = {"publisher": taken.letter.publisher, "about": taken.letter.ticket, "forms": taken.vetted.forms}
+        facts |= scan_facts(taken.scanned)
         note(connection, taken.ticket, "institution.taken", stem=name.stem, channel=name.channel, **facts)
         if taken.sealed.unstamped is not None:
             note(connection, taken.ticket, "answer.not_stamped", stem=name.stem, reason=taken.sealed.unstamped)
@@ -188,17 +195,6 @@ class Institutions:
         else:
             answers.store(connection, stored)
             answer.promise_by(connection, taken.ticket, Way(name.channel, name.correlation), [name])
-
-
-def _headers(said: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The headers, with those of a publisher by AMQP 1.0, which come as one."""
-    section = said.get(amqp10.HEADER)
-    if not isinstance(section, bytes):
-        return said
-    try:
-        return {**said, **amqp10.decode(section)}
-    except amqp10.NotHeadersError:
-        return said
 
 
 def _about(connection: Connection, letter: Letter) -> About | None:
@@ -261,7 +257,7 @@ def _dead(reason: str) -> Settled:
 
 @dataclass(frozen=True, slots=True)
 class WayBack:
-    """What of a daemon the way back needs; ``promised`` is called in the event loop."""
+    """What of a daemon the way back needs; ``promised`` is called in the loop, ``folder`` is this process's alone."""
 
     journal: Journal
     desk: Desk
@@ -269,6 +265,7 @@ class WayBack:
     workers: Workers
     publisher: Publisher | None
     promised: Callable[[], None]
+    folder: Path
 
 
 def take_back(settings: Settings, way: WayBack) -> Coroutine[Any, Any, None]:
@@ -290,8 +287,9 @@ def take_back(settings: Settings, way: WayBack) -> Coroutine[Any, Any, None]:
         types=settings.schemas.folder,
         marker=partial(disclosures.marker, settings, way.journal),
         promised=way.promised,
+        scanner=ContentScanner(settings.scanner),
     )
     bounds = StagingLimits(rules.max_message_bytes, _LARGEST_TOGETHER * rules.max_message_bytes, spool.reserve)
-    staging = Staging(spool.path / "back", bounds)
+    staging = Staging(way.folder, bounds)
     desk = consumer.Desk(Institutions(office).take, way.publisher.publish, staging, consumer.Limits(rules.prefetch))
     return consumer.consume(brokers, rules.queue, desk)

@@ -4,7 +4,8 @@ The checks run here; what they mean together is :mod:`gateway.verdict`'s.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,22 +13,22 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from config.errors import ConfigurationError, TemporaryError
 from config.settings import Settings
-from gateway import message_profiles, parties, registrations, repeats
+from gateway import holders, message_profiles, parties, repeats
 from gateway.examination import (
     Anomalies,
-    Content,
     ContentRules,
     SignedPart,
     TrustRules,
     ValidatedSet,
+    contents_of,
     validate_set,
     verify_part,
 )
 from gateway.parties import Sender, SignatureProfile
 from gateway.register import disclosures, speaking
 from gateway.repeats import Repeat
+from gateway.scanning import ContentScanner, Scanned, subjects_of
 from gateway.senders import NameRules, check_sender
 from gateway.signature_rules import sender_policy, signature_files, signature_policy, type_formats
 from gateway.verdict import Check, UnfinishedJudgementError, decide
@@ -38,13 +39,13 @@ from schemas.codes import Code, Finding
 from schemas.filename import FileName, parse
 from schemas.inspection import Employer
 from schemas.validate import Limits
-from signing.holder import read_key
 from signing.verify import Evidence, Fault
 from spool import holds, submissions
 from spool.custody import Custody
 from spool.gather import SignatureFiles, set_findings
 from spool.holds import Hold
 from spool.journal import Journal, now
+from spool.purges import are_answers_gone
 from spool.relied import EVIDENCE
 from spool.submissions import State, StoredFile, Submission
 from spool.withdrawals import is_withdrawn
@@ -65,9 +66,11 @@ class Case:
     withdrawn: bool = False
     hold: Hold | None = None
     dropped: bool = False
+    answered: bool = True
     repeat: Repeat | None = None
     evidence: list[Evidence | None] = field(default_factory=list)
     fault: Fault | None = None
+    scanned: list[Scanned] = field(default_factory=list)
     validated: ValidatedSet | None = None
     anomalies: Anomalies = field(default_factory=Anomalies)
 
@@ -99,16 +102,13 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was decided about a case, and why."""
+    """What was decided about a case, and why; how long each check took, and when the first began (microseconds)."""
 
     case: Case
     state: State
     findings: tuple[Finding, ...]
-    checks: tuple[Check, ...]
-
-
-class HolderKeyUnusableError(TemporaryError):
-    """Certificates are registered by their holder, and the key that holders are hashed with cannot be read."""
+    took: Mapping[Check, int]
+    began_at: int
 
 
 class Judge:
@@ -119,11 +119,13 @@ class Judge:
         self._journal = journal
         self._custody = custody
         self._workers = workers
+        self._scanner = ContentScanner(settings.scanner)
         self._checks: dict[Check, Callable[[Case], Awaitable[tuple[Finding, ...]]]] = {
             Check.SENDER: self._sender,
             Check.SET: self._set,
             Check.REPEATS: self._repeats,
             Check.SIGNATURE: self._signature,
+            Check.SCAN: self._scan,
             Check.VALIDATION: self._validation,
             Check.MANDATES: self._mandates,
         }
@@ -141,6 +143,7 @@ class Judge:
             sender = parties.find_sender(connection, submission.sender)
             namesake, withdrawn = submissions.namesake(connection, submission), is_withdrawn(connection, submission)
             hold, dropped = holds.standing_on(connection, submission, now()), holds.dropped(connection, ticket)
+            answered = namesake is None or not are_answers_gone(connection, namesake.ticket)
         if sender is None:
             raise LookupError("the sender of a submission is not registered")
         sender = message_profiles.as_user(sender, submission, self._settings.mq.profiles)
@@ -148,7 +151,7 @@ class Judge:
         declarations = self._settings.spool.path / "declarations" / ticket
         types = catalogue.current(self._settings.schemas.folder)
         case = Case(submission, sender, namesake, folder, declarations, types, withdrawn=withdrawn)
-        case.hold, case.dropped = hold, dropped is not None
+        case.hold, case.dropped, case.answered = hold, dropped is not None, answered
         return case
 
     async def judge(self, case: Case) -> Verdict:
@@ -158,16 +161,19 @@ class Judge:
             TemporaryError, WorkerFailedError: no verdict can be made just now.
         """
         reports: dict[Check, tuple[Finding, ...]] = {}
+        began_at, took = now(), dict[Check, int]()
         for check, run in self._checks.items():
+            begun = time.monotonic_ns()
             reports[check] = await run(case)
+            took[check] = (time.monotonic_ns() - begun) // 1000
             log.debug("check.reported", check=check, codes=[finding.code for finding in reports[check]])
             if case.repeat is not None:
-                return Verdict(case, State.REPEATED, (), tuple(reports))
+                return Verdict(case, State.REPEATED, (), took, began_at)
             if reports[check]:
                 break
         state, findings = decide(reports)
         told = message_profiles.in_words_of_channel(findings, case.submission, self._settings.mq.profiles)
-        return Verdict(case, state, told, tuple(reports))
+        return Verdict(case, state, told, took, began_at)
 
     async def _sender(self, case: Case) -> tuple[Finding, ...]:
         if case.dropped:
@@ -187,15 +193,19 @@ class Judge:
             return (Finding(Code.CANCELLED, "withdrawn by a TD file that came after it"),)
         # A GO without data, and every TD, may speak of a set that came before.
         looks_back = not case.submission.content or case.submission.name.startswith("TD.")
-        if looks_back and (repeated := repeats.check_repeats(case.submission, case.namesake)):
+        if looks_back and (repeated := self._repeated(case)):
             return () if isinstance(repeated, Repeat) else repeated
         kinds = case.types.of_purpose(case.name.purpose)
-        signatures = signature_files(case.sender, case.submission.directory, kinds)
+        signatures = signature_files(case.sender.signature, case.submission.directory, kinds)
         names = [file.name for file in case.submission.files]
         return set_findings(names, signatures, started=case.submission.channel != "mq")
 
+    @staticmethod
+    def _repeated(case: Case) -> Repeat | tuple[Finding, ...]:
+        return repeats.check_repeats(case.submission, case.namesake, answered=case.answered)
+
     async def _repeats(self, case: Case) -> tuple[Finding, ...]:
-        result = repeats.check_repeats(case.submission, case.namesake)
+        result = self._repeated(case)
         if isinstance(result, Repeat):
             case.repeat = result
             return ()
@@ -224,20 +234,9 @@ class Judge:
                 case.fault = result
                 return (Finding(Code.SIGNATURE_INVALID, f"{result.reason}: {result.detail}"),)
             case.evidence.append(result)
-            if refused := self._not_the_senders(case, result):
+            if refused := holders.refusal(self._settings, case.sender, result, case.submission.received_at):
                 return (Finding(Code.CERTIFICATE_NOT_OWNERS, refused),)
         return ()
-
-    def _not_the_senders(self, case: Case, evidence: Evidence) -> str:
-        registered, at = case.sender.certificates, case.submission.received_at
-        refused = registrations.refusal(registered, evidence, at, None)
-        if not refused or not registrations.by_holder(registered, at):
-            return refused
-        try:
-            key = read_key(registrations.holder_key_file(self._settings))
-        except ConfigurationError as fault:
-            raise HolderKeyUnusableError("; ".join(fault.faults)) from fault
-        return registrations.refusal(registered, evidence, at, key)
 
     def _signed_part(self, case: Case, file: StoredFile) -> SignedPart | None:
         """What of one FI is to be verified; None if nothing is."""
@@ -250,11 +249,19 @@ class Judge:
         # Without FS only simulation, and types that may need none, get this far: the check of the set refused others.
         return SignedPart(data, signature) if signature.exists() else None
 
+    async def _scan(self, case: Case) -> tuple[Finding, ...]:
+        subjects = subjects_of(case.folder, case.parts, case.evidence)
+        return await self._scanner.check(str(case.name.environment), subjects, case.scanned)
+
     async def _validation(self, case: Case) -> tuple[Finding, ...]:
         limits = Limits(max_bytes=self._settings.intake.max_file_bytes, max_forms=self._settings.judging.max_forms)
-        mark = await asyncio.to_thread(disclosures.marker, self._settings, self._journal)
+        mark = disclosures.marker_at_hand(self._settings)
+        if mark is None:
+            mark = await asyncio.to_thread(disclosures.marker, self._settings, self._journal)
         rules = ContentRules(case.name.purpose, limits, self._day_of(case), self._settings.schemas.folder, mark)
-        result = await self._workers.run(validate_set, _contents(case), rules, case.declarations)
+        signs = signature_files(case.sender.signature, case.submission.directory) is SignatureFiles.REQUIRED
+        contents = contents_of(case.submission.name, case.folder, case.parts, case.evidence, signs=signs)
+        result = await self._workers.run(validate_set, contents, rules, case.declarations)
         case.anomalies = result.anomalies
         if not isinstance(result, ValidatedSet):
             return result.findings
@@ -262,30 +269,15 @@ class Judge:
         return ()
 
     async def _mandates(self, case: Case) -> tuple[Finding, ...]:
-        findings = await asyncio.to_thread(self._not_the_senders_employers, case)
+        employers = frozenset[Employer]().union(*(part.employers for part in case.declared.parts))
+        if case.sender.any_employer or not employers:
+            return ()
+        findings = await asyncio.to_thread(self._about_employers, case, employers)
         if findings:
             # Nobody will ask for what was validated.
             case.declarations.unlink(missing_ok=True)
         return findings
 
-    def _not_the_senders_employers(self, case: Case) -> tuple[Finding, ...]:
-        employers = frozenset[Employer]().union(*(part.employers for part in case.declared.parts))
-        if case.sender.any_employer or not employers:
-            return ()
+    def _about_employers(self, case: Case, employers: frozenset[Employer]) -> tuple[Finding, ...]:
         with self._journal.read() as connection:
             return speaking.check(connection, case.sender.quality, employers, case.submission.received_at)
-
-
-def _contents(case: Case) -> tuple[Content, ...]:
-    """What of each part is to be validated; of several, each goes by its own name, for lines are counted in each."""
-    contents = []
-    signs = signature_files(case.sender, case.submission.directory) is SignatureFiles.REQUIRED
-    for file, evidence in zip(case.parts, case.evidence, strict=True):
-        name = file.name if len(case.parts) > 1 else case.submission.name
-        if evidence is None:
-            contents.append(Content(name, case.folder / file.name, None, unsigned=signs))
-        elif evidence.content is None:
-            contents.append(Content(name, case.folder / file.name, evidence.sha256))
-        else:
-            contents.append(Content(name, evidence.content, None))
-    return tuple(contents)

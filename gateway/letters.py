@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from channels.mq import amqp10
 from schemas.codes import Code
 from schemas.filename import Environment
 from schemas.identifiers import Kind
@@ -137,3 +138,14 @@ def recipient_sender(letter: Letter, about: About | None) -> str | Unfit | None:
     if letter.sender not in {None, about.sender}:
         return Unfit(f"{Code.SENDER_NOT_OWNER}: the submission of this ticket is of another sender")
     return about.sender
+
+
+def headers_of(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The headers of a message, with those of a publisher by AMQP 1.0, which come as one."""
+    section = said.get(amqp10.HEADER)
+    if not isinstance(section, bytes):
+        return said
+    try:
+        return {**said, **amqp10.decode(section)}
+    except amqp10.NotHeadersError:
+        return said

@@ -1,19 +1,29 @@
 """One JSON line an event, to stderr; the libraries' own loggers in the same form, capped, and without tracebacks.
 
 Values are codes, counts, tickets, sender numbers and checked file names.  JSON keeps a line a line, whatever a client
-puts into a name.
+puts into a name.  On a terminal the line is one for people.  What is written can be changed while it runs.
 """
 
 import logging
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
 from typing import Any, Final
 
 import structlog
 
+from config.logs import Logging
+from gateway.log_lines import Line, as_words
+from gateway.log_rules import LEVELS, Gate
 from schemas import identifiers
+
+log = structlog.get_logger()
+
+_ROOMS: Final = ("gateway", "channels", "spool", "signing", "schemas", "config")
 
 # Their messages quote what clients and documents say, or are tracebacks over signatures that are merely bad.
 _CAPPED: Final = {
@@ -25,6 +35,9 @@ _CAPPED: Final = {
     "pyhanko_certvalidator": logging.CRITICAL,
     "signxml": logging.CRITICAL,
     "alembic": logging.WARNING,
+    "sqlalchemy": logging.WARNING,
+    "urllib3": logging.WARNING,
+    "uvicorn": logging.CRITICAL,
 }
 
 # As it is written, alone or between other words of a name.
@@ -32,6 +45,7 @@ _INSS: Final = re.compile(r"(?<![0-9A-Za-z])(?:[0-9]{2}[. ]?){3}[- ]?[0-9]{3}[. 
 
 Listener = Callable[[Mapping[str, Any]], None]
 _listeners: Final[list[Listener]] = []
+_gate = Gate(Logging())
 
 
 @contextmanager
@@ -60,8 +74,8 @@ def cap_libraries() -> None:
         logging.getLogger(name).setLevel(least)
 
 
-def configure_logging(level: str) -> None:
-    """Send every event of ``level`` (debug, info, warning, error) and above to stderr."""
+def configure_logging(rules: Logging) -> None:
+    """Send every event that the ``rules`` let through to stderr, and nothing else."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -74,25 +88,62 @@ def configure_logging(level: str) -> None:
             foreign_pre_chain=[_without_traceback, *shared],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(sort_keys=False),
+                _for_people if sys.stderr.isatty() else structlog.processors.JSONRenderer(sort_keys=False),
             ],
         )
     )
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    logging.getLogger().handlers[:] = [handler]
+    change_logging(rules)
     cap_libraries()
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _failed
+    threading.excepthook = _thread_failed
     structlog.configure(
-        processors=[
-            _tell,
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=[_tell, _let_through, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def change_logging(rules: Logging) -> None:
+    """Let through what these ``rules`` say from now on; of libraries never less than warnings, which quote enough."""
+    global _gate  # noqa: PLW0603 - every event of the process goes through one gate
+    _gate = Gate(rules)
+    for room in _ROOMS:
+        logging.getLogger(room).setLevel(_gate.lowest)
+    logging.getLogger().setLevel(max(LEVELS[rules.level], logging.WARNING))
+
+
+def _let_through(_: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    left_out = _gate.admits(str(event.get("event")), LEVELS[method])
+    if left_out is None:
+        raise structlog.DropEvent
+    if left_out:
+        event["left_out"] = left_out
+    return event
+
+
+def _for_people(_: Any, __: str, event: structlog.typing.EventDict) -> str:
+    return as_words(Line("", event), coloured=True)
+
+
+def _failed(kind: type[BaseException], fault: BaseException, traceback: TracebackType | None) -> None:
+    """What nobody caught, without its words: they may quote a document."""
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    log.error("gateway.failed", fault=kind.__name__, where=_place(traceback))
+
+
+def _thread_failed(args: threading.ExceptHookArgs) -> None:
+    log.error("gateway.failed", fault=args.exc_type.__name__, where=_place(args.exc_traceback))
+
+
+def _place(traceback: TracebackType | None) -> str:
+    """The innermost place in the code."""
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return "" if traceback is None else f"{Path(traceback.tb_frame.f_code.co_filename).name}:{traceback.tb_lineno}"
 
 
 def _without_inss(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from channels.mq.connection import brokers_of
@@ -27,13 +28,17 @@ _WAITING_PARTS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """What the door leads to, and who sends what is dead on its way; ``is_full`` while intake is held up."""
+    """What the door leads to, and who sends what is dead on its way; ``is_full`` while intake is held up.
+
+    ``folder`` is this process's alone: what an earlier one left there is removed.
+    """
 
     custody: Custody
     journal: Journal
     publisher: Publisher | None
     taken: Callable[[], None]
     is_full: Callable[[], bool]
+    folder: Path
 
 
 @asynccontextmanager
@@ -53,7 +58,7 @@ async def open_message_door(settings: Settings, behind: Behind) -> AsyncIterator
     largest = min(mq.max_message_bytes, settings.intake.max_file_bytes)
     together = max(settings.intake.max_waiting_bytes, largest)
     staging = Staging(
-        spool.path / "messages" / "bodies", StagingLimits(largest, together, spool.reserve), behind.is_full
+        behind.folder / "bodies", StagingLimits(largest, together, spool.reserve), behind.is_full
     )
     waiting = WaitingLimits(max(1, mq.max_waiting_sets // _SENDERS_AT_LEAST), mq.max_waiting_sets, together // 2)
     rules = Rules(
@@ -64,8 +69,7 @@ async def open_message_door(settings: Settings, behind: Behind) -> AsyncIterator
         exchange=mq.exchange,
         held_up=behind.is_full,
     )
-    folder = spool.path / "messages" / "sets"
-    reception = MessageReception(folder, behind.custody, behind.journal, rules, behind.taken)
+    reception = MessageReception(behind.folder / "sets", behind.custody, behind.journal, rules, behind.taken)
     limits = Limits(mq.prefetch + _WAITING_PARTS * mq.max_waiting_sets, mq.delivery_limit)
     desk = Desk(reception.receive, behind.publisher.publish, staging, limits)
     async with open_door(brokers, mq.exchange, desk, reception.close):

@@ -8,6 +8,7 @@ on purpose, since a sender has to read why it was refused.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -45,16 +46,22 @@ def is_open(openings: Iterable[Opening], channel: str, environment: str, at: int
 
 def openings_of(connection: Connection, sender: str) -> tuple[Opening, ...]:
     """Every opening of a sender, those of yesterday and tomorrow included, in the order in which they were made."""
-    columns = (sender_channels.c.channel, sender_channels.c.environment)
-    query = (
-        sa.select(*columns, sender_channels.c.valid_from, sender_channels.c.valid_to)
-        .where(sender_channels.c.sender == sender)
-        .order_by(sender_channels.c.number)
-    )
     return tuple(
         Opening(Channel(channel), environment, Period(start, end))
-        for channel, environment, start, end in connection.execute(query)
+        for channel, environment, start, end in connection.execute(_OPENINGS, {"of": sender})
     )
+
+
+_OPENINGS: Final = (
+    sa.select(
+        sender_channels.c.channel,
+        sender_channels.c.environment,
+        sender_channels.c.valid_from,
+        sender_channels.c.valid_to,
+    )
+    .where(sender_channels.c.sender == sa.bindparam("of"))
+    .order_by(sender_channels.c.number)
+)
 
 
 def add_opening(connection: Connection, sender: str, opening: Opening) -> None:

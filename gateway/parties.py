@@ -89,8 +89,14 @@ class UnknownCertificateError(LookupError):
 
 def find_sender(connection: Connection, number: str) -> Sender | None:
     """The sender of ``number`` with its users and certificates, or None."""
-    row = connection.execute(sa.select(*_SENDER_COLUMNS).where(senders.c.number == number)).first()
+    row = connection.execute(_SENDER, {"of": number}).first()
     return None if row is None else _sender(connection, row)
+
+
+def signature_of(connection: Connection, number: str) -> SignatureProfile | None:
+    """How the sender of ``number`` signs, or None if there is none."""
+    profile = connection.execute(_SIGNATURE, {"of": number}).scalar()
+    return None if profile is None else SignatureProfile(profile)
 
 
 def all_senders(connection: Connection) -> list[Sender]:
@@ -251,34 +257,28 @@ def set_active(connection: Connection, number: str, *, active: bool) -> None:
     note(connection, None, "sender.unblocked" if active else "sender.blocked", sender=number)
 
 
-_SENDER_COLUMNS = (
-    senders.c.number,
-    senders.c.signature,
-    senders.c.environments,
-    senders.c.purposes,
-    senders.c.state,
-    senders.c.formats,
-    senders.c.leniencies,
-    senders.c.language,
-    senders.c.quality,
-    senders.c.any_employer,
+_SENDER_COLUMNS = tuple(
+    senders.c[name]
+    for name in (
+        "number", "signature", "environments", "purposes", "state", "formats", "leniencies", "language", "quality",
+        "any_employer",
+    )
+)  # fmt: skip
+_REGISTRATION_COLUMNS = tuple(certificates.c[name] for name in ("fingerprint", "valid_from", "valid_to", "holder"))
+# Asked for every submission, and so put together only once.
+_OF = sa.bindparam("of", type_=sa.String)
+_SIGNATURE = sa.select(senders.c.signature).where(senders.c.number == _OF)
+_SENDER = sa.select(*_SENDER_COLUMNS).where(senders.c.number == _OF)
+_USERS = (
+    sa.select(technical_users.c.username).where(technical_users.c.sender == _OF).order_by(technical_users.c.username)
 )
-_REGISTRATION_COLUMNS = (
-    certificates.c.fingerprint,
-    certificates.c.valid_from,
-    certificates.c.valid_to,
-    certificates.c.holder,
-)
+_REGISTRATIONS = sa.select(*_REGISTRATION_COLUMNS).where(certificates.c.sender == _OF)
 
 
 def _sender(connection: Connection, row: sa.Row[*tuple[Any, ...]]) -> Sender:
     number, signature, environments, purposes, state, formats, leniencies, language, quality, any_employer = row
-    users = connection.execute(
-        sa.select(technical_users.c.username)
-        .where(technical_users.c.sender == number)
-        .order_by(technical_users.c.username)
-    ).scalars()
-    held = connection.execute(sa.select(*_REGISTRATION_COLUMNS).where(certificates.c.sender == number))
+    users = connection.execute(_USERS, {"of": number}).scalars()
+    held = connection.execute(_REGISTRATIONS, {"of": number})
     return Sender(
         number=number,
         signature=SignatureProfile(signature),

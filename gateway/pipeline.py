@@ -2,7 +2,9 @@
 
     arrive, gather, custody    gateway.reception    a set becomes a submission; the sender gets its OK
     sender, set, repeats       gateway.judge        may it be sent, is it whole, did it come before
-    signature, validation      gateway.judge        in limited workers
+    signature                  gateway.judge        in a limited worker
+    scan                       gateway.scanning     the content scanner's word, where there is one
+    validation                 gateway.judge        in a limited worker
     mandates                   gateway.judge        may its sender speak for the employers it names
     verdict                    gateway.verdict      accepted, rejected, or the same as before
     answer                     gateway.answer       one signed acknowledgement, placed in OUT; a notification beside it
@@ -21,12 +23,13 @@ from zoneinfo import ZoneInfo
 
 from config.errors import TemporaryError
 from config.messages import Routing
-from gateway import answer, forward, holding
+from gateway import answer, forward, holding, repeats
 from gateway.answer import COMPRESS_ABOVE_BYTES, Desk, SignedAnswer, Told
 from gateway.evidence import evidence_facts
 from gateway.forward import Accepted
 from gateway.judge import Case, Judge, Verdict
 from gateway.register import disclosures
+from gateway.scanning import scan_facts
 from gateway.timestamping import Stamping
 from signing.own.own_keys import OwnKeys
 from spool import answers, holds, marks, submissions
@@ -76,6 +79,9 @@ class Pipeline:
             await asyncio.to_thread(self._give_again, case.submission, case.repeat.ticket)
             return verdict
         told = Told(case.submission, verdict.findings, case.anomalies, case.sender.language)
+        if self.stamping is None:
+            await asyncio.to_thread(self._answer, verdict, told)
+            return verdict
         signed = await asyncio.to_thread(answer.compose, told, self.desk)
         stamped = [await answer.stamp(each, self.stamping) for each in signed]
         await asyncio.to_thread(self._record, verdict, stamped)
@@ -85,6 +91,9 @@ class Pipeline:
         """Place every answer that is promised; answers how many."""
         return await asyncio.to_thread(answer.place_all, self.journal, self.outbox)
 
+    def _answer(self, verdict: Verdict, told: Told) -> None:
+        self._record(verdict, answer.compose(told, self.desk))
+
     def _record(self, verdict: Verdict, signed: Sequence[SignedAnswer]) -> None:
         case, submission = verdict.case, verdict.case.submission
         marked = marks.taking(marks.beside(case.declarations))
@@ -92,6 +101,8 @@ class Pipeline:
             holding.check(connection, submission)
             if verdict.state is State.ACCEPTED and not case.withdrawn and is_withdrawn(connection, submission):
                 raise WithdrawnMeanwhileError("a TD came while it was judged")
+            if verdict.state is State.ACCEPTED:
+                repeats.check_unchanged(case.namesake, submissions.namesake(connection, submission))
             if not submissions.settle(connection, submission.ticket, _ruling(verdict)):
                 return
             holds.let_follow(connection, submission)
@@ -129,5 +140,7 @@ def _ruling(verdict: Verdict) -> Ruling:
         certificate=evidence[0].fingerprint if evidence else None,
         schema_version=case.validated.parts[0].schema_version if case.validated else None,
         forms=len(case.validated.declarations) if case.validated else None,
-        facts={"checks": list(verdict.checks)} | evidence_facts(case.sender.signature, case.evidence, case.fault),
+        facts={"checks": list(verdict.took), "began_at": verdict.began_at, "took": dict(verdict.took)}
+        | evidence_facts(case.sender.signature, case.evidence, case.fault)
+        | scan_facts(case.scanned),
     )

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from gateway import asic
 from gateway.bundle import EVENTS, MISSING, SUBMISSION
+from gateway.evidence import relied_on
 from signing.evidence import Fault, Proven
 from signing.layout import decode
 from signing.own.check import fault_of
@@ -110,7 +111,7 @@ def _check_taken(submission: Mapping[str, Any], events: Sequence[Mapping[str, An
 def _check_relied(file: zipfile.ZipFile, events: Sequence[Mapping[str, Any]], missing: Sequence[str]) -> None:
     """What the verdict relied on is there, or said to be missing, and is what its name says."""
     names = frozenset(file.namelist())
-    signatures = [said for event in events for said in event["facts"].get("signatures") or () if said is not None]
+    signatures = [said for event in events for said in relied_on(event["facts"])]
     for kind in Kind:
         for digest in {digest for said in signatures for digest in said.get(kind, ())}:
             name = f"{kind}/{digest}.der"

@@ -191,8 +191,8 @@ class Reception:
 
     def _rule(self, mailbox: Mailbox) -> SignatureFiles | None:
         with self._journal.read() as connection:
-            sender = parties.find_sender(connection, mailbox.sender)
-        return None if sender is None else signature_files(sender, mailbox.directory)
+            profile = parties.signature_of(connection, mailbox.sender)
+        return None if profile is None else signature_files(profile, mailbox.directory)
 
 
 def _names(folder: Path) -> list[str]:

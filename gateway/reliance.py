@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from signing.evidence import Evidence
+from signing.evidence import Evidence, Fault
 from signing.trust.authorities import Authorities
 from spool.relied import DamagedError, EvidenceNotKeptError, Kind, Relied
 
 
-def keep(archive: Path, evidence: Evidence, authorities: Authorities) -> None:
-    """Keep what ``evidence`` relied on; it is on the disk when this returns.
+def keep(archive: Path, evidence: Evidence | Fault, authorities: Authorities) -> None:
+    """Keep what ``evidence``, or a refusal, relied on; it is on the disk when this returns.
 
     Args:
         archive: the folder of :class:`spool.relied.Relied`

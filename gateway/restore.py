@@ -21,7 +21,7 @@ from gateway.backup import FILES, HEAD, JOURNAL, SIGNATURE, SITE, Head
 from gateway.sealing import verify_journal
 from signing.own.check import fault_of
 from spool import chain, effects
-from spool.checkpoints import CHECKPOINTS, Checkpoints
+from spool.checkpoints import CHECKPOINTS, Checkpoint, Checkpoints
 from spool.database import Place
 from spool.effects import Kind
 from spool.files import held_alone, make_folder, sync_folder
@@ -103,6 +103,21 @@ def restore(folder: Path, spool: Path, place: Place, certificates: Collection[by
             raise
         _settle(journal, working, place)
     return restored
+
+
+def newest_copy(copies: Checkpoints, certificates: Collection[bytes]) -> Checkpoint | None:
+    """The newest checkpoint in the second place, if it is ours; None if there is none.
+
+    Raises:
+        ValueError: it is no checkpoint, or not ours.
+        OSError: it cannot be read.
+    """
+    sealed = copies.load(copies.highest())
+    if sealed is None:
+        return None
+    if wrong := fault_of(sealed.checkpoint.statement(), sealed.signature, certificates):
+        raise ValueError(wrong)
+    return sealed.checkpoint
 
 
 def _signed_head(folder: Path, certificates: Collection[bytes]) -> Head:

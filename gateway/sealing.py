@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from config.errors import TemporaryError
+from gateway.sealing_copies import Copies
 from gateway.timestamping import Stamping
 from signing.own.check import fault_of
 from signing.own.own_keys import OwnKeys
@@ -39,7 +40,7 @@ class UnsealableError(TemporaryError):
 class Sealer:
     """Makes checkpoints: of ``events`` events, or as soon as one is ``age`` microseconds old.
 
-    ``unsealed`` is told after each turn how it stands, and stops intake if need be.
+    ``unsealed`` is told after each turn how it stands, and stops intake if need be; ``copies`` are written beside.
     """
 
     journal: Journal
@@ -49,6 +50,7 @@ class Sealer:
     events: int = MOST
     age: int = 300 * _SECOND
     unsealed: Unsealed | None = None
+    copies: Copies | None = None
 
     async def turn(self) -> float:
         """Seal what is due; answers after how many seconds to look again."""
@@ -59,18 +61,26 @@ class Sealer:
             await asyncio.to_thread(self._look)
             raise
         await asyncio.to_thread(self._look)
+        await self._make_up()
         return _IDLE
+
+    async def _make_up(self) -> None:
+        """Copy what could not be copied when it was sealed."""
+        if self.copies is not None:
+            ordinal = (await asyncio.to_thread(self._latest)).ordinal
+            if self.copies.is_due(ordinal, now()):
+                await self.copies.bring(self.files, ordinal, self.journal)
+
+    def _latest(self) -> Recorded:
+        with self.journal.read() as connection:
+            return checkpoints.latest(connection)
 
     async def seal_all(self) -> None:
         """Seal everything there is up to now."""
         with self.journal.read() as connection:
             end = chain.end(connection).number
-        while await asyncio.to_thread(self._sealed_up_to) < end:
+        while (await asyncio.to_thread(self._latest)).last < end:
             await self._seal()
-
-    def _sealed_up_to(self) -> int:
-        with self.journal.read() as connection:
-            return checkpoints.latest(connection).last
 
     def _is_due(self) -> bool:
         with self.journal.read() as connection:
@@ -103,6 +113,8 @@ class Sealer:
         if found is None:
             sealed = await self._signed(made)
             await asyncio.to_thread(self.files.store, sealed)
+        if self.copies is not None:
+            await self.copies.bring(self.files, made.ordinal, self.journal)
         await asyncio.to_thread(self._record, found or made)
 
     def _unsealed(self) -> tuple[Recorded, list[Link]]:

@@ -47,13 +47,13 @@ def type_formats(types: Iterable[MessageType]) -> frozenset[Format]:
     return frozenset(Format(word) for words in named for word in words) if all(named) else frozenset()
 
 
-def signature_files(sender: Sender, inbox: str, kinds: Iterable[MessageType] = ()) -> SignatureFiles:
-    """Whether a set of ``sender`` in ``inbox`` has FS files: only if it signs so.
+def signature_files(profile: SignatureProfile, inbox: str, kinds: Iterable[MessageType] = ()) -> SignatureFiles:
+    """Whether a set in ``inbox`` of a sender who signs so has FS files: only if they are what it signs by.
 
     They are optional in simulation, and where ``kinds``, the types of the set's purpose, are known and one of them
     needs no signature: which type it is stands in the content, which is not read before.
     """
-    if sender.signature is not SignatureProfile.DETACHED:
+    if profile is not SignatureProfile.DETACHED:
         return SignatureFiles.NONE
     unsigned = inbox == Environment.SIMULATION.inbox or not all(kind.signature_required for kind in kinds)
     return SignatureFiles.OPTIONAL if unsigned else SignatureFiles.REQUIRED

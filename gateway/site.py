@@ -15,7 +15,10 @@ from config.errors import ConfigurationError
 from config.settings import EXAMPLE, Settings, read_settings
 from gateway import routes
 from gateway.operations import listening
+from gateway.operations.page import admission
 from gateway.register import inss
+from gateway.reloading import faults_of_rules
+from gateway.traces import following
 from schemas import catalogue
 from signing.own import own_keys
 from signing.own.keys import create_signing_key
@@ -91,7 +94,10 @@ def check_site(path: Path) -> Settings:
     if not os.access(settings.spool.path, os.W_OK | os.X_OK):
         faults.append(f"spool.path: {settings.spool.path} cannot be written to")
     faults.extend(listening.faults(settings.operations.socket, "operations"))
+    faults.extend(admission.faults(settings))
     faults.extend(faults_of_messages(settings))
+    faults.extend(following.faults(settings.traces))
+    faults.extend(faults_of_rules(settings))
     if faults:
         raise ConfigurationError(faults)
     return settings

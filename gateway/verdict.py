@@ -18,6 +18,7 @@ class Check(StrEnum):
     SET = "set"
     REPEATS = "repeats"
     SIGNATURE = "signature"
+    SCAN = "scan"
     VALIDATION = "validation"
     MANDATES = "mandates"
 

@@ -7,12 +7,14 @@ keys it gets only the one that persons are marked with, with each task (``docs/d
 import asyncio
 import ctypes
 import multiprocessing
+import os
 import resource
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import TimeoutError as TaskTimeoutError
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from typing import Any, Final, ParamSpec, TypeVar
 
 import structlog
@@ -27,6 +29,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _PR_SET_PDEATHSIG: Final = 1
+_SAFE_PATH: Final = "PYTHONSAFEPATH"
 
 
 class WorkerFailedError(Exception):
@@ -113,6 +116,8 @@ async def open_workers(limits: WorkerLimits) -> AsyncIterator[Workers]:
 def _make_pool(limits: WorkerLimits) -> ProcessPool:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["gateway.examination", "gateway.register.inss", "schemas.components"])
+    with _safe_path():
+        forkserver.ensure_running()
     return ProcessPool(
         max_workers=limits.count,
         max_tasks=1000,  # libxml2 keeps every name it has met for the life of its process
@@ -120,6 +125,23 @@ def _make_pool(limits: WorkerLimits) -> ProcessPool:
         initializer=_become_limited,
         initargs=[limits.memory],
     )
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """Let no process that is started in the block import from the current folder, as Python does with ``-c``.
+
+    A gateway that was started in a checkout would judge by the checkout's code, and not by what is installed.
+    """
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = before
 
 
 def _is_alive() -> None:

@@ -25,6 +25,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from schemas.codes import Code, Finding
 
@@ -100,6 +101,7 @@ class FileName:
         return f"{self.prefix}.{self.stem}{tail}"
 
 
+@lru_cache(maxsize=1024)
 def parse(name: str, *, max_parts: int = 9) -> FileName | tuple[Finding, ...]:
     """Read a name, whatever string it is.
 

@@ -45,10 +45,15 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A refusal. ``detail`` is an English sentence without names of persons or content of the declaration."""
+    """A refusal. ``detail`` is an English sentence without names of persons or content of the declaration.
+
+    ``chain`` and ``revocation`` are as in :class:`Evidence`, of a refusal that relied on them.
+    """
 
     reason: Reason
     detail: str
+    chain: tuple[bytes, ...] = ()
+    revocation: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,7 +199,8 @@ def _stamped_at(proven: Proven, question: _Question) -> tuple[datetime, ...] | F
         elif moment.reason is Reason.TIMESTAMP:
             return moment
         elif moment.reason not in _UNVOUCHED:
-            return Fault(Reason.TIMESTAMP, f"The timestamp's authority is refused: {moment.reason}.")
+            words = f"The timestamp's authority is refused: {moment.reason}."
+            return Fault(Reason.TIMESTAMP, words, moment.chain, moment.revocation)
     if proved and (fault := times.check_times(proven, min(proved), question.at, question.policy)):
         return fault
     return tuple(proved)

@@ -91,12 +91,11 @@ def take_stem(connection: Connection, purpose: str, day: str, environment: str) 
     Raises:
         OverflowError: no number is left for this day and environment.
     """
-    key = (answer_numbers.c.day == day) & (answer_numbers.c.environment == environment)
+    key = {"of_day": day, "of_environment": environment}
     # The update comes first: it keeps every other process from this row until the number is committed.
-    counted = connection.execute(sa.update(answer_numbers).where(key).values(last=answer_numbers.c.last + 1)).rowcount
-    if not counted:
+    if not connection.execute(_COUNT, key).rowcount:
         connection.execute(sa.insert(answer_numbers).values(day=day, environment=environment, last=1))
-    number = connection.execute(sa.select(answer_numbers.c.last).where(key)).scalar_one()
+    number = connection.execute(_COUNTED, key).scalar_one()
     tail = _ONLY_PART if purpose in PARTED else ""
     return f"{purpose}.999999.{day}.{sequence_text(number)}.{environment}{tail}"
 
@@ -104,20 +103,19 @@ def take_stem(connection: Connection, purpose: str, day: str, environment: str) 
 def store(connection: Connection, answer: StoredAnswer) -> None:
     """Keep ``answer`` for good."""
     name = answer.name
-    connection.execute(
-        sa.insert(answers).values(
-            ticket=name.ticket,
-            ordinal=name.ordinal,
-            sender=name.mailbox.sender,
-            directory=name.mailbox.directory,
-            prefix=name.prefix,
-            stem=name.stem,
-            data=answer.data,
-            signature=answer.signature,
-            channel=name.channel,
-            correlation=name.correlation,
-        )
-    )
+    row = {
+        "ticket": name.ticket,
+        "ordinal": name.ordinal,
+        "sender": name.mailbox.sender,
+        "directory": name.mailbox.directory,
+        "prefix": name.prefix,
+        "stem": name.stem,
+        "data": answer.data,
+        "signature": answer.signature,
+        "channel": name.channel,
+        "correlation": name.correlation,
+    }
+    connection.execute(_STORE, row)
 
 
 _NAME: Final = (
@@ -134,8 +132,7 @@ _NAME: Final = (
 
 def names(connection: Connection, ticket: str) -> list[AnswerName]:
     """The answers that were made for ``ticket``, in their order; none while there is no verdict."""
-    query = sa.select(*_NAME).where(answers.c.ticket == ticket).order_by(answers.c.ordinal)
-    return [_name(*row) for row in connection.execute(query)]
+    return [_name(*row) for row in connection.execute(_NAMES, {"of": ticket})]
 
 
 def load(connection: Connection, ticket: str, ordinal: int) -> StoredAnswer:
@@ -144,8 +141,7 @@ def load(connection: Connection, ticket: str, ordinal: int) -> StoredAnswer:
     Raises:
         LookupError: there is none.
     """
-    this = (answers.c.ticket == ticket) & (answers.c.ordinal == ordinal)
-    row = connection.execute(sa.select(*_NAME, answers.c.data, answers.c.signature).where(this)).first()
+    row = connection.execute(_LOAD, {"of": ticket, "which": ordinal}).first()
     if row is None:
         raise LookupError("no such answer was made for this ticket")
     *name, data, signature = row
@@ -167,8 +163,7 @@ class Way:
 
 def way_of(connection: Connection, ticket: str) -> Way:
     """The way back to whoever sent the submission ``ticket``: the one it came by."""
-    this = submissions.c.ticket == ticket
-    row = connection.execute(sa.select(submissions.c.channel, submissions.c.message_id).where(this)).first()
+    row = connection.execute(_WAY, {"of": ticket}).first()
     return Way("sftp") if row is None else Way(*row)
 
 
@@ -183,3 +178,19 @@ def unsettled_stems(connection: Connection) -> set[str]:
         .where(effects.c.state == "pending", effects.c.kind == "answer")
     )
     return set(connection.execute(query).scalars())
+
+
+# Asked for every submission, and so put together only once.
+_THIS_COUNT: Final = (answer_numbers.c.day == sa.bindparam("of_day")) & (
+    answer_numbers.c.environment == sa.bindparam("of_environment")
+)
+_COUNT: Final = sa.update(answer_numbers).where(_THIS_COUNT).values(last=answer_numbers.c.last + 1)
+_COUNTED: Final = sa.select(answer_numbers.c.last).where(_THIS_COUNT)
+_STORE: Final = sa.insert(answers)
+_NAMES: Final = sa.select(*_NAME).where(answers.c.ticket == sa.bindparam("of")).order_by(answers.c.ordinal)
+_LOAD: Final = sa.select(*_NAME, answers.c.data, answers.c.signature).where(
+    answers.c.ticket == sa.bindparam("of"), answers.c.ordinal == sa.bindparam("which")
+)
+_WAY: Final = sa.select(submissions.c.channel, submissions.c.message_id).where(
+    submissions.c.ticket == sa.bindparam("of")
+)

@@ -159,6 +159,12 @@ def forget(connection: Connection, numbers: Sequence[int]) -> None:
             connection.execute(_FORGET, rows)
 
 
+def bare(connection: Connection, ticket: str) -> int:
+    """How many events of ``ticket`` have lost their facts."""
+    query = sa.select(sa.func.count()).where(events.c.ticket == ticket, events.c.content.is_not(None))
+    return connection.execute(query).scalar_one()
+
+
 def _without_facts(link: Link) -> dict[str, Any]:
     content = hashlib.sha256(canonical(replace(link, content=None))).hexdigest()
     return {"which": link.number, "content": content, "facts": {}}

@@ -12,13 +12,12 @@ stays in custody, the sender is told that it failed, and :meth:`Custody.settle_d
 can be asked again.
 """
 
-import hashlib
 import json
 import os
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -34,7 +33,8 @@ from spool.files import make_folder, move_durably, sync_file, write_durably
 from spool.gather import naming_file
 from spool.journal import Journal, JournalError, now
 from spool.mailbox import Mailbox
-from spool.submissions import State, StoredFile, Submission
+from spool.received_files import content_of, received_files, stored_file
+from spool.submissions import State, Submission
 from spool.tables import submissions as received
 
 ENVELOPE: Final = ".envelope.json"
@@ -85,11 +85,15 @@ class _Likeness:
 
 
 class Custody:
-    """The submissions the gateway answers for, as received."""
+    """The submissions the gateway answers for, as received.
 
-    def __init__(self, root: Path, journal: Journal) -> None:
+    ``by`` is the process that takes them (:mod:`spool.processes`), where there may be others.
+    """
+
+    def __init__(self, root: Path, journal: Journal, by: str = "") -> None:
         self.root = root
         self._journal = journal
+        self._by = by
         self._doubts: dict[Path, _Likeness] = {}
         self._settling = threading.Lock()
 
@@ -104,11 +108,12 @@ class Custody:
             OSError, JournalError: it could not be done; the set is back where it was.
             CustodyDoubtfulError: nobody can tell; the set is in custody, or, if one like it is in doubt, where it was.
         """
-        likeness = _Likeness(origin.mailbox, set_key(naming_file([path.name for path in _received_files(folder)])))
+        files = received_files(folder)
+        likeness = _Likeness(origin.mailbox, set_key(naming_file([path.name for path in files])))
         # Recorded after this one, the older could be accepted beside it.
         self._settle(likeness)
         ticket, received_at = new_ticket(), now()
-        for path in _received_files(folder):
+        for path in files:
             sync_file(path)
             path.chmod(0o440)
         envelope = {
@@ -120,6 +125,7 @@ class Custody:
             "username": origin.username,
             "message_ids": dict(origin.message_ids),
             "found": origin.found,
+            "by": self._by,
         }
         write_durably(folder / ENVELOPE, json.dumps(envelope).encode(), 0o440)
         target = self.folder(ticket, received_at)
@@ -150,6 +156,10 @@ class Custody:
             OSError, TemporaryError: nobody can tell of one of them yet.
         """
         return self._settle(None)
+
+    def settle_doubts_like(self, mailbox: Mailbox, name: str) -> list[str]:
+        """As `settle_doubts`, of those sets only that the file ``name`` of ``mailbox`` may be in."""
+        return self._settle(_Likeness(mailbox, set_key(name)))
 
     def _settle(self, likeness: _Likeness | None) -> list[str]:
         settled: list[str] = []
@@ -186,8 +196,10 @@ class Custody:
             found = submissions.load(connection, ticket) is not None
         return found
 
-    def recover(self) -> list[str]:
-        """Record what was taken but not committed when an earlier process died; answers those tickets.
+    def recover(self, has_ended: Callable[[str], bool] = lambda _: True) -> list[str]:
+        """Record what was taken but not committed by a process that ``has_ended``; answers those tickets.
+
+        What one has taken that lives it is just about to record, or to settle its doubts.
 
         A day is looked through unless its folder and the journal's count are what they were when it last was: no
         clock, which may have been wrong, says which days are past.
@@ -200,9 +212,13 @@ class Custody:
                 recorded = self._recorded(day.name)
                 with os.scandir(day) as entries:
                     unknown = sorted(entry.name for entry in entries if entry.name not in recorded)
-                for folder in (day / name for name in unknown if (day / name / ENVELOPE).is_file()):
+                folders = [day / name for name in unknown if (day / name / ENVELOPE).is_file()]
+                left = [folder for folder in folders if has_ended(_taken_by(folder))]
+                for folder in left:
                     self._record(folder)
-                    found.append(folder.name)
+                found += [folder.name for folder in left]
+                if len(left) < len(folders):
+                    continue  # this day is looked through once more
             if abs(time.time_ns() - changed_at) > _TICK:  # what comes now could leave the time as it is
                 compared[day.name] = [changed_at, self._count(day.name)]
         if compared != known:
@@ -237,13 +253,14 @@ class Custody:
             CustodyDoubtfulError: nobody can tell.
         """
         envelope = json.loads((folder / ENVELOPE).read_bytes())
-        # An envelope of a time before there were messages has neither.
+        # An envelope of a time before there were messages has neither, and one of before there were roles not who.
         message_ids, found = envelope.pop("message_ids", {}), envelope.pop("found", ())
-        stored = tuple(_stored_file(path) for path in _received_files(folder))
+        envelope.pop("by", None)
+        stored = tuple(map(stored_file, received_files(folder)))
         names = [file.name for file in stored]
         name = naming_file(names)
         submission = Submission(
-            **envelope, name=name, stem=set_key(name), content=_content(stored), state=State.RECEIVED, attempts=0,
+            **envelope, name=name, stem=set_key(name), content=content_of(stored), state=State.RECEIVED, attempts=0,
             files=stored, findings=tuple((code, words) for code, words in found),
             message_id=message_ids.get(name) or None,
         )  # fmt: skip
@@ -253,27 +270,16 @@ class Custody:
                 submissions.add(connection, submission)
                 is_written = True
         except Exception as fault:
-            # Before the commit nothing can have taken effect; a commit that failed may have.
-            recorded = self._is_recorded(submission.ticket) if is_written else False
-            if recorded is None:
+            # A commit that failed may have taken effect; and others who recover may have been quicker.
+            recorded = self._is_recorded(submission.ticket)
+            if recorded is None and is_written:
                 raise CustodyDoubtfulError("the journal went away while it committed") from fault
             if not recorded:
                 raise
 
 
-def _received_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-
-
-def _stored_file(path: Path) -> StoredFile:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-        return StoredFile(path.name, file.tell(), digest.hexdigest())
-
-
-def _content(stored: tuple[StoredFile, ...]) -> str:
-    data = [file.sha256 for file in stored if file.name.startswith("FI.")]
-    return hashlib.sha256("".join(data).encode()).hexdigest() if data else ""
+def _taken_by(folder: Path) -> str:
+    return str(json.loads((folder / ENVELOPE).read_bytes()).get("by", ""))
 
 
 def _within(day: str) -> sa.ColumnElement[bool]:

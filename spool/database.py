@@ -6,8 +6,9 @@ hold nobody up.  A commit that returned survives a power cut: SQLite runs with W
 the last commits do not), PostgreSQL with ``synchronous_commit=on`` whatever the server's default is.
 """
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -20,16 +21,31 @@ Place = Path | str
 _WRITERS: Final = 4_736_251_903
 """The advisory lock that writers take; any number that no other program of the database uses."""
 
+WAIT_SECONDS: Final = 30.0
+"""For how long somebody waits for his turn to write."""
+
 _SESSION: Final = {
     "synchronous_commit": "on",
     "timezone": "UTC",
     "lock_timeout": "30s",
     # A host that is gone, or hangs, in the middle of its turn must not keep the others waiting for ever.
-    "idle_in_transaction_session_timeout": "60s",
+    "idle_in_transaction_session_timeout": "15s",
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
 }
+
+
+class Begins(StrEnum):
+    """What a transaction is for: to read; to write, in turn; or to claim work, beside writers."""
+
+    READING = "reading"
+    WRITING = "writing"
+    CLAIMING = "claiming"
+
+
+_NETWORK: Final = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+"""That a connection is cut is noticed within half a minute: seconds, but the last, which is milliseconds."""
 
 
 def open_engine(place: Place) -> Engine:
@@ -44,10 +60,9 @@ def open_engine(place: Place) -> Engine:
 def _open_sqlite(path: Path) -> Engine:
     # An error's text would quote what was to be written, and that may be a declaration.
     engine = sa.create_engine(
-        f"sqlite:///{path}", connect_args={"timeout": 30.0}, hide_parameters=True, pool_size=8, max_overflow=56
+        f"sqlite:///{path}", connect_args={"timeout": WAIT_SECONDS}, hide_parameters=True, pool_size=8, max_overflow=56
     )
     sa.event.listen(engine, "connect", _prepare_sqlite)
-    sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
@@ -55,11 +70,6 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # Taking the write lock at once turns a conflict into a wait; a later upgrade of the lock would fail instead.
-    connection.exec_driver_sql("BEGIN" if _only_reads(connection) else "BEGIN IMMEDIATE")
 
 
 def _open_postgresql(url: str) -> Engine:
@@ -74,7 +84,7 @@ def _open_postgresql(url: str) -> Engine:
     try:
         engine = sa.create_engine(
             parsed.set(drivername="postgresql+psycopg"),
-            connect_args={"options": words, "connect_timeout": 10, "application_name": "batch-gateway"},
+            connect_args={"options": words, "connect_timeout": 10, "application_name": "batch-gateway", **_NETWORK},
             hide_parameters=True,
             pool_size=8,
             max_overflow=56,
@@ -82,16 +92,21 @@ def _open_postgresql(url: str) -> Engine:
         )
     except ModuleNotFoundError:
         raise ConfigurationError(["journal.url: needs the extra `postgres` (psycopg)"]) from None
-    sa.event.listen(engine, "begin", _begin_postgresql)
     return engine
 
 
-def _begin_postgresql(connection: Connection) -> None:
-    if _only_reads(connection):
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    else:
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
-
-
-def _only_reads(connection: Connection) -> bool:
-    return bool(connection.get_execution_options().get("reads", False))
+def begin(connection: Connection, how: Begins) -> None:
+    """Begin the transaction of a connection that has done nothing yet."""
+    is_file = connection.dialect.name == "sqlite"
+    match how:
+        case Begins.READING:
+            snapshot = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+            connection.exec_driver_sql("BEGIN" if is_file else snapshot)
+        case Begins.WRITING:
+            # Taking the write lock at once turns a conflict into a wait; a later upgrade of the lock would fail.
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if is_file else f"SELECT pg_advisory_xact_lock({_WRITERS})")
+        case Begins.CLAIMING:
+            # Who claims waits for nobody long: somebody else has what it wants, and it comes again.
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if is_file else "SET LOCAL lock_timeout = '2s'")
+        case _:
+            assert_never(how)

@@ -7,6 +7,7 @@ again, and removed once the last declaration is confirmed.
 
 import errno
 import os
+import secrets
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -46,7 +47,8 @@ class DeclarationWriter:
 def writing(path: Path) -> Iterator[DeclarationWriter]:
     """A writer whose file stands at ``path``, durable, when the block ends well; nothing stands there otherwise."""
     make_folder(path.parent)
-    temporary = path.with_name(f".{path.name}")
+    # Should two processes write it, each has its own until it has its name; both say the same.
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     writer = DeclarationWriter(temporary)
     try:
         yield writer
@@ -72,12 +74,15 @@ def read(path: Path, offset: int, length: int) -> bytes:
     return data
 
 
-def sweep(root: Path, needed: Callable[[Collection[str]], Collection[str]]) -> None:
-    """Remove the files of all tickets but those that ``needed`` answers; it is asked about some at a time."""
+def sweep(root: Path, needed: Callable[[Collection[str]], Collection[str]], older_than: float = float("inf")) -> None:
+    """Remove the files of all tickets but those that ``needed`` answers; it is asked about some at a time.
+
+    Only those last written before ``older_than`` (seconds since the epoch).
+    """
     if not root.is_dir():
         return
     with os.scandir(root) as entries:
-        names = (entry.name for entry in entries)
+        names = (entry.name for entry in entries if entry.stat(follow_symlinks=False).st_mtime < older_than)
         while batch := list(islice(names, _SWEPT_AT_ONCE)):
             for name in set(batch) - set(needed(batch)):
                 (root / name).unlink(missing_ok=True)

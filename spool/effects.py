@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from spool import submissions
 from spool.journal import now
 from spool.tables import effects
+from spool.waking import Topic, wake
 
 OPEN: Final = ("pending", "parked")
 """The states in which an effect is not done."""
@@ -29,6 +30,9 @@ class Kind(StrEnum):
     ANSWER = "answer"
     PUBLISH = "publish"
     FORWARD = "forward"
+
+
+_TOPICS: Final = {Kind.ANSWER: Topic.ANSWER, Kind.PUBLISH: Topic.PUBLISH, Kind.FORWARD: Topic.FORWARD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,8 @@ def plan(
         for ordinal, item in zip(numbers, facts, strict=True)
     ]
     if rows:
-        connection.execute(sa.insert(effects), rows)
+        connection.execute(_PLAN, rows)
+        wake(connection, _TOPICS[kind])
 
 
 _COLUMNS: Final = (effects.c.number, effects.c.ticket, effects.c.ordinal, effects.c.facts, effects.c.attempts)
@@ -87,13 +92,8 @@ _COLUMNS: Final = (effects.c.number, effects.c.ticket, effects.c.ordinal, effect
 
 def pending(connection: Connection, kind: Kind, limit: int, *, after: int = 0) -> list[Effect]:
     """The oldest effects of ``kind`` still to do, of those with a number above ``after``."""
-    query = (
-        sa.select(*_COLUMNS)
-        .where(effects.c.state == "pending", effects.c.kind == kind, effects.c.number > after)
-        .order_by(effects.c.number)
-        .limit(limit)
-    )
-    return [Effect(*row) for row in connection.execute(query)]
+    rows = connection.execute(_PENDING, {"of": kind, "after": after, "most": limit})
+    return [Effect(*row) for row in rows]
 
 
 def due(connection: Connection, kind: Kind, at: int, limit: int) -> list[Effect]:
@@ -101,32 +101,17 @@ def due(connection: Connection, kind: Kind, at: int, limit: int) -> list[Effect]
 
     Whoever asks again has done them meanwhile, or put them off: an index leads to the next ones, however many wait.
     """
-    query = (
-        sa.select(*_COLUMNS)
-        .where(effects.c.state == "pending", effects.c.kind == kind, effects.c.next_attempt_at <= at)
-        .order_by(effects.c.next_attempt_at, effects.c.number)
-        .limit(limit)
-    )
-    return [Effect(*row) for row in connection.execute(query)]
+    return [Effect(*row) for row in connection.execute(_DUE, {"of": kind, "at": at, "most": limit})]
 
 
 def next_due(connection: Connection, kind: Kind) -> int | None:
     """When the next effect of ``kind`` is due, which may be past; None if none waits."""
-    query = (
-        sa.select(effects.c.next_attempt_at)
-        .where(effects.c.state == "pending", effects.c.kind == kind)
-        .order_by(effects.c.next_attempt_at)
-        .limit(1)
-    )
-    return connection.execute(query).scalar()
+    return connection.execute(_NEXT_DUE, {"of": kind}).scalar()
 
 
 def due_beyond(connection: Connection, kind: Kind, beyond: int) -> bool:
     """Whether an effect's next attempt lies after ``beyond``; if none is put off so long, the clock was set back."""
-    query = sa.select(effects.c.number).where(
-        effects.c.state == "pending", effects.c.kind == kind, effects.c.next_attempt_at > beyond
-    )
-    return connection.execute(query.limit(1)).first() is not None
+    return connection.execute(_BEYOND, {"of": kind, "beyond": beyond}).first() is not None
 
 
 def hasten(connection: Connection, kind: Kind, beyond: int) -> None:
@@ -142,11 +127,7 @@ def done(connection: Connection, carried_out: Iterable[Effect]) -> list[str]:
     items = list(carried_out)
     numbers = [item.number for item in items]
     for batch in _batches(numbers):
-        connection.execute(
-            sa.update(effects)
-            .where(effects.c.number.in_(batch), effects.c.state == "pending")
-            .values(state="done", done_at=now(), reason=None)
-        )
+        connection.execute(_DONE, {"numbers": batch, "at": now()})
     tickets = sorted({item.ticket for item in items})
     return [ticket for ticket in tickets if submissions.close_if_done(connection, ticket)]
 
@@ -219,6 +200,8 @@ def replay(connection: Connection, parked_ones: Collection[Standing]) -> int:
             .where(effects.c.number.in_(batch), effects.c.state == "parked")
             .values(state="pending", attempts=0, next_attempt_at=0)
         ).rowcount
+    for topic in _TOPICS.values():
+        wake(connection, topic)
     return count
 
 
@@ -226,13 +209,43 @@ def tickets_with_pending(connection: Connection, kind: Kind, *, among: Collectio
     """Those ``among`` tickets that still have an effect of ``kind`` to do, parked or not."""
     found: set[str] = set()
     for batch in _batches(sorted(among)):
-        query = sa.select(effects.c.ticket).where(
-            effects.c.ticket.in_(batch), effects.c.state.in_(OPEN), effects.c.kind == kind
-        )
-        found.update(connection.execute(query.distinct()).scalars())
+        found.update(connection.execute(_TICKETS_WITH_OPEN, {"of": kind, "tickets": batch}).scalars())
     return found
 
 
+# Asked for every submission, and so put together only once.
+_PLAN: Final = sa.insert(effects)
+_OF_KIND: Final = (effects.c.state == "pending") & (effects.c.kind == sa.bindparam("of"))
+_PENDING: Final = (
+    sa.select(*_COLUMNS)
+    .where(_OF_KIND, effects.c.number > sa.bindparam("after"))
+    .order_by(effects.c.number)
+    .limit(sa.bindparam("most"))
+)
+_DUE: Final = (
+    sa.select(*_COLUMNS)
+    .where(_OF_KIND, effects.c.next_attempt_at <= sa.bindparam("at"))
+    .order_by(effects.c.next_attempt_at, effects.c.number)
+    .limit(sa.bindparam("most"))
+)
+_NEXT_DUE: Final = sa.select(effects.c.next_attempt_at).where(_OF_KIND).order_by(effects.c.next_attempt_at).limit(1)
+_BEYOND: Final = (
+    sa.select(effects.c.number).where(_OF_KIND, effects.c.next_attempt_at > sa.bindparam("beyond")).limit(1)
+)
+_DONE: Final = (
+    sa.update(effects)
+    .where(effects.c.number.in_(sa.bindparam("numbers", expanding=True)), effects.c.state == "pending")
+    .values(state="done", done_at=sa.bindparam("at"), reason=None)
+)
+_TICKETS_WITH_OPEN: Final = (
+    sa.select(effects.c.ticket)
+    .where(
+        effects.c.ticket.in_(sa.bindparam("tickets", expanding=True)),
+        effects.c.state.in_(OPEN),
+        effects.c.kind == sa.bindparam("of"),
+    )
+    .distinct()
+)
 _STANDING: Final = (*_COLUMNS, effects.c.state, effects.c.next_attempt_at, effects.c.reason)
 
 

@@ -41,16 +41,17 @@ def make_folder(path: Path, mode: int = 0o750) -> None:
 
 
 def write_durably(path: Path, data: bytes, mode: int = 0o640) -> None:
-    """Put ``data`` at ``path``, whole or not at all; an older file of that name is replaced."""
-    temporary = path.with_name(f".{path.name}.writing")
-    # What a process that died has left may be read-only, also for us.
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    """Put ``data`` at ``path``, whole or not at all; an older file of that name is replaced.  One at a time."""
+    temporary = f"{path.parent}/.{path.name}.writing"
+    descriptor = _create(temporary, mode)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.rename(temporary, path)  # noqa: PTH104 - called for every file of every submission
     sync_folder(path.parent)
 
 
@@ -77,21 +78,69 @@ def size_of(path: Path) -> int:
 
 @contextmanager
 def held_alone(folder: Path) -> Iterator[None]:
-    """Hold ``folder`` for the time of the block, so that no second gateway works on it.
+    """Hold ``folder`` for the time of the block, so that no gateway works on it meanwhile.
 
     The kernel lets go of it when the process ends, however it ends.
 
     Raises:
-        ConfigurationError: another process holds it.
+        ConfigurationError: a gateway, or another who wants to be alone, works on it.
     """
-    make_folder(folder)
-    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    with locked_file(folder / ".lock", fcntl.LOCK_EX, f"spool.path: another gateway is working on {folder}"):
+        yield
+
+
+@contextmanager
+def held_together(folder: Path) -> Iterator[None]:
+    """Work on ``folder`` for the time of the block, beside other gateways but nobody who has to be alone.
+
+    Raises:
+        ConfigurationError: somebody holds it alone.
+    """
+    with locked_file(folder / ".lock", fcntl.LOCK_SH, f"spool.path: a command is working alone on {folder}"):
+        yield
+
+
+def _create(path: str, mode: int) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        return os.open(path, flags, mode)
+    except FileExistsError:
+        # What a process that died has left may be read-only, also for us.
+        os.unlink(path)  # noqa: PTH108 - as above
+        return os.open(path, flags, mode)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody has the file at ``path`` locked alone; one that cannot be looked at counts as locked."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # no descriptor left, or no right to look: whoever holds it may live
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
         os.close(descriptor)
-        raise ConfigurationError([f"spool.path: another gateway is working on {folder}"]) from None
+    return False
+
+
+@contextmanager
+def locked_file(path: Path, how: int, refusal: str) -> Iterator[None]:
+    """Lock the file at ``path`` for the time of the block, alone (``LOCK_EX``) or with others (``LOCK_SH``).
+
+    Raises:
+        ConfigurationError: others don't let us; it says ``refusal``.
+    """
+    make_folder(path.parent)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     try:
+        try:
+            fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigurationError([refusal]) from None
         yield
     finally:
         os.close(descriptor)

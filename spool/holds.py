@@ -16,9 +16,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from schemas.filename import Environment
+from spool import waking
 from spool.operator_tables import drops, holds
 from spool.submissions import OPEN_STATES, State, Submission, note
 from spool.tables import events, submissions
+from spool.waking import Topic
 
 UNTIL_RELEASED: Final = 2**62
 """When a submission is due that no time releases: in the year 148,000."""
@@ -98,7 +100,7 @@ def place(connection: Connection, selection: Selection, word: Word, at: int, end
 
 def in_force(connection: Connection, at: int) -> list[Hold]:
     """Every hold that neither was released nor has ended, oldest first."""
-    return [_hold(row) for row in connection.execute(_IN_FORCE.order_by(holds.c.number), {"at": at})]
+    return [_hold(row) for row in connection.execute(_IN_FORCE, {"at": at})]
 
 
 def standing_on(connection: Connection, submission: Submission, at: int) -> Hold | None:
@@ -116,7 +118,7 @@ def _end_of(hold: Hold) -> int:
 def keep(connection: Connection, submission: Submission, hold: Hold) -> bool:
     """Let ``submission`` wait for the end of ``hold``; answers whether that is news.  However often: one event."""
     this = (submissions.c.ticket == submission.ticket) & submissions.c.state.in_(OPEN_STATES)
-    due = {"state": State.HELD, "next_attempt_at": _end_of(hold)}
+    due = {"state": State.HELD, "next_attempt_at": _end_of(hold), "claimed_by": None}
     if not connection.execute(sa.update(submissions).where(this).values(due)).rowcount:
         return False
     last = sa.select(events.c.name, events.c.facts).where(events.c.ticket == submission.ticket)
@@ -150,6 +152,7 @@ def waiting(connection: Connection) -> Iterator[Submission]:
 def wake(connection: Connection, tickets: Sequence[str]) -> int:
     """Let these be judged at once if they are held; answers how many were."""
     count = 0
+    waking.wake(connection, Topic.JUDGE)
     for start in range(0, len(tickets), _BATCH):
         named = submissions.c.ticket.in_(tickets[start : start + _BATCH]) & (submissions.c.state == State.HELD)
         count += connection.execute(sa.update(submissions).where(named).values(next_attempt_at=0)).rowcount
@@ -176,7 +179,7 @@ def drop(connection: Connection, ticket: str, word: Word, at: int) -> bool:
 
 def dropped(connection: Connection, ticket: str) -> Word | None:
     """Who dropped it and why, None if nobody did."""
-    row = connection.execute(sa.select(drops.c.actor, drops.c.reason).where(drops.c.ticket == ticket)).first()
+    row = connection.execute(_DROPPED, {"ticket": ticket}).first()
     return None if row is None else Word(*row)
 
 
@@ -190,6 +193,7 @@ def free(connection: Connection, ticket: str, *states: State) -> bool:
     if not connection.execute(sa.update(submissions).where(this).values(anew)).rowcount:
         return False
     connection.execute(sa.delete(drops).where(drops.c.ticket == ticket))
+    waking.wake(connection, Topic.JUDGE)
     return True
 
 
@@ -206,9 +210,12 @@ def behind(connection: Connection, submission: Submission, limit: int = 20) -> l
     return list(connection.execute(query).scalars())
 
 
-_IN_FORCE: Final = sa.select(holds).where(
-    holds.c.released_at.is_(None), sa.func.coalesce(holds.c.ends_at, UNTIL_RELEASED) > sa.bindparam("at")
+_IN_FORCE: Final = (
+    sa.select(holds)
+    .where(holds.c.released_at.is_(None), sa.func.coalesce(holds.c.ends_at, UNTIL_RELEASED) > sa.bindparam("at"))
+    .order_by(holds.c.number)
 )
+_DROPPED: Final = sa.select(drops.c.actor, drops.c.reason).where(drops.c.ticket == sa.bindparam("ticket"))
 
 _FOLLOW: Final = (
     sa.update(submissions)

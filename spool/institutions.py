@@ -7,7 +7,7 @@ ticket that it got here.
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -100,11 +100,17 @@ def of_quality(connection: Connection, quality: int, limit: int, ticket: str | N
 
 def delivered(connection: Connection, tickets: Collection[str]) -> None:
     """Record that the messages among ``tickets`` are where their recipients get them."""
-    connection.execute(
-        sa.update(institution_messages)
-        .where(institution_messages.c.ticket.in_(tickets), institution_messages.c.state == State.PROMISED)
-        .values(state=State.DELIVERED)
+    connection.execute(_DELIVER, {"tickets": sorted(tickets)})
+
+
+_DELIVER: Final = (
+    sa.update(institution_messages)
+    .where(
+        institution_messages.c.ticket.in_(sa.bindparam("tickets", expanding=True)),
+        institution_messages.c.state == State.PROMISED,
     )
+    .values(state=State.DELIVERED)
+)
 
 
 def _one(connection: Connection, where: sa.ColumnElement[bool]) -> InstitutionMessage | None:

@@ -13,17 +13,19 @@ After the machine was started again nobody knows which of its bytes reached the 
 it.  Names are those :func:`schemas.filename.is_safe` allows, and no other.
 """
 
+import math
 import os
 import shutil
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Final
 
 from schemas.filename import is_safe
 from spool import leftovers
 from spool.files import free_bytes, make_folder, size_of, sync_folder
+from spool.in_use import InUse
 from spool.mailbox import INBOXES, Entry, Mailbox, MailboxRefusal, Room, Trouble, check_name, entry_of
 from spool.quota import Quota
 from spool.settling import Settling, unsettle
@@ -32,23 +34,28 @@ from spool.upload import IntakeLimits, Upload, check_room
 __all__ = ["Intake", "IntakeLimits", "Upload"]
 
 
-class Intake(Settling):
-    """The inboxes of every sender.  Every method may block on the disk; all are safe from several threads."""
+_COUNTED_FOR: Final = 5.0
+"""For how many seconds a count of what waits is good where other processes change it too."""
 
-    def __init__(self, root: Path, limits: IntakeLimits) -> None:
+
+class Intake(Settling):
+    """The inboxes of every sender.  Every method may block on the disk; all are safe from several threads.
+
+    With ``is_shared`` they are safe beside other processes too, which count a sender's bytes anew now and then.
+    """
+
+    def __init__(self, root: Path, limits: IntakeLimits, *, is_shared: bool = False) -> None:
         make_folder(root)
         super().__init__(root)
         self._limits = limits
-        self._quota = Quota(limits.sender_bytes)
-        self._open: dict[tuple[Mailbox, str], Upload] = {}
-        self._locks: dict[Mailbox, threading.RLock] = {}
+        self._quota = Quota(limits.sender_bytes, _COUNTED_FOR if is_shared else math.inf)
+        self._in_use = InUse(self, is_shared=is_shared)
         self._room: dict[Mailbox, int] = {}
-        self._guard = threading.Lock()
 
     @contextmanager
     def locked(self, mailbox: Mailbox) -> Iterator[None]:
         """Hold ``mailbox`` so that no file of it comes, goes or is renamed meanwhile."""
-        with self._lock(mailbox):
+        with self._in_use.lock(mailbox):
             yield
 
     @contextmanager
@@ -58,17 +65,13 @@ class Intake(Settling):
         Then a file is begun, or given its name, in as little time as handing the work to a thread would take.
         """
         counted = self._quota.knows(mailbox.sender) and self._room.get(mailbox, 0) > 0
-        lock = self._lock(mailbox)
+        lock = self._in_use.lock(mailbox)
         held = counted and lock.acquire(blocking=False)
         try:
             yield held
         finally:
             if held:
                 lock.release()
-
-    def _lock(self, mailbox: Mailbox) -> threading.RLock:
-        with self._guard:
-            return self._locks.setdefault(mailbox, threading.RLock())
 
     # --- uploads
 
@@ -87,7 +90,7 @@ class Intake(Settling):
         check_name(name)
         self._count(mailbox.sender)
         with self.locked(mailbox):
-            if (mailbox, name) in self._open:
+            if self._in_use.is_open(mailbox, name):
                 raise MailboxRefusal(
                     Trouble.BUSY,
                     "this file is being uploaded by another connection; if that one was lost, try again in two minutes",
@@ -95,11 +98,12 @@ class Intake(Settling):
             if exclusive and self.find(mailbox, name) is not None:
                 raise MailboxRefusal(Trouble.EXISTS, "a file of this name is already waiting")
             self._check_room(mailbox, name)
-            upload = self._open[mailbox, name] = self._upload(mailbox, name, resume=resume)
+            upload = self._upload(mailbox, name, resume=resume)
+            self._in_use.begun(upload)
             return upload
 
     def _upload(self, mailbox: Mailbox, name: str, *, resume: bool) -> Upload:
-        path = self._growing(mailbox, name)
+        path = self.growing(mailbox, name)
         make_folder(path.parent)
         if not resume:
             self._quota.give_back(mailbox.sender, size_of(path))
@@ -129,14 +133,14 @@ class Intake(Settling):
             raise MailboxRefusal(Trouble.DENIED, words)
         with self.locked(upload.mailbox):
             self._place(upload.mailbox.sender, upload.path, self._path(upload.mailbox, upload.name))
-            self._forget(upload)
+            self._in_use.ended(upload)
 
     def set_aside(self, upload: Upload) -> None:
         """The connection was lost before the file was closed: what came can be gone on with."""
         with self.locked(upload.mailbox):
             upload.truncate(upload.prefix)
             if upload.size:
-                self._forget(upload)
+                self._in_use.ended(upload)
             else:
                 self.abandon(upload)
 
@@ -147,11 +151,7 @@ class Intake(Settling):
                 upload.path.unlink(missing_ok=True)
                 self._quota.give_back(upload.mailbox.sender, upload.size)
             finally:
-                self._forget(upload)
-
-    def _forget(self, upload: Upload) -> None:
-        self._open.pop((upload.mailbox, upload.name), None)
-        upload.close()
+                self._in_use.ended(upload)
 
     # --- changing what waits
 
@@ -164,14 +164,14 @@ class Intake(Settling):
         check_name(old)
         check_name(new)
         with self.locked(mailbox):
-            if (mailbox, old) in self._open or (mailbox, new) in self._open:
+            if self._in_use.is_open(mailbox, old) or self._in_use.is_open(mailbox, new):
                 raise MailboxRefusal(Trouble.BUSY, "this file is being uploaded")
             source = self._path(mailbox, old)
-            if self._growing(mailbox, old).exists():
+            if self.growing(mailbox, old).exists():
                 raise MailboxRefusal(Trouble.BUSY, "the upload of this file was cut; finish it before it is renamed")
             if not source.exists():
                 raise MailboxRefusal(Trouble.MISSING, "no such file")
-            self._drop(mailbox, self._growing(mailbox, new))
+            self._drop(mailbox, self.growing(mailbox, new))
             if old != new:
                 self._place(mailbox.sender, source, self._path(mailbox, new))
                 _drop_if_empty(source.parent)
@@ -184,10 +184,10 @@ class Intake(Settling):
         """
         check_name(name)
         with self.locked(mailbox):
-            if (mailbox, name) in self._open:
+            if self._in_use.is_open(mailbox, name):
                 raise MailboxRefusal(Trouble.BUSY, "this file is being uploaded")
             path = self._path(mailbox, name)
-            was_cut = self._drop(mailbox, self._growing(mailbox, name))
+            was_cut = self._drop(mailbox, self.growing(mailbox, name))
             if not self._drop(mailbox, path):
                 if was_cut:
                     return
@@ -199,9 +199,9 @@ class Intake(Settling):
         """The set that was gathered in ``folder``, ``size`` bytes, is in custody: it no longer waits."""
         with self.locked(mailbox):
             self._quota.give_back(mailbox.sender, size)
-            for path in (self.folder(mailbox) / ".uploads").glob("*"):
-                if self.set_folder(mailbox, path.name) == folder and (mailbox, path.name) not in self._open:
-                    self._drop(mailbox, path)
+            for name in self.uploads(mailbox):
+                if self.set_folder(mailbox, name) == folder and not self._in_use.is_open(mailbox, name):
+                    self._drop(mailbox, self.growing(mailbox, name))
 
     # --- looking
 
@@ -209,10 +209,10 @@ class Intake(Settling):
         """The file ``name``, be it growing, cut or waiting, or None."""
         if not is_safe(name):
             return None
-        upload = self._open.get((mailbox, name))
+        upload = self._in_use.find(mailbox, name)
         if upload is not None:
             return Entry(name, upload.size, time.time())
-        return entry_of(self._growing(mailbox, name)) or entry_of(self._path(mailbox, name))
+        return entry_of(self.growing(mailbox, name)) or entry_of(self._path(mailbox, name))
 
     def entries(self, mailbox: Mailbox) -> list[Entry]:
         """Every growing, cut or waiting file of ``mailbox``, by name."""
@@ -231,7 +231,7 @@ class Intake(Settling):
 
     def is_growing(self, mailbox: Mailbox, folder: Path) -> bool:
         """Whether a file of the set in ``folder`` is being uploaded just now."""
-        return any(box == mailbox and self.set_folder(box, name) == folder for box, name in list(self._open))
+        return any(self.set_folder(mailbox, name) == folder for name in self._in_use.names(mailbox))
 
     # --- clearing away
 
@@ -250,7 +250,7 @@ class Intake(Settling):
             mailbox = Mailbox(path.parts[-4], path.parts[-3])
             with self.locked(mailbox):
                 entry = entry_of(path)
-                busy = path.parent.name == ".uploads" and (mailbox, path.name) in self._open
+                busy = path.parent.name == ".uploads" and self._in_use.is_open(mailbox, path.name)
                 if entry is not None and entry.modified < older_than and not busy:
                     stale += self._drop(mailbox, path)
         return stale

@@ -4,9 +4,10 @@ This file opens the journal and gives transactions; what is written stands in ``
 ``routing_queue``, what a database needs to be one in ``database``.
 """
 
+import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection, Engine
 
 from config.errors import ConfigurationError, TemporaryError
-from spool.database import Place, open_engine
+from spool.database import WAIT_SECONDS, Begins, Place, begin, open_engine
+from spool.waking import Topic, listening
 
 
 class JournalError(TemporaryError):
@@ -35,6 +37,8 @@ class Journal:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        # Threads queue here rather than ask SQLite again and again whether it is their turn.
+        self._turn = threading.Lock() if engine.dialect.name == "sqlite" else None
         # A command that is done with it just ends.
         weakref.finalize(self, engine.dispose)
 
@@ -46,7 +50,8 @@ class Journal:
             JournalError: the database failed; nothing was written.
         """
         try:
-            with self._engine.begin() as connection:
+            with self._in_turn(), self._engine.begin() as connection:
+                begin(connection, Begins.WRITING)
                 yield connection
         except sa.exc.DBAPIError as fault:
             raise JournalError("the journal cannot be written") from fault
@@ -59,10 +64,50 @@ class Journal:
             JournalError: the database failed.
         """
         try:
-            with self._engine.connect().execution_options(reads=True) as connection:
+            with self._engine.connect() as connection:
+                begin(connection, Begins.READING)
                 yield connection
         except sa.exc.DBAPIError as fault:
             raise JournalError("the journal cannot be read") from fault
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=WAIT_SECONDS):
+            raise JournalError("the journal cannot be written: others write for too long")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    @contextmanager
+    def claim(self) -> Iterator[Connection]:
+        """One transaction that claims work or leases (:mod:`spool.claims`, :mod:`spool.leases`), and writes no more.
+
+        On PostgreSQL it waits for no writer, and lets rows pass that others have locked.
+
+        Raises:
+            JournalError: the database failed; nothing was claimed.
+        """
+        try:
+            with self._in_turn(), self._engine.begin() as connection:
+                begin(connection, Begins.CLAIMING)
+                yield connection
+        except sa.exc.DBAPIError as fault:
+            raise JournalError("nothing can be claimed") from fault
+
+    @property
+    def has_many_hosts(self) -> bool:
+        """Whether processes of several hosts may work with it."""
+        return self._engine.dialect.name == "postgresql"
+
+    @contextmanager
+    def listening(self, ring: Callable[[Topic], None]) -> Iterator[None]:
+        """Call ``ring``, in a thread of its own, for what other processes write, for the time of the block."""
+        with listening(self._engine, ring):
+            yield
 
     def close(self) -> None:
         """Give every connection back."""

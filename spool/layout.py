@@ -1,5 +1,6 @@
 """Where on the disk are the inboxes of a sender, and which files in them count?"""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,14 +13,19 @@ class Layout:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._folders: dict[Mailbox, Path] = {}
 
     def folder(self, mailbox: Mailbox) -> Path:
         """Where ``mailbox`` is kept; the only place where a sender's number becomes a path."""
+        known = self._folders.get(mailbox)
+        if known is not None:
+            return known
         if not (len(mailbox.sender) == 6 and mailbox.sender.isascii() and mailbox.sender.isdigit()):
             raise ValueError("a sender number has six digits")
         if mailbox.directory not in INBOXES:
             raise ValueError("not an inbox")
-        return self.root / mailbox.sender / mailbox.directory
+        made = self._folders[mailbox] = self.root / mailbox.sender / mailbox.directory
+        return made
 
     def set_folder(self, mailbox: Mailbox, name: str) -> Path:
         """Where the set that ``name`` belongs to is gathered."""
@@ -37,13 +43,21 @@ class Layout:
                 for folder in sorted((sender / directory).glob("set-*")):
                     yield Mailbox(sender.name, directory), folder
 
+    def uploads(self, mailbox: Mailbox) -> list[str]:
+        """The names of what grows, or was cut."""
+        try:
+            return os.listdir(self.folder(mailbox) / ".uploads")  # noqa: PTH208 - names, and quickly
+        except FileNotFoundError:
+            return []
+
     def _path(self, mailbox: Mailbox, name: str) -> Path:
         if is_temporary(name):
             return self.folder(mailbox) / ".temporary" / name
         return self.set_folder(mailbox, name) / name
 
-    def _growing(self, mailbox: Mailbox, name: str) -> Path:
-        return self.folder(mailbox) / ".uploads" / name
+    def growing(self, mailbox: Mailbox, name: str) -> Path:
+        """Where the bytes of an upload are kept until it is finished."""
+        return self.folder(mailbox).joinpath(".uploads", name)
 
     def _files(self, mailbox: Mailbox) -> Iterator[Path]:
         folder = self.folder(mailbox)

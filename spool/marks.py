@@ -3,9 +3,10 @@
 A set may name hundreds of thousands, so they go through a file beside that of its declarations: for each form that
 names somebody and each mark one record, the form's number and 32 bytes.  The file is made anew whenever the set is
 judged, and is not made durable: it is read in the transaction of the verdict and then removed.  What a crash leaves is
-overwritten by the next judgement, or swept with the declarations that nobody needs.
+replaced by the next judgement, or swept with the declarations that nobody needs.
 """
 
+import secrets
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -45,14 +46,17 @@ def beside(declarations: Path) -> Path:
 def writing(path: Path) -> Iterator[MarkWriter]:
     """A writer whose file stands at ``path`` when the block ends well; nothing stands there otherwise."""
     make_folder(path.parent)
-    writer = MarkWriter(path)
+    # Should two processes judge one set, each has its own until it has its name; both say the same.
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    writer = MarkWriter(temporary)
     try:
         yield writer
         writer.close()
     except BaseException:
         writer.close()
-        path.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+    temporary.rename(path)
 
 
 def read(path: Path) -> Iterator[tuple[int, str]]:

@@ -16,6 +16,7 @@ from typing import Final
 from schemas.filename import is_safe
 from spool.answers import StoredAnswer, file_names, stem_of
 from spool.files import make_folder, move_durably, sync_folder, write_durably
+from spool.in_use import MailboxLock
 from spool.mailbox import OUTBOXES, Entry, Mailbox, MailboxRefusal, Trouble
 
 # The earliest that a ZIP can say, and what a reader on Unix makes of the file: the same for every answer.
@@ -26,16 +27,22 @@ _LEVEL: Final = 6
 
 
 class Outbox:
-    """The outboxes of every sender.  Every method may block on the disk; all are safe from several threads."""
+    """The outboxes of every sender.  Every method may block on the disk; all are safe from several threads.
 
-    def __init__(self, root: Path) -> None:
+    With ``is_shared`` they are safe beside other processes too.
+    """
+
+    def __init__(self, root: Path, *, is_shared: bool = False) -> None:
         self.root = root
-        self._locks: dict[Mailbox, threading.Lock] = {}
+        self._is_shared = is_shared
+        self._locks: dict[Mailbox, MailboxLock] = {}
         self._guard = threading.Lock()
 
-    def _locked(self, mailbox: Mailbox) -> threading.Lock:
+    def _locked(self, mailbox: Mailbox) -> MailboxLock:
         with self._guard:
-            return self._locks.setdefault(mailbox, threading.Lock())
+            if mailbox not in self._locks:
+                self._locks[mailbox] = MailboxLock(self.folder(mailbox) if self._is_shared else None)
+            return self._locks[mailbox]
 
     def folder(self, mailbox: Mailbox) -> Path:
         """Where ``mailbox`` is kept."""

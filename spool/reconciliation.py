@@ -31,6 +31,7 @@ class Misfit(StrEnum):
     ANSWER_LOST = "answer-lost"
     NOT_FORWARDED = "not-forwarded"
     FORWARDED_UNASKED = "forwarded-unasked"
+    FORWARDED_UNKNOWN = "forwarded-unknown"
     NOT_QUEUED = "not-queued"
     QUEUED_UNASKED = "queued-unasked"
     NOT_CLOSED = "not-closed"
@@ -55,6 +56,7 @@ MEANING: Final[Mapping[Misfit, str]] = {
     Misfit.ANSWER_LOST: "an answer is to be given, or was, that is not kept",
     Misfit.NOT_FORWARDED: "an accepted form has no message",
     Misfit.FORWARDED_UNASKED: "there are messages of what was not accepted, or of more forms than came",
+    Misfit.FORWARDED_UNKNOWN: "the broker's queue has a message of a ticket that is not here",
     Misfit.NOT_QUEUED: "a message counts as sent and is not in the embedded queue",
     Misfit.QUEUED_UNASKED: "the embedded queue has a message that does not count as sent",
     Misfit.NOT_CLOSED: "everything is done, and the submission is open",
@@ -82,6 +84,7 @@ ADVICE: Final[Mapping[Misfit, str]] = {
     Misfit.ANSWER_LOST: "restore the journal's table of answers from a backup",
     Misfit.NOT_FORWARDED: "forward what is missing by hand, and report this as a fault of the gateway",
     Misfit.FORWARDED_UNASKED: "have the receiver drop it, and report this as a fault of the gateway",
+    Misfit.FORWARDED_UNKNOWN: "the journal is older: have that sender send the file again, and the receiver drop one",
     Misfit.NOT_QUEUED: "if the site had a broker then, it went there; else forward it by hand",
     Misfit.QUEUED_UNASKED: "have the receiver drop it, and report this as a fault of the gateway",
     Misfit.NOT_CLOSED: "nothing is left to do for it but its closing; report this as a fault of the gateway",

@@ -20,6 +20,7 @@ from spool.custody import ENVELOPE
 from spool.effects import OPEN, Kind
 from spool.reconciliation import File, Known, Misfit, Mismatch, Row
 from spool.register_tables import institution_messages
+from spool.retention_tables import purges
 from spool.submissions import State
 from spool.tables import answers, effects, events, files, routing_queue, submissions
 
@@ -94,8 +95,10 @@ def _known(connection: Connection, query: sa.Select[Any]) -> list[Known]:
 
 
 def _purged(connection: Connection, tickets: Sequence[str]) -> set[str]:
-    query = sa.select(events.c.ticket).where(events.c.ticket.in_(tickets), events.c.name == PURGED)
-    return set(connection.execute(query).scalars())
+    """Those whose files are gone, or going: what was planned may have been begun."""
+    told = sa.select(events.c.ticket).where(events.c.ticket.in_(tickets), events.c.name == PURGED)
+    begun = sa.select(purges.c.ticket).where(purges.c.ticket.in_(tickets), purges.c.kind == "payload")
+    return {*connection.execute(told).scalars(), *connection.execute(begun).scalars()}
 
 
 def _count_answers(connection: Connection, found: dict[str, Known]) -> None:

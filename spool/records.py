@@ -1,7 +1,7 @@
 """What the door may ask the journal for a sender, and tell it: status, and what the sender did with its answers.
 
-That an answer was fetched is recorded once for every file and placing, and a deletion once for every time a file is
-there: a client that fetches the same answer every minute fills nothing.
+That an answer was fetched is recorded once for every file, user and placing, and a deletion once for every time a file
+is there: a client that fetches the same answer every minute fills nothing.
 """
 
 import sqlalchemy as sa
@@ -19,8 +19,8 @@ DELETED = "answer.deleted"
 class Records(Status):
     """The documents of every sender, and the fate of its answers.  Every method may block on the journal."""
 
-    def fetched(self, mailbox: Mailbox, name: str, since: float) -> None:
-        """``name``, there ``since`` a moment (seconds since the epoch), was read to its end.
+    def fetched(self, mailbox: Mailbox, name: str, since: float, user: str = "") -> None:
+        """``name``, there ``since`` a moment (seconds since the epoch), was read to its end, by ``user`` if known.
 
         Raises:
             JournalError: it cannot be written down now.
@@ -35,8 +35,11 @@ class Records(Status):
                 events.c.facts["file"].as_string() == name,
                 events.c.at >= int(since * 1_000_000),
             )
+            who = {"by": user} if user else {}
+            if user:
+                again = again.where(events.c.facts["by"].as_string() == user)
             if connection.execute(again).first() is None:
-                note(connection, ticket, FETCHED, file=name)
+                note(connection, ticket, FETCHED, file=name, **who)
 
     def deleted(self, mailbox: Mailbox, name: str) -> None:
         """The sender has deleted ``name``.

@@ -3,6 +3,8 @@
 The broker delivers again what it has no acknowledgement of, also when custody was taken and only the acknowledgement
 was lost.  The same message is one of the same user, with the same message id, that brings the same bytes under the same
 name.  Whether the broker says that it delivers again is not asked: after a fail-over it may say so of what never came.
+Where it is in doubt whether the journal has the set of an earlier delivery, that is settled first: as a set of its own
+the message would be judged as a repeat, and its sender answered twice.
 A message without an id cannot be known again; it is judged as a repeat.
 """
 
@@ -32,10 +34,11 @@ def is_in_custody(journal: Journal, custody: Custody, message: Message) -> bool:
     """Whether this very message was taken into custody.  Blocks on journal and disk.
 
     Raises:
-        JournalError: it cannot be told now.
+        OSError, TemporaryError: it cannot be told now.
     """
     if not message.message_id:
         return False
+    custody.settle_doubts_like(message.mailbox, message.name)
     query = (
         sa.select(submissions.c.ticket, submissions.c.received_at)
         .join(files, files.c.ticket == submissions.c.ticket)

@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-from spool import operator_tables  # noqa: F401 - its tables belong to the schema too
+from spool import operator_tables, retention_tables  # noqa: F401 - their tables belong to the schema too
 from spool.tables import Serial, metadata
 
 enterprises: Final = Table(

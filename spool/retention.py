@@ -18,9 +18,10 @@ from spool import answers as made
 from spool import ebox
 from spool.answers import AnswerName
 from spool.effects import Kind
-from spool.journal import Journal
+from spool.journal import Journal, JournalError
 from spool.mailbox import OUTBOXES, Mailbox, MailboxRefusal, entry_of
 from spool.outbox import Outbox
+from spool.purges import are_answers_gone
 from spool.status import FETCHED
 from spool.submissions import note
 from spool.tables import answers, effects, events
@@ -58,7 +59,7 @@ def is_due(placed: Placed, fetched: float | None, retention: Retention, at: floa
 def expire(journal: Journal, outbox: Outbox, retention: Retention, at: float) -> int:
     """Remove every answer and message whose time is up ``at`` a moment; answers how many.  Blocks on disk, journal."""
     read_before, placed_before = (int((at - age) * 1_000_000) for age in (retention.fetched, retention.unfetched))
-    count = ebox.expire(journal, read_before, placed_before)
+    count = _expire_boxed(journal, read_before, placed_before)
     youngest = at - min(retention.fetched, retention.unfetched)
     for placed in _placed(outbox):
         if placed.since > youngest:
@@ -68,6 +69,15 @@ def expire(journal: Journal, outbox: Outbox, retention: Retention, at: float) ->
         except (OSError, MailboxRefusal) as fault:
             log.error("answer.not_expired", sender=placed.mailbox.sender, stem=placed.stem, fault=type(fault).__name__)
     return count
+
+
+def _expire_boxed(journal: Journal, read_before: int, placed_before: int) -> int:
+    """The same in the e-Boxes; their trouble keeps no answer in OUT."""
+    try:
+        return ebox.expire(journal, read_before, placed_before)
+    except JournalError as fault:
+        log.error("ebox.not_expired", fault=type(fault).__name__)
+        return 0
 
 
 def _expire(journal: Journal, outbox: Outbox, placed: Placed, retention: Retention, at: float) -> bool:
@@ -126,6 +136,10 @@ class NotAnsweredError(LookupError):
     """There is no such ticket, or no answer to it was given yet."""
 
 
+class NotKeptError(LookupError):
+    """The answers were given, and are kept no longer."""
+
+
 def place_again(connection: Connection, outbox: Outbox, ticket: str) -> list[AnswerName]:
     """Have every answer to ``ticket`` given once more, whatever its sender has deleted; answers which these are.
 
@@ -133,13 +147,18 @@ def place_again(connection: Connection, outbox: Outbox, ticket: str) -> list[Ans
 
     Raises:
         NotAnsweredError: there is none, or it is still to be given for the first time.
+        NotKeptError: their time was up.
     """
+    if are_answers_gone(connection, ticket):
+        raise NotKeptError(ticket)
     if boxed := ebox.put_back(connection, ticket):
         return boxed
     mine = (effects.c.ticket == ticket) & effects.c.kind.in_((Kind.ANSWER, Kind.PUBLISH))
     planned = connection.execute(sa.select(effects.c.facts, effects.c.state, effects.c.kind).where(mine)).all()
     if not planned or any(state != "done" for _, state, _ in planned):
         raise NotAnsweredError(ticket)
+    if any(are_answers_gone(connection, facts["answer_of"]) for facts, _, _ in planned):
+        raise NotKeptError(ticket)
     ways = {facts["answer_of"]: "mq" if kind == Kind.PUBLISH else "sftp" for facts, _, kind in planned}
     names = [replace(name, channel=way) for first, way in ways.items() for name in made.names(connection, first)]
     for name in names:

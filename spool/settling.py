@@ -114,7 +114,7 @@ def _open_unsettled(folder: Path) -> Iterator[_Unsettled]:
     """Those of ``folder``, which may be gone."""
     files = {}
     with ExitStack() as stack:
-        for path in folder.glob("[!.]*"):
+        for path in _files_in(folder):
             if is_unsettled(path):
                 try:
                     files[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -122,6 +122,13 @@ def _open_unsettled(folder: Path) -> Iterator[_Unsettled]:
                     continue
                 stack.callback(os.close, files[path])
         yield _Unsettled(folder, files)
+
+
+def _files_in(folder: Path) -> list[Path]:
+    try:
+        return [folder / name for name in os.listdir(folder) if not name.startswith(".")]  # noqa: PTH208 - quickly
+    except FileNotFoundError:
+        return []
 
 
 def _is_same(path: Path, descriptor: int) -> bool:

@@ -283,7 +283,7 @@ def _unfetched(connection: Connection, sender: str) -> list[str]:
         sa.select(answers.c.prefix, answers.c.stem)
         .join(submissions, submissions.c.ticket == answers.c.ticket)
         .where(answers.c.sender == sender, submissions.c.sender == sender, answers.c.channel == "sftp")
-        .where(fetched_at().is_(None))
+        .where(fetched_at().is_(None), sa.func.length(answers.c.data) > 0)
         .order_by(submissions.c.received_at.desc())
         .limit(LISTED)
     )

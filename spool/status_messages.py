@@ -73,7 +73,7 @@ def unfetched(connection: Connection, sender: str, limit: int) -> list[str]:
         sa.select(answers.c.prefix, answers.c.stem)
         .join(institution_messages, message.ticket == answers.c.ticket)
         .where(message.sender == sender, answers.c.sender == sender, answers.c.channel == "sftp")
-        .where(fetched_at().is_(None))
+        .where(fetched_at().is_(None), sa.func.length(answers.c.data) > 0)
         .order_by(message.received_at.desc())
         .limit(limit)
     )
@@ -86,6 +86,8 @@ def file(connection: Connection, sender: str, name: str) -> Document | None:
     if found is None:
         return None
     answer, modified = found
+    if not answer.data:
+        return None  # its time was up
     data = dict(answer_files(answer)).get(name)
     return None if data is None else Document(data, modified / 1_000_000)
 

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from spool import chain
 from spool.journal import now
 from spool.tables import effects, events, files, submissions
+from spool.waking import Topic, wake
 
 
 class State(StrEnum):
@@ -91,39 +92,23 @@ def note(connection: Connection, ticket: str | None, event: str, /, **facts: Any
 
 def add(connection: Connection, submission: Submission) -> None:
     """Record a submission that is in custody."""
-    connection.execute(
-        sa.insert(submissions).values(
-            ticket=submission.ticket,
-            received_at=submission.received_at,
-            channel=submission.channel,
-            sender=submission.sender,
-            username=submission.username,
-            directory=submission.directory,
-            name=submission.name,
-            stem=submission.stem,
-            content=submission.content,
-            state=submission.state,
-            attempts=submission.attempts,
-            next_attempt_at=0,
-            findings=[list(finding) for finding in submission.findings] or None,
-            message_id=submission.message_id,
-        )
-    )
+    row = {name: getattr(submission, name) for name in _AS_RECEIVED}
+    row |= {"next_attempt_at": 0, "findings": [list(finding) for finding in submission.findings] or None}
+    connection.execute(_ADD, row)
     if submission.files:
         rows = [{"ticket": submission.ticket, **asdict(file)} for file in submission.files]
-        connection.execute(sa.insert(files), rows)
+        connection.execute(_ADD_FILES, rows)
     digests = {file.name: file.sha256 for file in submission.files}
+    wake(connection, Topic.JUDGE)
     note(connection, submission.ticket, "custody.taken", name=submission.name, files=len(digests), sha256=digests)
 
 
 def load(connection: Connection, ticket: str) -> Submission | None:
     """The submission of ``ticket`` with its files, or None."""
-    row = connection.execute(sa.select(*_COLUMNS).where(submissions.c.ticket == ticket)).first()
+    row = connection.execute(_LOAD, {"of": ticket}).first()
     if row is None:
         return None
-    stored = connection.execute(
-        sa.select(files.c.name, files.c.size, files.c.sha256).where(files.c.ticket == ticket).order_by(files.c.name)
-    )
+    stored = connection.execute(_FILES, {"of": ticket})
     return _submission(row, tuple(StoredFile(*file) for file in stored))
 
 
@@ -154,17 +139,6 @@ def search(
     return (_submission(row, ()) for row in connection.execute(query))
 
 
-def due(connection: Connection, at: int, limit: int) -> list[str]:
-    """Tickets that wait for a verdict and whose time has come, oldest first."""
-    query = (
-        sa.select(submissions.c.ticket)
-        .where(submissions.c.state.in_(OPEN_STATES), submissions.c.next_attempt_at <= at)
-        .order_by(submissions.c.received_at, submissions.c.ticket)
-        .limit(limit)
-    )
-    return list(connection.execute(query).scalars())
-
-
 def next_due(connection: Connection, after: int) -> int | None:
     """When the next submission becomes due that is not due at ``after`` already, if any."""
     later = submissions.c.state.in_(OPEN_STATES) & (submissions.c.next_attempt_at > after)
@@ -176,23 +150,14 @@ def namesake(connection: Connection, submission: Submission) -> Submission | Non
 
     An accepted one always does; one without a verdict does if it came before; the rejected and repeated do not.
     """
-    came_before = sa.tuple_(submissions.c.received_at, submissions.c.ticket) < sa.tuple_(
-        sa.literal(submission.received_at), sa.literal(submission.ticket)
-    )
-    undecided = submissions.c.state.in_((*OPEN_STATES, State.QUARANTINED))
-    query = (
-        sa.select(*_COLUMNS)
-        .where(
-            submissions.c.sender == submission.sender,
-            submissions.c.directory == submission.directory,
-            submissions.c.stem == submission.stem,
-            submissions.c.ticket != submission.ticket,
-            (submissions.c.state == State.ACCEPTED) | (undecided & came_before),
-        )
-        .order_by(submissions.c.received_at.desc(), submissions.c.ticket.desc())
-        .limit(1)
-    )
-    row = connection.execute(query).first()
+    this = {
+        "of": submission.sender,
+        "box": submission.directory,
+        "shared": submission.stem,
+        "at": submission.received_at,
+        "this": submission.ticket,
+    }
+    row = connection.execute(_NAMESAKE, this).first()
     return None if row is None else _submission(row, ())
 
 
@@ -201,7 +166,8 @@ def hold(
 ) -> None:
     """No verdict yet: keep the submission for another attempt, or for a person (quarantined)."""
     this = sa.update(submissions).where(submissions.c.ticket == ticket, submissions.c.state.in_(OPEN_STATES))
-    if connection.execute(this.values(state=state, attempts=attempts, next_attempt_at=next_attempt_at)).rowcount:
+    waiting = {"state": state, "attempts": attempts, "next_attempt_at": next_attempt_at, "claimed_by": None}
+    if connection.execute(this.values(waiting)).rowcount:
         note(connection, ticket, _KEPT[state], reason=reason, attempt=attempts)
 
 
@@ -215,6 +181,7 @@ def hasten(connection: Connection, tickets: Collection[str] | None = None) -> in
         .where(submissions.c.state == State.HELD, submissions.c.attempts == 0)
         .values(next_attempt_at=0)
     )
+    wake(connection, Topic.JUDGE)
     if tickets is None:
         return connection.execute(query).rowcount
     named = sorted(tickets)
@@ -239,18 +206,16 @@ class Ruling:
 
 def settle(connection: Connection, ticket: str, ruling: Ruling) -> bool:
     """Write the verdict; answers False if there already is one, and then nothing may follow from this one."""
-    found = connection.execute(
-        sa.update(submissions)
-        .where(submissions.c.ticket == ticket, submissions.c.state.in_(OPEN_STATES))
-        .values(
-            state=ruling.state,
-            verdict_at=now(),
-            findings=[list(finding) for finding in ruling.findings],
-            certificate=ruling.certificate,
-            schema_version=ruling.schema_version,
-            forms=ruling.forms,
-        )
-    ).rowcount
+    values = {
+        "of": ticket,
+        "state": ruling.state,
+        "verdict_at": now(),
+        "findings": [list(finding) for finding in ruling.findings],
+        "certificate": ruling.certificate,
+        "schema_version": ruling.schema_version,
+        "forms": ruling.forms,
+    }
+    found = connection.execute(_SETTLE, values).rowcount
     if found:
         codes = [code for code, _ in ruling.findings]
         note(connection, ticket, _RULED[ruling.state], codes=codes, forms=ruling.forms, **ruling.facts)
@@ -259,22 +224,16 @@ def settle(connection: Connection, ticket: str, ruling: Ruling) -> bool:
 
 def close_if_done(connection: Connection, ticket: str) -> bool:
     """Close a submission none of whose effects is still to do; answers whether it is closed now."""
-    pending = sa.select(effects.c.number).where(effects.c.ticket == ticket, effects.c.state != "done")
-    closed = connection.execute(
-        sa.update(submissions)
-        .where(
-            submissions.c.ticket == ticket,
-            submissions.c.state.in_(VERDICTS),
-            submissions.c.closed_at.is_(None),
-            ~pending.exists(),
-        )
-        .values(closed_at=now())
-    ).rowcount
+    closed = connection.execute(_CLOSE, {"of": ticket, "at": now()}).rowcount
     if closed:
         note(connection, ticket, "submission.closed")
     return bool(closed)
 
 
+_AS_RECEIVED: Final = (
+    "ticket", "received_at", "channel", "sender", "username", "directory", "name", "stem", "content", "state",
+    "attempts", "message_id",
+)  # fmt: skip
 _COLUMNS: Final = tuple(
     submissions.c[name]
     for name in (
@@ -282,6 +241,51 @@ _COLUMNS: Final = tuple(
         "attempts", "verdict_at", "findings", "forms", "closed_at", "message_id",
     )
 )  # fmt: skip
+
+# Asked for every submission, and so put together only once.
+_THIS: Final = submissions.c.ticket == sa.bindparam("of")
+_ADD: Final = sa.insert(submissions)
+_ADD_FILES: Final = sa.insert(files)
+_LOAD: Final = sa.select(*_COLUMNS).where(_THIS)
+_FILES: Final = (
+    sa.select(files.c.name, files.c.size, files.c.sha256)
+    .where(files.c.ticket == sa.bindparam("of"))
+    .order_by(files.c.name)
+)
+_CAME_BEFORE: Final = sa.tuple_(submissions.c.received_at, submissions.c.ticket) < sa.tuple_(
+    sa.bindparam("at", type_=sa.BigInteger), sa.bindparam("this", type_=sa.String)
+)
+_NAMESAKE: Final = (
+    sa.select(*_COLUMNS)
+    .where(
+        submissions.c.sender == sa.bindparam("of"),
+        submissions.c.directory == sa.bindparam("box"),
+        submissions.c.stem == sa.bindparam("shared"),
+        submissions.c.ticket != sa.bindparam("this", type_=sa.String),
+        (submissions.c.state == State.ACCEPTED)
+        | (submissions.c.state.in_((*OPEN_STATES, State.QUARANTINED)) & _CAME_BEFORE),
+    )
+    .order_by(submissions.c.received_at.desc(), submissions.c.ticket.desc())
+    .limit(1)
+)
+_SETTLE: Final = (
+    sa.update(submissions)
+    .where(_THIS, submissions.c.state.in_(OPEN_STATES))
+    .values(
+        {
+            name: sa.bindparam(name)
+            for name in ("state", "verdict_at", "findings", "certificate", "schema_version", "forms")
+        }
+    )
+)
+_OPEN_EFFECT: Final = sa.select(effects.c.number).where(
+    effects.c.ticket == sa.bindparam("of"), effects.c.state != "done"
+)
+_CLOSE: Final = (
+    sa.update(submissions)
+    .where(_THIS, submissions.c.state.in_(VERDICTS), submissions.c.closed_at.is_(None), ~_OPEN_EFFECT.exists())
+    .values(closed_at=sa.bindparam("at"))
+)
 
 
 def _submission(row: sa.Row[Any], stored: tuple[StoredFile, ...]) -> Submission:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
     true,
 )
 
@@ -33,6 +34,9 @@ metadata: Final = MetaData(
 
 # SQLite counts by itself only in a column that is exactly INTEGER PRIMARY KEY.
 Serial: Final = BigInteger().with_variant(Integer, "sqlite")
+
+OPEN: Final = "state IN ('received', 'held')"
+"""Submissions without a verdict, in the words of their index: a database uses it for these words only."""
 
 submissions: Final = Table(
     "submissions",
@@ -57,7 +61,18 @@ submissions: Final = Table(
     Column("closed_at", BigInteger),
     # What the sender of a message called it; of an upload there is none.
     Column("message_id", String(255)),
+    # Which process judges it, and for how long nobody else does, where several may (spool/claims.py).
+    Column("claimed_by", String(64)),
+    Column("claimed_until", BigInteger),
     Index(None, "state", "next_attempt_at"),
+    Index(
+        "ix_submissions_open",
+        "sender",
+        "next_attempt_at",
+        "received_at",
+        sqlite_where=text(OPEN),
+        postgresql_where=text(OPEN),
+    ),
     Index(None, "sender", "directory", "stem"),
     Index(None, "received_at"),
 )
@@ -95,6 +110,15 @@ checkpoints: Final = Table(
     Column("chain", String(64), nullable=False),
     Column("digest", String(64), nullable=False),
     Column("sealed_at", BigInteger, nullable=False),
+)
+
+# What is done by one process at a time, where several could (spool/leases.py).
+leases: Final = Table(
+    "leases",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("holder", String(64), nullable=False),
+    Column("until", BigInteger, nullable=False),
 )
 
 # A ticket is that of a submission or of an institution's message.

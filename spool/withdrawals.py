@@ -4,6 +4,8 @@ A TD that comes while its set is gathered closes the set.  One that comes later 
 the sets of its sender, directory and stem that came before it and are still undecided.
 """
 
+from typing import Final
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -18,15 +20,26 @@ def is_withdrawn(connection: Connection, submission: Submission) -> bool:
     """
     if submission.name.startswith("TD."):
         return False
-    came_after = sa.tuple_(submissions.c.received_at, submissions.c.ticket) > sa.tuple_(
-        sa.literal(submission.received_at), sa.literal(submission.ticket)
-    )
-    query = sa.select(submissions.c.ticket).where(
-        submissions.c.sender == submission.sender,
-        submissions.c.directory == submission.directory,
-        submissions.c.stem == submission.stem,
+    this = {
+        "of": submission.sender,
+        "box": submission.directory,
+        "shared": submission.stem,
+        "at": submission.received_at,
+        "this": submission.ticket,
+    }
+    return connection.execute(_WITHDRAWN, this).first() is not None
+
+
+_WITHDRAWN: Final = (
+    sa.select(submissions.c.ticket)
+    .where(
+        submissions.c.sender == sa.bindparam("of"),
+        submissions.c.directory == sa.bindparam("box"),
+        submissions.c.stem == sa.bindparam("shared"),
         submissions.c.name.startswith("TD.", autoescape=True),
         submissions.c.state.in_((*OPEN_STATES, State.QUARANTINED)),
-        came_after,
+        sa.tuple_(submissions.c.received_at, submissions.c.ticket)
+        > sa.tuple_(sa.bindparam("at", type_=sa.BigInteger), sa.bindparam("this", type_=sa.String)),
     )
-    return connection.execute(query.limit(1)).first() is not None
+    .limit(1)
+)

@@ -104,6 +104,10 @@ class Cluster:
         name = self.nodes[0].evaluate(f"{found}, element(2, amqqueue:get_pid(Queue)).").strip("'")
         return next(node for node in self.nodes if node.name == name)
 
+    def wait_until_it_can_do_without(self, node: Broker) -> None:
+        """Return when every queue has a majority without ``node``, as ``await_online_quorum_plus_one`` does."""
+        assert "true" == node.evaluate("rabbit_upgrade_preparation:await_online_quorum_plus_one(50000).")
+
     def cut(self, node: Broker) -> None:
         """Cut a node off from everybody."""
         if self._network is None:

@@ -5,24 +5,28 @@ from hypothesis import settings
 
 from tests.broker import broker, broker_node
 from tests.broker_cluster import broker_cluster
+from tests.clamd import clamd
 from tests.guarded_broker import guarded_broker, guarded_node
-from tests.journals import databases_of, journal, shared_database
+from tests.journals import databases_of, journal, migrated_once, shared_database
 from tests.market_made import market, market_hall
 from tests.postgres import cluster
-from tests.sites import accepted, gateway, pki, signer, site
+from tests.sites import accepted, few_signing_keys, gateway, pki, signer, site
 
 __all__ = [
     "accepted",
     "broker",
     "broker_cluster",
     "broker_node",
+    "clamd",
     "cluster",
+    "few_signing_keys",
     "gateway",
     "guarded_broker",
     "guarded_node",
     "journal",
     "market",
     "market_hall",
+    "migrated_once",
     "pki",
     "shared_database",
     "signer",

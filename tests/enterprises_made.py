@@ -11,6 +11,7 @@ from gateway.register import enterprises, roles
 from gateway.register.actor import Operator, Refusal
 from gateway.register.enterprises import Kind
 from gateway.register.persons import Candidate
+from spool.database import Begins, begin
 from spool.journal import Journal
 
 T = TypeVar("T")
@@ -73,5 +74,6 @@ def staffed(connection: Connection, which: int = 0) -> Staff:
 def undone(journal: Journal) -> Iterator[Connection]:
     """One transaction that leaves nothing behind: cheaper than a journal for each of many small tests."""
     with journal._engine.connect() as connection:
+        begin(connection, Begins.WRITING)
         yield connection
         connection.rollback()

@@ -28,6 +28,7 @@ from gateway.openings import Channel
 from gateway.parties import Sender, SignatureProfile
 from gateway.site import make_site
 from spool.journal import open_journal
+from tests import forked
 from tests.authority import Credential, Pki
 
 SENDER: Final = "123456"
@@ -92,11 +93,8 @@ class Site:
         journal.close()
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run ``gateway`` with ``words``."""
-        environment = os.environ | {"GATEWAY_CONFIG": str(self.settings_file)}
-        return subprocess.run(
-            [sys.executable, "-m", "gateway", *words], env=environment, capture_output=True, text=True, check=False
-        )
+        """Run ``gateway`` with ``words``, in a process of its own."""
+        return forked.run(["gateway", *words], os.environ | {"GATEWAY_CONFIG": str(self.settings_file)})
 
     def listing(self, *words: str) -> Any:
         """What ``gateway`` answers to ``words`` as JSON; without a process, whose start takes a second."""
@@ -141,19 +139,28 @@ class Site:
 
 
 class GatewayProcess:
-    """A gateway that runs; its log is followed, so that tests wait for events and not for time."""
+    """A gateway that runs; its log is followed, so that tests wait for events and not for time.
 
-    def __init__(self, site: Site, *program: str, pass_fds: Sequence[int] = ()) -> None:
+    ``program`` is what an interpreter is started with, such as ``"gateway"``.  Without one, and for those of
+    ``tests.faults``, the process is forked from a template that has imported everything; it is a real one as well.
+    It does everything unless ``roles`` are named.  ``around`` is a command that gets the interpreter's as arguments.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        *program: str,
+        pass_fds: Sequence[int] = (),
+        roles: Sequence[str] = (),
+        around: Sequence[str] = (),
+    ) -> None:
         self.site = site
         self._lines: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self.seen: list[dict[str, Any]] = []
-        words = program or ("gateway",)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", *words, "serve", "--config", str(site.settings_file)],
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            pass_fds=pass_fds,
-        )
+        words = [*(program or ("gateway",)), "serve", "--config", str(site.settings_file)]
+        words += [f"--role={role}" for role in roles]
+        by_exec = _by_exec(program) or bool(around)
+        self.process = _executed([*around, sys.executable, "-m", *words], pass_fds) if by_exec else forked.start(words)
         self._follower = threading.Thread(target=self._follow, daemon=True)
         self._follower.start()
 
@@ -184,8 +191,8 @@ class GatewayProcess:
                 return line
 
     def ready(self) -> "GatewayProcess":
-        """Wait until the door is open."""
-        self.site.port = self.wait_for("gateway.ready")["port"]
+        """Wait until it does what it is for; the door's port is known then, if it has one."""
+        self.site.port = self.wait_for("gateway.ready")["port"] or self.site.port
         return self
 
     def judged(self) -> dict[str, Any]:
@@ -221,16 +228,30 @@ class GatewayProcess:
         return status
 
 
-def _session(leader: int) -> list[int]:
-    found = []
+def _by_exec(program: Sequence[str]) -> bool:
+    return bool(program) and not program[0].startswith("tests.faults.")
+
+
+def _executed(words: Sequence[str], pass_fds: Sequence[int]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(words, stderr=subprocess.PIPE, start_new_session=True, pass_fds=pass_fds)
+
+
+def grandchildren(leader: int) -> list[int]:
+    """The processes of a gateway's session that it did not start itself: those that judge."""
+    return [pid for pid, parent in _session(leader).items() if parent != leader and pid != leader]
+
+
+def _session(leader: int) -> dict[int, int]:
+    """The processes of a session, each with its parent."""
+    found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             # After the command's name, which is in brackets: state, parent, group, session (proc(5)).
-            session = int(folder.joinpath("stat").read_text().rpartition(")")[2].split()[3])
+            _, parent, _, session = folder.joinpath("stat").read_text().rpartition(")")[2].split()[:4]
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if session == leader:
-            found.append(int(folder.name))
+        if int(session) == leader:
+            found[int(folder.name)] = int(parent)
     return found
 
 
@@ -251,9 +272,9 @@ def make_test_site(folder: Path, pki: Pki, signer: Credential) -> Site:
 
 
 @contextmanager
-def running(site: Site, *program: str) -> Iterator[GatewayProcess]:
+def running(site: Site, *program: str, roles: Sequence[str] = ()) -> Iterator[GatewayProcess]:
     """A gateway on ``site`` for the time of the block."""
-    process = GatewayProcess(site, *program)
+    process = GatewayProcess(site, *program, roles=roles)
     try:
         yield process.ready()
     finally:

@@ -111,15 +111,20 @@ class Cluster:
         assert done.returncode == 0, done.stderr
 
 
+def programs() -> Path:
+    """The folder of the newest server that is installed."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+    if not found:
+        pytest.fail("this test needs the package postgresql: run scripts/prepare test")
+    return found[-1].parent
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """The session's server, running."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
-    if not programs:
-        pytest.fail("this test needs the package postgresql: run scripts/prepare test")
     # Not pytest's folder: the server's user may not enter that of root.
     folder = Path(tempfile.mkdtemp(prefix="gateway-postgresql-"))
-    server = Cluster(folder, programs[-1].parent)
+    server = Cluster(folder, programs())
     try:
         server.start()
         yield server

@@ -23,6 +23,7 @@ from gateway.register.choices import Route
 from gateway.register.enterprises import Kind
 from gateway.register.persons import Candidate
 from gateway.registrations import ALWAYS, Period
+from spool.database import Begins, begin
 from spool.journal import Journal, now
 
 T = TypeVar("T")
@@ -77,6 +78,7 @@ class ForgetfulJournal(Journal):
     def write(self) -> Iterator[Connection]:
         """A transaction that is rolled back."""
         with self._engine.connect() as connection, connection.begin() as transaction:
+            begin(connection, Begins.WRITING)
             yield connection
             transaction.rollback()
 
@@ -162,8 +164,10 @@ def served(settings: Settings, journal: Journal, limits: HostingLimits | None = 
     ready.wait()
     try:
         [(loop, port)] = opened
-        yield port
-        loop.call_soon_threadsafe(ended.set)
+        try:
+            yield port
+        finally:
+            loop.call_soon_threadsafe(ended.set)
     finally:
         thread.join()
 

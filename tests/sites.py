@@ -1,14 +1,38 @@
 """Sites to run gateways on, and one authority for all of them."""
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Final
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
+from signing.own import keys
 from signing.trust import authorities
 from signing.trust.authorities import Authorities
 from tests.authority import Credential, Pki
 from tests.gateway_process import GatewayProcess, Site, make_test_site, running
+
+_KEYS: Final = 4
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_signing_keys() -> Iterator[None]:
+    """The keys of sites are a few, taken in turn; to make one anew takes longer than what most tests do with it."""
+    made: list[rsa.RSAPrivateKey] = []
+    turns = count()
+
+    def generate_private_key(public_exponent: int, key_size: int) -> rsa.RSAPrivateKey:
+        turn = next(turns) % _KEYS
+        if turn == len(made):
+            made.append(rsa.generate_private_key(public_exponent, key_size))
+        return made[turn]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys, "rsa", SimpleNamespace(generate_private_key=generate_private_key))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,9 @@ class Porter(Protocol):
     async def may_use(self, question: Use | UseKey) -> bool:
         """Whether that user may do that."""
 
+    async def knows(self, username: str) -> bool:
+        """Whether there is a user of that name, whatever it may do."""
+
 
 def access_app(porter: Porter) -> Starlette:
     """The application that answers what RabbitMQ asks; every other path is not found."""
@@ -46,9 +49,9 @@ def _endpoint(path: str, porter: Porter) -> Callable[[Request], Awaitable[Respon
         question = await _question(path, request)
         allowed = question is not None and await _ask(porter, question)
         if not allowed:
-            # Who has not logged in may have typed a password for a name.
-            is_in = question is not None and not isinstance(question, LogIn)
-            facts = {"username": question.username} if is_in and question is not None else {}
+            # A name that nobody has may be a password.
+            is_known = question is not None and await porter.knows(question.username)
+            facts = {"username": question.username} if is_known and question is not None else {}
             log.info("access.denied", question=path, **facts)
         return PlainTextResponse("allow" if allowed else "deny")
 

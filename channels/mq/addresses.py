@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pika
 from pika.credentials import ExternalCredentials
 
+from config.credential import revealed
 from config.errors import ConfigurationError
 from config.messages import Broker
 
@@ -65,7 +66,12 @@ def brokers_of(settings: Broker) -> Brokers:
     addresses = []
     for number, secret in enumerate(settings.urls, 1):
         try:
-            addresses.append(_address(secret.get_secret_value(), settings, context))
+            url = revealed(secret)
+        except ConfigurationError as fault:
+            faults.extend(f"broker.urls: address {number}: {line}" for line in fault.faults)
+            continue
+        try:
+            addresses.append(_address(url, settings, context))
         except ConfigurationError:
             faults.append(f"broker.urls: address {number} {_FAULT}")
     if faults:

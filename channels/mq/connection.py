@@ -71,14 +71,18 @@ class ChannelRefused(BrokerUnavailable):
 class ConfirmingChannel:
     """A channel on which every message sent ends in exactly one outcome; made by ``open_channel``.
 
-    ``lost`` gets the reason as its result as soon as the channel is of no use any more.  ``raw`` is pika's channel.
+    ``lost`` gets the reason as its result as soon as the channel is of no use any more.  ``doubted`` is done once the
+    broker has refused a message whose kind (exchange and routing key) it has never taken over this channel: the channel
+    may be why, see ``renewing``.  ``raw`` is pika's channel.
     """
 
     def __init__(self, connection: Any, channel: Any, lost: asyncio.Future[BaseException]) -> None:
         self.lost = lost
+        self.doubted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.raw = channel
         self._connection = connection
         self._sent = 0
+        self._taken: set[tuple[str, str]] = set()
         self._pending: dict[int, tuple[tuple[str, str, str], asyncio.Future[BrokerUnavailable | None]]] = {}
         self._by_id: dict[tuple[str, str, str], list[asyncio.Future[BrokerUnavailable | None]]] = {}
         channel.add_on_return_callback(self._on_return)
@@ -104,6 +108,18 @@ class ConfirmingChannel:
     @asynccontextmanager
     async def another_channel(self) -> AsyncIterator["ConfirmingChannel"]:
         """A second channel of the same connection, which the broker may close without harm to the first."""
+        another = await self.open_another()
+        try:
+            yield another
+        finally:
+            another.close()
+
+    async def open_another(self) -> "ConfirmingChannel":
+        """As `another_channel`, until it is closed.
+
+        Raises:
+            BrokerUnavailable: the connection is lost.
+        """
         loop = asyncio.get_running_loop()
         lost: asyncio.Future[BaseException] = loop.create_future()
         opened = loop.create_future()
@@ -111,12 +127,12 @@ class ConfirmingChannel:
             self._connection.channel(on_open_callback=opened.set_result)
         except exceptions.AMQPError as error:
             raise unavailable(error) from error
-        raw = await _first(opened, self.lost)
-        try:
-            yield ConfirmingChannel(self._connection, raw, lost)
-        finally:
-            if raw.is_open:
-                raw.close()
+        return ConfirmingChannel(self._connection, await _first(opened, self.lost), lost)
+
+    def close(self) -> None:
+        """Close the channel, if it still is open; what the broker hasn't confirmed yet it never will."""
+        if self.raw.is_open:
+            self.raw.close()
 
     async def start_confirms(self) -> None:
         """Ask the broker to confirm each message from now on."""
@@ -154,6 +170,10 @@ class ConfirmingChannel:
         others.remove(outcome)
         if not others:
             del self._by_id[known_by]
+        if not refused:
+            self._taken.add(known_by[1:])
+        elif known_by[1:] not in self._taken:
+            _settle(self.doubted, None)
         _settle(outcome, Refused(f"the broker refused message {known_by[0]}") if refused else None)
 
     def _on_return(self, _channel: Any, method: Any, properties: Any, _body: bytes) -> None:

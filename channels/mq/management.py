@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 import aiohttp
 
 from channels.mq.connection import BrokerUnavailable
+from config.errors import ConfigurationError
 
 _SECONDS: Final = 10
 _MAX_BYTES: Final = 64 * 1024**2
@@ -96,8 +97,14 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
 
 @asynccontextmanager
 async def open_management(url: str, authority: Path | None = None) -> AsyncIterator[Management]:
-    """The management interface at ``url``, whose certificate, if it has one, comes from ``authority``."""
+    """The management interface at ``url``, whose certificate, if it has one, comes from ``authority``.
+
+    Raises:
+        ConfigurationError: this is no address of one.
+    """
     parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"}:
+        raise ConfigurationError(["mq.management: must begin with http:// or https://"])
     login = aiohttp.encode_basic_auth(unquote(parts.username or ""), unquote(parts.password or ""), "utf-8")
     base = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
     verified = ssl.create_default_context(cafile=authority) if parts.scheme == "https" else None

@@ -16,15 +16,17 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, assert_never
+from typing import Final
 
 import structlog
 
 from channels.mq.addresses import Brokers
 from channels.mq.connection import BrokerUnavailable, ChannelRefused, ConfirmingChannel, Refused, Unroutable
+from channels.mq.making import make
 from channels.mq.messages import OutgoingMessage
 from channels.mq.reconnecting import stay_connected
-from channels.mq.topology import Binding, Exchange, Queue, Topology
+from channels.mq.renewing import renew
+from channels.mq.topology import Topology
 
 __all__ = [
     "BrokerUnavailable",
@@ -47,8 +49,6 @@ class NotConfirmed(BrokerUnavailable):
 
 Outcome = BrokerUnavailable | None
 """What became of a message: None once it is confirmed, else why it is not."""
-
-_Thing = Exchange | Queue | Binding
 
 _MISSING_SECONDS: Final = 1.0
 """An exchange that was not there is looked for again after so long."""
@@ -236,35 +236,35 @@ class Publisher:
         Raises:
             BrokerUnavailable: the broker is away, or is lost meanwhile.
         """
-        await self._prepare(self._open_channel(), topology)
+        self._known |= await make(self._open_channel(), topology, self._log)
 
     async def _use(self, channel: ConfirmingChannel) -> None:
-        await self._prepare(channel, self._destination.topology)
-        self._channel = channel
+        self._known |= await make(channel, self._destination.topology, self._log)
+        self._send_over(channel)
         self._connected.set()
-        channel.lost.add_done_callback(self._forget)  # runs before those whose publish fails hear of it
         self._log.info("broker.connected")
         try:
-            await asyncio.wait((channel.lost,))
+            await renew(channel, self._renewed, self._destination.confirm_timeout)
         finally:
             self._forget()
 
-    def _forget(self, _lost: object = None) -> None:
+    def _renewed(self, channel: ConfirmingChannel) -> None:
+        self._send_over(channel)
+        self._log.info("broker.channel_renewed")
+
+    def _send_over(self, channel: ConfirmingChannel) -> None:
+        self._channel = channel
+        channel.lost.add_done_callback(partial(self._lost, channel))  # before those whose publish fails hear of it
+
+    def _lost(self, channel: ConfirmingChannel, _reason: object) -> None:
+        if channel is self._channel:
+            self._forget()
+
+    def _forget(self) -> None:
         self._channel = None
         self._connected.clear()
         self._known.clear()
         self._missing.clear()
-
-    async def _prepare(self, channel: ConfirmingChannel, topology: Topology) -> None:
-        for thing in (*topology.things, *topology.bindings):
-            try:
-                async with channel.another_channel() as second:
-                    await _make(second, thing)
-                if isinstance(thing, Exchange):
-                    self._known.add(thing.name)
-            except ChannelRefused as refusal:
-                # What is there may do all the same, and answers need none of it.
-                self._log.warning("broker.topology_differs", what=_name(thing), reason=str(refusal))
 
 
 @asynccontextmanager
@@ -281,20 +281,3 @@ async def open_publisher(destination: Destination) -> AsyncIterator[Publisher]:
         connecting.cancel()
         with suppress(asyncio.CancelledError):
             await connecting
-
-
-async def _make(channel: ConfirmingChannel, thing: _Thing) -> None:
-    match thing:
-        case Exchange(name, kind):
-            facts = {"exchange_type": kind.value, "durable": True, "arguments": thing.arguments}
-            await channel.ask("exchange_declare", exchange=name, **facts)
-        case Queue(name, arguments):
-            await channel.ask("queue_declare", queue=name, durable=True, arguments=dict(arguments))
-        case Binding(exchange, key, queue):
-            await channel.ask("queue_bind", queue=queue, exchange=exchange, routing_key=key)
-        case _:
-            assert_never(thing)
-
-
-def _name(thing: _Thing) -> str:
-    return f"{thing.exchange} to {thing.queue}" if isinstance(thing, Binding) else thing.name

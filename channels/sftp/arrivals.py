@@ -34,6 +34,7 @@ class Arrivals:
         self._visit = visit
         self._intake = behind.intake
         self._reception = behind.reception
+        self._passing = behind.passing
         self._share = share
         self._log = structlog.get_logger().bind(sender=account.sender, username=account.username)
 
@@ -93,7 +94,8 @@ class Arrivals:
         if not is_temporary(place.name):
             box, username = self._mailbox(place), self._account.username
             if not self._reception.is_waiting(box, username, place.name):
-                async with self._share.turn():
+                # Who waits to pass holds no thread meanwhile: the sender's other sessions go on.
+                async with self._passing(box.sender), self._share.turn():
                     await self._reception.arrived(box, username, place.name)
             self._visit.remember(place, size)
 

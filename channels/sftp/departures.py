@@ -30,6 +30,7 @@ class Departures:
 
     def __init__(self, account: Account, behind: Premises, share: Share) -> None:
         self._sender = account.sender
+        self._username = account.username
         self._outbox = behind.outbox
         self._records = behind.records
         self._ebox = behind.ebox
@@ -94,7 +95,7 @@ class Departures:
         if place.directory == EBOX:
             self._ebox.fetched(self._sender, place.name)
         else:
-            self._records.fetched(self._mailbox(place), place.name, entry.modified)
+            self._records.fetched(self._mailbox(place), place.name, entry.modified, self._username)
 
     async def remove(self, place: Place) -> None:
         """Delete an answer or a message."""

@@ -1,6 +1,7 @@
 """What lies behind the door."""
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from channels.ports import Reception
@@ -14,11 +15,16 @@ def _nothing() -> str:
     return ""
 
 
+def _at_once(_sender: str) -> AbstractAsyncContextManager[None]:
+    return nullcontext()
+
+
 @dataclass(frozen=True, slots=True)
 class Premises:
     """Where uploads go, where answers, documents and messages come from, what every sender may have of the door.
 
-    ``notice`` has the words that everybody is greeted with, empty if there are none; it does not block.
+    ``notice`` has the words that everybody is greeted with, empty if there are none; it does not block.  ``passing`` is
+    what a set of a sender is taken in: it lets some wait while more come than can be judged.
     """
 
     reception: Reception
@@ -28,3 +34,4 @@ class Premises:
     ebox: Ebox
     shares: Shares = field(default_factory=Shares)
     notice: Callable[[], str] = _nothing
+    passing: Callable[[str], AbstractAsyncContextManager[None]] = _at_once

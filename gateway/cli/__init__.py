@@ -15,7 +15,13 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "init": ("gateway.cli.site:init", "Make a site: settings, keys, folders, journal."),
     "serve": ("gateway.cli.site:serve", "Run the gateway until SIGTERM or Ctrl-C."),
     "check-config": ("gateway.cli.site:check_config", "Say what `serve` would refuse to start with."),
+    "reload": (
+        "gateway.cli.reload:reload_",
+        "Take over changed settings without a stop; --dry-run says what would change.",
+    ),
     "health": ("gateway.cli.health:health", "Say whether the gateway lives and is ready, and what isn't."),
+    "doctor": ("gateway.cli.doctor:doctor", "Say on one page how the gateway is, and what is to be done."),
+    "logs": ("gateway.cli.logs:logs", "Show the log, filtered: of a ticket, a sender, an event; and follow it."),
     "sender": (
         "gateway.cli.senders:sender",
         "Register, list and block senders, their channels and certificates.",
@@ -40,6 +46,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "backup": ("gateway.cli.backup:backup", "Copy journal, custody, answers and evidence while the gateway runs."),
     "restore": ("gateway.cli.restore:restore", "Verify a backup, and put it into an empty site."),
     "evidence": ("gateway.cli.evidence:evidence", "Export the proof of a ticket, and verify proofs off line."),
+    "purge": ("gateway.cli.purge:purge", "Take away what is kept no longer, or say what would go."),
+    "legal-hold": ("gateway.cli.legal_hold:legal_hold", "Keep what a purge would take away."),
     "report": ("gateway.cli.report:report", "Compare the answers of a day with what is promised."),
     "hold": ("gateway.cli.hold:hold", "Let a submission, a sender or a type wait."),
     "holds": ("gateway.cli.hold:holds_", "List what is held by an operator's word."),
@@ -51,6 +59,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "disclosures": ("gateway.cli.disclosures:disclosures", "List who exchanged data about a person."),
     "route": ("gateway.cli.routes:route", "Explain where declarations go, and why."),
     "replay": ("gateway.cli.replay:replay", "List messages that nobody took, and send them again."),
+    "send-again": ("gateway.cli.send_again:send_again", "Send again what a broker has confirmed and lost."),
     "queue": ("gateway.cli.queue:queue", "List and take what is on the embedded queue."),
 }
 """Where each command is, and what it is for."""

@@ -8,7 +8,7 @@ from gateway.cli.output import RefusedError, with_config
 from gateway.site import open_site, settings_file
 from spool.answers import AnswerName
 from spool.outbox import Outbox
-from spool.retention import NotAnsweredError, place_again
+from spool.retention import NotAnsweredError, NotKeptError, place_again
 
 
 @click.group(short_help="Give an answer again.")
@@ -33,6 +33,8 @@ def again(ticket: str, config: Path | None) -> None:
             names = place_again(connection, outbox, ticket)
     except NotAnsweredError:
         raise RefusedError(f"no answer to {ticket} was given yet") from None
+    except NotKeptError:
+        raise RefusedError(f"the answers to {ticket} are kept no longer; see `gateway show {ticket}`") from None
     for name in names:
         click.echo(f"{name.file_name} {_where(name, settings.mq.answers)}.")
 

@@ -1,6 +1,7 @@
 """``gateway defender``: who is locked out after failed log-ins, and lifting it."""
 
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -8,6 +9,8 @@ from gateway import defender as lockouts
 from gateway.cli.output import RefusedError, print_rows, when, with_config, with_json
 from gateway.site import open_site, settings_file
 from spool.journal import now
+
+_NOBODY: Final = "(nobody's name)"
 
 
 @click.group()
@@ -20,20 +23,24 @@ def defender() -> None:
 @with_json
 @with_config
 def list_locks(config: Path | None, *, everything: bool, as_json: bool) -> None:
-    """List who is locked out: a user at an address, an address for everybody, a user's password everywhere."""
+    """List who is locked out: a user at an address, an address for everybody, a user's password everywhere.
+
+    A name that nobody has is not shown: it may be a password, typed one line too early.
+    """
     _, journal = open_site(settings_file(config))
     at = now()
     with journal.read() as connection:
+        counted = [item for item in lockouts.all_failures(connection) if everything or item.is_locked(at)]
+        known = lockouts.known_names(connection, {item.username for item in counted})
         rows = [
             {
-                "user": item.username or None,
+                "user": item.username if item.username in known else (item.username and _NOBODY) or None,
                 "source": item.source or None,
                 "failures": item.failures,
                 "last_failure": when(item.failed_at),
                 "locked_until": when(item.locked_until) if item.is_locked(at) else None,
             }
-            for item in lockouts.all_failures(connection)
-            if everything or item.is_locked(at)
+            for item in counted
         ]
     print_rows(rows, ("user", "source", "failures", "last_failure", "locked_until"), as_json=as_json)
 

@@ -1,28 +1,24 @@
 """``gateway evidence``: the proof of a ticket for whoever asks, and whether proofs hold."""
 
 import asyncio
-from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import click
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from config.settings import Settings
-from gateway import bundle, proof, reliance
-from gateway.asic import Writing
+from gateway import proof
 from gateway.cli.output import RefusedError, with_config
+from gateway.exporting import Exporter
 from gateway.sealing import Sealer, verify_journal
+from gateway.sealing_copies import open_copies
 from gateway.site import open_site, settings_file
 from gateway.timestamping import open_stamping
 from signing.own.own_keys import OwnKeys, open_keys, own_certificates
 from signing.own.sign import read_certificate
-from signing.trust import authorities
 from spool import submissions
 from spool.checkpoints import CHECKPOINTS, Checkpoints
-from spool.custody import Custody
 from spool.journal import Journal
-from spool.relied import EVIDENCE, Relied
 
 
 @click.group(short_help="Export the proof of a ticket, and verify proofs off line.")
@@ -41,31 +37,18 @@ def export(ticket: str, target: Path, config: Path | None) -> None:
         submission = submissions.load(connection, ticket)
     if submission is None:
         raise RefusedError(f"there is no submission {ticket}")
-    keys, files = open_keys(settings.signing), Checkpoints(settings.spool.path / CHECKPOINTS)
-    asyncio.run(_seal(settings, journal, keys, files))
-    folder = Custody(settings.spool.path / "custody", journal).folder(ticket, submission.received_at)
-    accepted = authorities.current(settings.trust.authorities)
-    find = partial(reliance.find, Relied(settings.spool.path / EVIDENCE), accepted)
-    missing: list[str] = []
-
-    def fill(container: Writing) -> None:
-        with journal.read() as connection:
-            missing.extend(bundle.write(connection, folder, submission, find, container))
-            bundle.write_events(connection, files, ticket, container)
-
-    def sign(manifest: bytes) -> bytes:
-        moment = datetime.now(UTC)
-        return keys.at(moment).sign(manifest, moment).cms()
-
-    bundle.save(target, fill, sign)
+    keys = open_keys(settings.signing)
+    asyncio.run(_seal(settings, journal, keys))
+    missing = Exporter(settings, journal, keys).write(submission, target)
     click.echo(f"{target} has the proof of {ticket}.")
     for words in missing:
         click.echo(f"missing: {words}")
 
 
-async def _seal(settings: Settings, journal: Journal, keys: OwnKeys, files: Checkpoints) -> None:
+async def _seal(settings: Settings, journal: Journal, keys: OwnKeys) -> None:
+    files, copies = Checkpoints(settings.spool.path / CHECKPOINTS), open_copies(settings.evidence)
     async with open_stamping(settings.signing) as stamping:
-        await Sealer(journal, files, keys, stamping).seal_all()
+        await Sealer(journal, files, keys, stamping, copies=copies).seal_all()
 
 
 @evidence.command()
@@ -109,4 +92,6 @@ def _verify_chain(certificates: set[bytes], config: Path | None) -> None:
         found = verify_journal(connection, files, certificates or set(ours))
     if isinstance(found, str):
         raise RefusedError(found)
+    if (copies := open_copies(settings.evidence)) is not None and (wrong := copies.fault(files)):
+        raise RefusedError(wrong)
     click.echo(f"The chain holds: {found.checkpoints} checkpoints, and {found.unsealed} events after the last.")

@@ -1,35 +1,17 @@
 """``gateway health``: whether the gateway of a site lives and is ready, as its interface for programs tells it."""
 
 import http.client
-import json
-import os
-import socket
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
-from config.administration import Operations
 from config.settings import read_settings
 from gateway.cli.output import print_json, print_rows, with_config, with_json
+from gateway.operations.asking import ask, is_open
 from gateway.site import settings_file
 
 _SECONDS: Final = 10.0
-_LARGEST: Final = 1_000_000
-
-
-class _SocketConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_SECONDS)
-        self._path = path
-
-    def connect(self) -> None:
-        """Connect to the socket."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_SECONDS)
-        self.sock.connect(os.fspath(self._path))
 
 
 @click.command(short_help="Say whether the gateway lives and is ready, and what isn't.")
@@ -45,10 +27,10 @@ def health(token: str | None, config: Path | None, *, as_json: bool) -> None:
     settings don't trust the socket, the answer is only yes or no.
     """
     own = read_settings(settings_file(config)).operations
-    if own.socket is None and own.port is None:
+    if not is_open(own):
         raise click.UsageError("there is nobody to ask: [operations] names no socket and no port")
     try:
-        told = {**_asked(own, "/live", token), **_asked(own, "/ready", token)}
+        told = {**ask(own, "/live", token, _SECONDS), **ask(own, "/ready", token, _SECONDS)}
     except (OSError, http.client.HTTPException, ValueError):
         told = {"live": False, "ready": False}
     if as_json:
@@ -66,20 +48,3 @@ def health(token: str | None, config: Path | None, *, as_json: bool) -> None:
 
 def _yes(value: object) -> str:
     return "yes" if value is True else "no"
-
-
-def _asked(own: Operations, path: str, token: str | None) -> dict[str, Any]:
-    """What is answered, whatever the status; `ValueError` if that is no JSON of an object."""
-    connection = (
-        http.client.HTTPConnection(own.host, own.port, timeout=_SECONDS)
-        if own.socket is None
-        else _SocketConnection(own.socket)
-    )
-    try:
-        connection.request("GET", path, headers={} if token is None else {"Authorization": f"Bearer {token}"})
-        told = json.loads(connection.getresponse().read(_LARGEST))
-    finally:
-        connection.close()
-    if not isinstance(told, dict):
-        raise ValueError("no object")  # noqa: TRY004 - the others who ask for JSON raise it too
-    return told

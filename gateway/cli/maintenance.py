@@ -1,7 +1,7 @@
 """``gateway maintenance``: when nothing new is taken in, and telling so beforehand."""
 
 import getpass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import click
 
 from gateway import maintenance as intake
 from gateway.cli.acting import acting, granted, looking, with_reason
-from gateway.cli.moments import MOMENT, microseconds_of
+from gateway.cli.moments import WHEN, counted, microseconds_of
 from gateway.cli.output import print_json, when, with_config, with_json
 from gateway.register.actor import Operator
 from spool import maintenance as windows
@@ -23,22 +23,34 @@ def maintenance() -> None:
 
 
 @maintenance.command()
-@click.option("--from", "start", type=MOMENT, metavar="WHEN", help="From then on; a bare date is UTC.  [default: now]")
-@click.option("--until", "end", type=MOMENT, required=True, metavar="WHEN", help="It opens again by itself then.")
+@click.option(
+    "--from",
+    "start",
+    type=WHEN,
+    metavar="WHEN",
+    help="From then on: a moment, or 30m for in half an hour; a bare date is UTC.  [default: now]",
+)
+@click.option(
+    "--until",
+    "end",
+    type=WHEN,
+    required=True,
+    metavar="WHEN",
+    help="It opens again by itself then; 2h is two hours after it began.",
+)
 @with_reason
 @with_config
-def on(start: datetime | None, end: datetime, reason: str, config: Path | None) -> None:
+def on(start: datetime | timedelta | None, end: datetime | timedelta, reason: str, config: Path | None) -> None:
     """Announce maintenance, or begin it at once.  Senders read the reason: say what they may know.
 
     It stands in the SFTP banner and in STATUS/today.json from now on.  Another one takes its place.
     """
-    at = now()
-    starts_at, ends_at = microseconds_of(start), microseconds_of(end)
+    at = datetime.now(UTC)
+    begins = at if start is None else counted(start, at)
+    starts_at, ends_at = microseconds_of(begins) or 0, microseconds_of(counted(end, begins)) or 0
     with acting(config) as (connection, _):
         who = Operator(getpass.getuser())
-        window = granted(
-            intake.announce(connection, who, at if starts_at is None else starts_at, ends_at or at, reason)
-        )
+        window = granted(intake.announce(connection, who, starts_at, ends_at, reason))
     click.echo(f"Nothing new is taken from {when(window.starts_at)} until {when(window.ends_at)}.")
 
 

@@ -1,7 +1,8 @@
 """How does a command take a moment or a period, and hand it on in the journal's microseconds?"""
 
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import click
@@ -13,6 +14,49 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 MOMENT: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z"])
 """A day, which begins in UTC, or a moment with its zone."""
+
+_LENGTH: Final = re.compile("([0-9]{1,6})([smhdw])")
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def length_of(text: str) -> timedelta | None:
+    """How long ``90s``, ``30m``, ``2h``, ``3d`` and ``1w`` are; None for what is no length."""
+    found = _LENGTH.fullmatch(text)
+    return None if found is None else timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+class MomentOrLength(click.ParamType[datetime | timedelta]):
+    """A moment as `MOMENT` takes it, or how far it lies from another."""
+
+    name = "moment or length"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime | timedelta:
+        """The moment, with its zone, or the length."""
+        if isinstance(value, datetime | timedelta):
+            return value
+        length = length_of(value)
+        if length is not None:
+            return length
+        moment = MOMENT.convert(value, param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+WHEN: Final = MomentOrLength()
+"""A moment, or a length such as ``2h``; `counted` makes a moment of either."""
+
+
+def counted(said: datetime | timedelta, base: datetime) -> datetime:
+    """The moment that was said, or that lies so far from ``base``.
+
+    Raises:
+        UsageError: there is no such moment.
+    """
+    if isinstance(said, datetime):
+        return said
+    try:
+        return base + said
+    except OverflowError:
+        raise click.UsageError("a moment lies in the years 1 to 9999 of UTC") from None
 
 
 def with_period(function: F) -> F:

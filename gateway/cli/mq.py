@@ -12,11 +12,11 @@ from channels.mq.addresses import brokers_of
 from channels.mq.declaring import administering
 from channels.mq.management import Management, open_management
 from channels.mq.topology import Fault, Topology, Wrong
+from config.credential import revealed
 from config.errors import ConfigurationError
 from config.settings import Settings
-from gateway import parties
+from gateway.broker_needs import needed, unknown_users
 from gateway.cli.output import RefusedError, print_json, with_config, with_json
-from gateway.openings import Channel
 from gateway.site import open_site, settings_file
 from spool.journal import Journal
 
@@ -62,12 +62,16 @@ def declare(config: Path | None) -> None:
 @with_json
 @with_config
 def check(config: Path | None, *, as_json: bool) -> None:
-    """Say what is missing or otherwise at the broker, and change nothing; exit status 1 if there is anything."""
+    """Say what is missing or otherwise at the broker, and change nothing; exit status 1 if there is anything.
+
+    Users of a channel profile whom the register doesn't know are missing too.
+    """
     settings, journal = _opened(config)
     wanted = needed(settings, journal)
     parameters = brokers_of(settings.broker).addresses
     with administering(parameters) as administration:
         faults = list(administration.look(wanted))
+    faults += [Fault(name, Wrong.MISSING, words) for name, words in unknown_users(settings, journal).items()]
     gone = [fault.what for fault in faults if fault.wrong is Wrong.MISSING]
     vhost = parameters[0].virtual_host
 
@@ -93,20 +97,6 @@ def _opened(config: Path | None) -> tuple[Settings, Journal]:
     return settings, journal
 
 
-def needed(settings: Settings, journal: Journal) -> Topology:
-    """What a site needs at its broker."""
-    wanted = topology.routing(settings.routing) if settings.routing.declare else Topology()
-    if settings.mq.enabled:
-        with journal.read() as connection:
-            registered = parties.all_senders(connection)
-        by_messages = [one for one in registered if any(item.channel is Channel.MQ for item in one.openings)]
-        wanted += topology.door(settings.mq) + topology.answers(settings.mq, (one.number for one in by_messages))
-        wanted += topology.entrances(settings.mq, (user for one in by_messages for user in one.users))
-    if settings.back.enabled:
-        wanted += topology.way_back(settings.back)
-    return wanted
-
-
 def _managing(settings: Settings, work: Callable[[Management], Coroutine[Any, Any, None]]) -> bool:
     """Do ``work`` by the management interface; false if there is none."""
     url = settings.mq.management
@@ -114,7 +104,7 @@ def _managing(settings: Settings, work: Callable[[Management], Coroutine[Any, An
         return False
 
     async def managing() -> None:
-        async with open_management(url.get_secret_value(), settings.broker.authority) as management:
+        async with open_management(revealed(url), settings.broker.authority) as management:
             await work(management)
 
     asyncio.run(managing())

@@ -1,46 +1,101 @@
 """``gateway reconcile``: is everything that was promised kept?"""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 
+from channels.mq.addresses import brokers_of
+from channels.mq.looking import Lying, lying
+from config.errors import ConfigurationError
+from config.settings import Settings
 from gateway import reconcile as comparing
 from gateway.cli.output import print_json, print_rows, with_config, with_json
 from gateway.reconcile import Comparison, Sent, Tally
+from gateway.reconcile_queue import compare_queue
 from gateway.site import open_site, settings_file
 from schemas.filename import is_safe
+from spool.journal import Journal
 from spool.reconciliation import Mismatch
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 _LONGEST_TICKET: Final = 13
+_MOST_LYING: Final = 1_000_000
+
+
+def with_lists(function: F) -> F:
+    """Add what else is compared: a sender's own list, and the broker's queue."""
+    for option in (
+        click.option(
+            "--queue",
+            "queue",
+            is_flag=True,
+            help="Look at the messages in the broker's routing queue too; they are marked as redelivered.",
+        ),
+        click.option("--sender", help="Whose list it is; without, names are looked for among all senders'."),
+        click.option(
+            "--sent",
+            type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            help="A sender's own list (CSV): the name of a file it was told OK for, and its ticket or nothing.",
+        ),
+    ):
+        function = option(function)
+    return function
 
 
 @click.command(short_help="Compare what was promised with what was done, ticket by ticket.")
 @click.option("--hash", "hashes", is_flag=True, help="Read every file in custody and compare its SHA-256.")
-@click.option(
-    "--sent",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A sender's own list (CSV): the name of a file it was told OK for, and the ticket of its answer or nothing.",
-)
-@click.option("--sender", help="Whose list it is; without, names are looked for among all senders'.")
+@with_lists
 @click.option("--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="Name so many at most.")
 @with_json
 @with_config
-def reconcile(
-    hashes: bool, sent: Path | None, sender: str | None, limit: int, config: Path | None, as_json: bool
+def reconcile(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    hashes: bool, sent: Path | None, sender: str | None, queue: bool, limit: int, config: Path | None, as_json: bool
 ) -> None:
     """Compare journal, custody, answers, messages and the embedded queue; exit status 1 if something does not fit.
 
     It reads only, and the gateway may be at work: what does not fit is read again before it is named.
     """
     settings, journal = open_site(settings_file(config))
+    lists = Lists(sent, sender, settings.routing.queue if queue else None)
+    if compared(settings, journal, lists, hashes=hashes, limit=limit, as_json=as_json):
+        raise click.exceptions.Exit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """What is compared besides the site itself: a sender's list, whose it is, and a queue of the broker; or None."""
+
+    sent: Path | None = None
+    sender: str | None = None
+    queue: str | None = None
+
+
+def compared(
+    settings: Settings,
+    journal: Journal,
+    lists: Lists,
+    *,
+    hashes: bool = False,
+    limit: int = 1000,
+    as_json: bool = False,
+) -> int:
+    """Compare, print what does not fit, and answer how much that is.
+
+    Raises:
+        ConfigurationError: a queue is to be looked at, and there is no broker.
+        BrokerUnavailable: it cannot be looked at.
+    """
     comparison = Comparison(journal, settings.spool.path, hashes=hashes, is_embedded=not settings.broker.urls)
     tally, named, count = Tally(), list[Mismatch](), 0
-    listed = comparing.compare_sent(comparison, _lines(sent), sender) if sent else ()
-    for mismatch in chain(comparing.reconcile(comparison, tally), listed):
+    listed = comparing.compare_sent(comparison, _lines(lists.sent), lists.sender) if lists.sent else ()
+    queued = compare_queue(journal, _lying(settings, lists.queue)) if lists.queue else ()
+    for mismatch in chain(comparing.reconcile(comparison, tally), listed, queued):
         count += 1
         if len(named) < limit:
             named.append(mismatch)
@@ -48,8 +103,13 @@ def reconcile(
         print_json(_facts(tally) | {"count": count, "mismatches": [_row(mismatch) for mismatch in named]})
     else:
         _print(tally, named, count)
-    if count:
-        raise click.exceptions.Exit(1)
+    return count
+
+
+def _lying(settings: Settings, queue: str) -> Iterator[Lying]:
+    if not settings.broker.urls:
+        raise ConfigurationError(["broker.urls: names no broker whose queue could be looked at"])
+    return lying(brokers_of(settings.broker).addresses, queue, _MOST_LYING)
 
 
 def _lines(path: Path) -> Iterator[Sent]:

@@ -1,18 +1,21 @@
 """``gateway init``, ``serve`` and ``check-config``."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
+from config.roles import ALL, Role
 from config.settings import Settings, read_settings
+from gateway.broker_needs import unknown_users
 from gateway.cli.output import with_config
 from gateway.logs import configure_logging
 from gateway.site import check_site, make_site, open_types, remarks, settings_file
-from spool.files import held_alone
+from spool.journal import open_journal
+from spool.processes import Process, working
 
 
 @click.command(short_help="Make a site: settings, keys, folders, journal.")
@@ -27,19 +30,30 @@ def init(folder: Path) -> None:
 
 
 @click.command(short_help="Run the gateway until SIGTERM or Ctrl-C.")
+@click.option(
+    "roles",
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    multiple=True,
+    help="What this process does; again for another role; without it, everything.",
+)
 @with_config
-def serve(config: Path | None) -> None:
+def serve(config: Path | None, roles: Sequence[str]) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; logs go to stderr, one JSON line an event.
 
     On SIGHUP it reads its host keys and the limits in [sftp] and [accounts] anew; nobody is sent away.
+
+    With --role it does only that, and other processes do the rest: sftp (uploads, custody), mq (messages), judge
+    (verdicts, signed answers), deliver (answers, forwarding, seals), operations (metrics, health, interface).
     """
     path = settings_file(config)
     settings = read_settings(path)
-    configure_logging(settings.logging.level)
+    configure_logging(settings.logging)
     open_types(settings)
     # Held until the last thread has ended, which is after the last coroutine has.
-    with held_alone(settings.spool.path):
-        _run(_serve(settings, path))
+    chosen = frozenset(map(Role, roles)) or ALL
+    with working(settings.spool.path, chosen, on_one_host=isinstance(settings.journal.place, Path)) as me:
+        _run(_serve(settings, me, path))
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:
@@ -53,11 +67,11 @@ def _run(main: Coroutine[Any, Any, None]) -> None:
         runner.run(main)
 
 
-async def _serve(settings: Settings, path: Path) -> None:
+async def _serve(settings: Settings, me: Process, path: Path) -> None:
     from gateway.daemon import serve as serve_until_stopped  # noqa: PLC0415 - what it imports takes a second to load
 
     try:
-        await serve_until_stopped(settings, lambda: read_settings(path))
+        await serve_until_stopped(settings, me, lambda: read_settings(path))
     except ExceptionGroup as group:
         raise _first(group) from group
 
@@ -73,6 +87,8 @@ def _first(group: ExceptionGroup[Exception]) -> Exception:
 def check_config(config: Path | None) -> None:
     """Say everything that `serve` would refuse to start with; exit status 2 if there is anything."""
     path = settings_file(config)
-    for remark in remarks(check_site(path)):
+    settings = check_site(path)
+    strangers = unknown_users(settings, open_journal(settings.journal.place))
+    for remark in (*remarks(settings), *strangers.values()):
         click.echo(f"gateway: {remark}", err=True)
     click.echo(f"{path}: no fault found")

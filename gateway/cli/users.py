@@ -15,7 +15,9 @@ from gateway.cli import user_keys
 from gateway.cli.certificates import SenderNumber
 from gateway.cli.changing import add_user, changing, with_note, write_down
 from gateway.cli.output import RefusedError, print_rows, when, with_config, with_json
+from gateway.cli.sender_channels import remark_on_broker
 from gateway.gatekeeper import hashing_limits
+from gateway.openings import openings_of
 from gateway.parties import UnknownSenderError
 from gateway.password_rules import RULES, first_password
 from gateway.passwords import Hashing
@@ -52,7 +54,9 @@ def add(number: str, username: str, authentication: str, reason: str, config: Pa
         accounts.set_authentication(connection, username, Authentication(authentication))
         facts = {"sender": number, "authentication": authentication}
         write_down(connection, "technical.registered", f"technical:{username}", reason, facts)
+        opened = {each.channel for each in openings_of(connection, number)}
     click.echo(f"Sender {number}: user {username}, who logs in by {_WAYS[Authentication(authentication)]}.")
+    remark_on_broker(opened)
 
 
 @user.command("list")

@@ -21,6 +21,8 @@ _REASONS: Final = {
     "EarlierUndecidedError": "An earlier submission of the same name had no verdict yet.",
     "TrustUnavailable": "Whether its certificate still counts could not be found out: revocation data were missing.",
     "TimestampUnavailable": "The answer has to carry a timestamp, and none was to be had.",
+    "ScannerUnavailable": "The content scanner said nothing of it: it was away, slow, or made no sense.",
+    "TooLargeToScan": "The content scanner does not look at so much, or not at all of it.",
     "WorkerFailedError": "The process that looked at it ended before it was done.",
     "WithdrawnMeanwhileError": "A TD file came while it was judged.",
     "HeldMeanwhileError": "An operator held it while it was judged.",
@@ -29,6 +31,8 @@ _REASONS: Final = {
 _NEXT: Final = {
     "TrustUnavailable": "Nothing, if the authority's server comes back; else `gateway authority crl` brings a list.",
     "TimestampUnavailable": "Nothing, if the timestamp authority comes back.",
+    "ScannerUnavailable": "Nothing, if clamd comes back; its own log says what ails it.",
+    "TooLargeToScan": "Raise the limits of clamd and `scanner.max_bytes`: docs/scanner.md.",
     "WorkerFailedError": "Look for worker.* in the log: memory, time, or a file that breaks the reader.",
 }
 

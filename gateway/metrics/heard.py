@@ -13,6 +13,8 @@ from typing import Any, Final
 from prometheus_client import Counter
 from prometheus_client.registry import CollectorRegistry
 
+from gateway.rounds import Round
+
 OTHER: Final = "other"
 
 
@@ -77,10 +79,9 @@ _CONNECTION: Final = Choice(
         }
     ),
 )
-_ROUND: Final = Choice(
-    "round", frozenset({"judge", "answer", "publish", "forward", "fetch", "watch", "warn", "sweep", "retire"})
-)
+_ROUND: Final = Choice("round", frozenset(each.value for each in Round))
 _KIND: Final = Choice("kind", frozenset({"list", "ocsp"}))
+_DATA: Final = Choice("kind", frozenset({"payload", "answers", "evidence"}))
 _FAULT: Final = Choice("fault", frozenset({"WorkerFailedError"}))
 _STATUS: Final = Choice("status", frozenset(str(status.value) for status in HTTPStatus))
 
@@ -96,6 +97,9 @@ DOCUMENTATION: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "gateway_round_troubles": ("Turns of a round that ended in trouble, by round and kind.", ("round", "trouble")),
     "gateway_answer_failures": ("Answers that could not be placed or published; they are tried again.", ("way",)),
     "gateway_timestamps_missing": ("Times that the timestamp authority was not to be had.", ()),
+    "gateway_checkpoint_copy_failures": ("Times that checkpoints could not be copied to the second place.", ()),
+    "gateway_purges": ("Tickets whose payload, answers or facts of events are gone, by kind.", ("kind",)),
+    "gateway_purge_failures": ("Tickets that could not be purged, by kind; each once.", ("kind",)),
     "gateway_declarations_forwarded": ("Declarations confirmed by the routing queue.", ()),
     "gateway_declarations_put_off": ("Declarations the routing queue did not take, to be tried again.", ()),
     "gateway_declarations_parked": ("Declarations parked until a person replays them.", ()),
@@ -106,6 +110,8 @@ DOCUMENTATION: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "gateway_dead_messages": ("Messages that went to the dead-letter exchange.", ()),
     "gateway_institution_messages": ("Messages of institutions, by what became of them.", ("outcome",)),
     "gateway_revocation_fetches": ("Revocation data asked for, by kind and outcome.", ("kind", "outcome")),
+    "gateway_scans": ("Files and messages shown to the content scanner, by outcome.", ("outcome",)),
+    "gateway_trace_spans": ("Spans of traces, by what became of them.", ("outcome",)),
     "gateway_reloads": ("Reloads of the settings, by outcome.", ("outcome",)),
     "gateway_operations_requests": ("Requests to the interface for programs, by status.", ("status",)),
 }
@@ -126,6 +132,9 @@ HEARD: Final[Mapping[str, Heard]] = {
     "answer.not_placed": Heard("gateway_answer_failures", {"way": "sftp"}),
     "answer.not_published": Heard("gateway_answer_failures", {"way": "mq"}),
     "timestamp.unavailable": Heard("gateway_timestamps_missing"),
+    "checkpoint.not_copied": Heard("gateway_checkpoint_copy_failures"),
+    "data.purged": Heard("gateway_purges", {"kind": _DATA}, amount="count"),
+    "data.not_purged": Heard("gateway_purge_failures", {"kind": _DATA}),
     "declarations.forwarded": Heard("gateway_declarations_forwarded", amount="count"),
     "declarations.put_off": Heard("gateway_declarations_put_off", amount="count"),
     "declaration.parked": Heard("gateway_declarations_parked", amount="count"),
@@ -139,6 +148,12 @@ HEARD: Final[Mapping[str, Heard]] = {
     "institution.refused": Heard("gateway_institution_messages", {"outcome": "refused"}),
     "revocation.fetched": Heard("gateway_revocation_fetches", {"kind": _KIND, "outcome": "fetched"}),
     "revocation.failed": Heard("gateway_revocation_fetches", {"kind": _KIND, "outcome": "failed"}),
+    "content.clean": Heard("gateway_scans", {"outcome": "clean"}),
+    "content.found": Heard("gateway_scans", {"outcome": "found"}),
+    "scanner.too_large": Heard("gateway_scans", {"outcome": "too_large"}),
+    "scanner.unavailable": Heard("gateway_scans", {"outcome": "failed"}),
+    "traces.sent": Heard("gateway_trace_spans", {"outcome": "sent"}, amount="count"),
+    "traces.dropped": Heard("gateway_trace_spans", {"outcome": "dropped"}, amount="count"),
     "gateway.reloaded": Heard("gateway_reloads", {"outcome": "done"}),
     "gateway.reload_refused": Heard("gateway_reloads", {"outcome": "refused"}),
     "operations.answered": Heard("gateway_operations_requests", {"status": _STATUS}),

@@ -17,6 +17,7 @@ from config.settings import Settings
 from gateway.health import Running
 from gateway.logs import heard_by
 from gateway.metrics.heard import Ears
+from gateway.metrics.inside import Inside
 from gateway.metrics.surroundings import Surroundings
 from gateway.metrics.timeline import Timeline
 from schemas import catalogue
@@ -45,6 +46,10 @@ class Meter:
         self._timeline = Timeline(self.registry, journal, partial(_purposes, settings.schemas.folder))
         self._timeline.begin()
         self.registry.register(Surroundings(settings, journal, running))
+
+    def attach_inside(self, running: Running) -> None:
+        """Look at what this process alone knows, from now on; once."""
+        self.registry.register(Inside(running))
 
     def text(self) -> bytes:
         """Everything, as OpenMetrics; blocks on the journal and the disk."""

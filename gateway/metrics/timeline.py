@@ -1,45 +1,27 @@
 """How many submissions came, of which type and with which outcome, and how long did each stage take?
 
-Read from the events of the journal, which every process of a gateway shares, from where the last look ended; what was
-before this process began is another's count.  Each look reads a bounded number of rows by the primary key, and leaves
-the last seconds for the next one: on PostgreSQL an earlier number may be committed after a later one.
+Read from the events of the journal, which every process of a gateway shares, from where the last look ended
+(:mod:`gateway.metrics.steps`); what was before this process began is another's count.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from threading import Lock
-from typing import Any, Final
+from typing import Final
 
-import sqlalchemy as sa
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.registry import CollectorRegistry
-from sqlalchemy.engine import Connection
 
+from gateway.metrics import steps
 from gateway.metrics.heard import OTHER
+from gateway.metrics.steps import Step
 from schemas.codes import Code
 from schemas.filename import FileName, parse
 from spool.journal import Journal, now
-from spool.tables import events, submissions
 
 _SECOND: Final = 1_000_000
-_SETTLED: Final = 5 * _SECOND
-_BATCH: Final = 2_000
 _MOST_BATCHES: Final = 25
 _BUCKETS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600, 14_400, 86_400)
 _CODES: Final = frozenset(code.value for code in Code)
-
-STEPS: Final = {
-    "custody.taken": ("received", "taken"),
-    "submission.held": ("judged", "held"),
-    "submission.quarantined": ("judged", "quarantined"),
-    "verdict.accepted": ("judged", "accepted"),
-    "verdict.rejected": ("judged", "rejected"),
-    "verdict.repeated": ("judged", "repeated"),
-    "answer.placed": ("answered", "placed"),
-    "answer.published": ("answered", "published"),
-    "submission.closed": ("closed", "done"),
-}
-"""The events of the journal that are counted, each with its stage and outcome."""
 
 LABELS: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway_submissions": ("type", "stage", "outcome"),
@@ -47,21 +29,6 @@ LABELS: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway_stage_seconds": ("stage",),
     "gateway_answer_seconds": ("channel",),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """An event of a submission; times are microseconds, those of the submission as they are by now."""
-
-    number: int
-    at: int
-    event: str
-    facts: Any
-    name: str
-    channel: str
-    received_at: int
-    verdict_at: int | None
-    closed_at: int | None
 
 
 class Timeline:
@@ -121,7 +88,7 @@ class Timeline:
             JournalError: the journal cannot be read.
         """
         with self._journal.read() as connection:
-            self._number = _last(connection)
+            self._number = steps.last(connection)
 
     def look(self, at: int | None = None) -> None:
         """Count what is new and was there some seconds before ``at`` (microseconds; now).
@@ -129,22 +96,22 @@ class Timeline:
         Raises:
             JournalError: the journal cannot be read.
         """
-        until = (now() if at is None else at) - _SETTLED
+        until = (now() if at is None else at) - steps.SETTLED
         with self._looking, self._journal.read() as connection:
             if self._number is None:
-                self._number = _last(connection)
+                self._number = steps.last(connection)
             purposes = self._purposes()
             for _ in range(_MOST_BATCHES):
-                upto, steps = _after(connection, self._number, until)
-                for step in steps:
+                upto, found = steps.after(connection, self._number, until)
+                for step in found:
                     self._add(step, purposes)
                 if upto is None:
                     break
                 self._number = upto
-            self._behind.set(max(0, _last(connection) - self._number))
+            self._behind.set(max(0, steps.last(connection) - self._number))
 
     def _add(self, step: Step, purposes: Collection[str]) -> None:
-        stage, outcome = STEPS[step.event]
+        stage, outcome = steps.STEPS[step.event]
         name = parse(step.name)
         purpose = name.purpose if isinstance(name, FileName) and name.purpose in purposes else OTHER
         self._count.labels(purpose, stage, outcome).inc()
@@ -166,38 +133,3 @@ class Timeline:
 def _between(start: int, end: int) -> float:
     """Seconds; none where the clock was set back."""
     return max(0, end - start) / _SECOND
-
-
-def _last(connection: Connection) -> int:
-    return connection.execute(sa.select(sa.func.max(events.c.number))).scalar() or 0
-
-
-def _after(connection: Connection, number: int, until: int) -> tuple[int | None, Iterable[Step]]:
-    """The number to go on from (None: nothing is new), and the steps of the next events that are old enough."""
-    window = (
-        sa.select(events.c.number, events.c.at).where(events.c.number > number).order_by(events.c.number).limit(_BATCH)
-    )
-    last = None
-    for found, at in connection.execute(window):
-        if at > until:
-            break
-        last = found
-    if last is None:
-        return None, ()
-    query = (
-        sa.select(
-            events.c.number,
-            events.c.at,
-            events.c.name,
-            events.c.facts,
-            submissions.c.name,
-            submissions.c.channel,
-            submissions.c.received_at,
-            submissions.c.verdict_at,
-            submissions.c.closed_at,
-        )
-        .join(submissions, submissions.c.ticket == events.c.ticket)
-        .where(events.c.number > number, events.c.number <= last, events.c.name.in_(STEPS))
-        .order_by(events.c.number)
-    )
-    return last, [Step(*row) for row in connection.execute(query)]

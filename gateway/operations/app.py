@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from config.errors import TemporaryError
+from config.errors import ConfigurationError, TemporaryError
 from config.settings import Settings
 from gateway.gatekeeper import hashing_limits
 from gateway.health import Health, Running
@@ -29,8 +29,13 @@ from gateway.metrics.meter import Meter
 from gateway.operations.answering import Answered, Answering, Requested
 from gateway.operations.description import describe
 from gateway.operations.hosting import HostingLimits, hosted
+from gateway.operations.neighbours import Neighbours
 from gateway.operations.observing import Asker, Observing, Said
 from gateway.operations.operation import Operation, Read
+from gateway.operations.page import admission
+from gateway.operations.page.addresses import StatusPages
+from gateway.operations.page.admission import Admission
+from gateway.operations.page.sights import Sights
 from gateway.operations.problem import HEADERS, MEDIA_TYPE, problem
 from gateway.operations.table import OPERATIONS
 from gateway.passwords import Hashing
@@ -39,6 +44,7 @@ from spool.journal import Journal
 log = structlog.get_logger()
 
 _THREADS: Final = 4
+_THREADS_OF_PAGES: Final = 2
 _JSON: Final = "application/json"
 _AT_HOME: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -53,6 +59,7 @@ async def open_operations(
     *,
     meter: Meter | None = None,
     running: Running | None = None,
+    neighbours: Neighbours | None = None,
 ) -> AsyncIterator[int | None]:
     """Let programs ask, where the settings say so, for the time of the block; answers the port, if there is one.
 
@@ -62,6 +69,7 @@ async def open_operations(
         limits: what a request may cost.
         meter: what has been measured so far in this process.
         running: what runs in this process.
+        neighbours: the other processes, if there may be any.
 
     Raises:
         ConfigurationError: the socket or the port cannot be had.
@@ -75,8 +83,9 @@ async def open_operations(
     meter, running = meter or Meter(), running or Running()
     meter.attach(settings, journal, running)
     health = Health(settings, journal, running)
-    observing = Observing(journal, health, meter, threads, trust_socket=own.trust_socket)
-    app = make_app(Answering(settings, journal, hashing), threads, OPERATIONS, observing)
+    observing = Observing(journal, health, meter, threads, neighbours, trust_socket=own.trust_socket)
+    pages = _status_pages(settings, journal)
+    app = make_app(Answering(settings, journal, hashing), threads, OPERATIONS, observing, pages)
     with closing(hashing):
         try:
             async with hosted(app, socket=own.socket, host=own.host, port=own.port, limits=limits) as port:
@@ -85,6 +94,29 @@ async def open_operations(
         finally:
             # An act may wait for the journal still; nobody else has to wait for it.
             await asyncio.to_thread(threads.shutdown, cancel_futures=True)
+            if pages is not None:
+                await asyncio.to_thread(pages.close)
+
+
+def _status_pages(settings: Settings, journal: Journal) -> StatusPages | None:
+    """The pages for people, where the settings want them.
+
+    Raises:
+        ConfigurationError: what opens them cannot be read.
+    """
+    own = settings.operations
+    if not own.status_page:
+        return None
+    if faults := admission.faults(settings):
+        raise ConfigurationError(faults)
+    return StatusPages(
+        Sights(settings, journal),
+        Admission(journal, own.status_token),
+        # Threads of their own: whatever people look at, no program waits for it.
+        ThreadPoolExecutor(_THREADS_OF_PAGES, thread_name_prefix="status"),
+        hours=own.status_hours,
+        trust_socket=own.trust_socket,
+    )
 
 
 def make_app(
@@ -92,8 +124,9 @@ def make_app(
     threads: ThreadPoolExecutor,
     operations: Iterable[Operation],
     observing: Observing | None = None,
+    pages: StatusPages | None = None,
 ) -> Starlette:
-    """The application: an address for every row of ``operations``, one for their description, and those of watchers."""
+    """The application: an address for every row of ``operations``, for their description, for watchers and people."""
     rows = tuple(operations)
     document = json.dumps(describe(rows), ensure_ascii=False).encode()
 
@@ -103,6 +136,8 @@ def make_app(
     by_path: dict[str, dict[str, Answer]] = {"/openapi.json": {"GET": described}}
     if observing is not None:
         by_path |= {path: {"GET": partial(_observe, tell)} for path, tell in observing.questions().items()}
+    if pages is not None:
+        by_path |= {path: dict(answers) for path, answers in pages.addresses().items()}
     for row in rows:
         method = "GET" if isinstance(row, Read) else row.method
         by_path.setdefault(row.path, {})[method] = partial(_answer, answering, threads, row)

@@ -17,6 +17,7 @@ from typing import Final
 
 from gateway.health import Health
 from gateway.metrics.meter import MEDIA_TYPE, Meter
+from gateway.operations.neighbours import Neighbours
 from gateway.operations.problem import MEDIA_TYPE as PROBLEM
 from gateway.operations.problem import problem
 from gateway.operations.tokens import bearer
@@ -52,16 +53,25 @@ class Observing:
         health: of this process.
         meter: of this process.
         threads: for what blocks.
+        neighbours: the other processes, if there may be any.
         trust_socket: whether the Unix socket needs no token.
     """
 
     def __init__(
-        self, journal: Journal, health: Health, meter: Meter, threads: ThreadPoolExecutor, *, trust_socket: bool
+        self,
+        journal: Journal,
+        health: Health,
+        meter: Meter,
+        threads: ThreadPoolExecutor,
+        neighbours: Neighbours | None = None,
+        *,
+        trust_socket: bool,
     ) -> None:
         self._journal = journal
         self._health = health
         self._meter = meter
         self._threads = threads
+        self._neighbours = neighbours
         self._trust_socket = trust_socket
         self._good: dict[str, float] = {}
 
@@ -75,7 +85,10 @@ class Observing:
             status = HTTPStatus.UNAUTHORIZED
             return Said(status, problem(status), PROBLEM)
         loop = asyncio.get_running_loop()
-        return Said(HTTPStatus.OK, await loop.run_in_executor(self._threads, self._meter.text), MEDIA_TYPE)
+        text = await loop.run_in_executor(self._threads, self._meter.text)
+        if self._neighbours is not None:
+            text = await self._neighbours.metrics(text)
+        return Said(HTTPStatus.OK, text, MEDIA_TYPE)
 
     async def live(self, asker: Asker) -> Said:
         """Whether the process and its loop answer: by answering, without a look at anything that could hang."""
@@ -85,8 +98,10 @@ class Observing:
         return Said(HTTPStatus.OK, json.dumps(told).encode())
 
     async def ready(self, asker: Asker) -> Said:
-        """Whether every part of the process is fit for work; who may know hears which isn't."""
-        parts = await self._health.parts()
+        """Whether every part of every process here is fit for work, and every role is had; who may know hears why."""
+        parts = [*await self._health.parts()]
+        if self._neighbours is not None:
+            parts += await self._neighbours.parts()
         good = all(part.ready for part in parts)
         told: dict[str, object] = {"ready": good}
         if await self._may_know(asker):

@@ -89,7 +89,11 @@ def give(
 
 def bearer(connection: Connection, word: str, at: int) -> Bearer | None:
     """Who shows ``word`` at ``at`` (microseconds), or None; the same question of the database whatever the answer."""
-    mark = _mark(word)
+    return holder(connection, _mark(word), at)
+
+
+def holder(connection: Connection, mark: str, at: int) -> Bearer | None:
+    """Whom the token of this mark stands for at ``at`` (microseconds), or None if it is not good, or there is none."""
     query = (
         sa.select(
             api_tokens.c.mark,

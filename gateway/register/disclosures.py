@@ -67,6 +67,17 @@ def marker(settings: Settings, journal: Journal) -> Callable[[str], str]:
         raise InssKeyUnusableError("; ".join(fault.faults)) from fault
 
 
+def marker_at_hand(settings: Settings) -> Callable[[str], str] | None:
+    """The same where the key is there and fit for use, which is nearly always; it takes no longer than a thread would.
+
+    None says nothing of why: :func:`marker` does.
+    """
+    try:
+        return partial(inss.mark, inss.read_key(inss.key_file(settings)))
+    except ConfigurationError:
+        return None
+
+
 def record(connection: Connection, ticket: str, marks: Iterable[tuple[int, str]], at: int) -> None:
     """Write down which persons the forms of a ticket name; what is there for the ticket already stays as it is.
 
@@ -76,13 +87,16 @@ def record(connection: Connection, ticket: str, marks: Iterable[tuple[int, str]]
         marks: the form, counted from 1, and the mark of a person in it; read as they are written, never all at once.
         at: when it was received, in microseconds.
     """
-    known = sa.select(disclosures.c.number).where(disclosures.c.ticket == ticket).limit(1)
-    if connection.execute(known).first() is not None:
+    if connection.execute(_KNOWN, {"of": ticket}).first() is not None:
         return
     rest = iter(marks)
     while batch := list(islice(rest, _ROWS_AT_ONCE)):
         rows = [{"inss_mark": mark, "at": at, "ticket": ticket, "form": form} for form, mark in batch]
-        connection.execute(sa.insert(disclosures), rows)
+        connection.execute(_RECORD, rows)
+
+
+_KNOWN: Final = sa.select(disclosures.c.number).where(disclosures.c.ticket == sa.bindparam("of")).limit(1)
+_RECORD: Final = sa.insert(disclosures)
 
 
 def ask(connection: Connection, actor: Actor, mark: str, *, reason: str) -> list[Exchange]:

@@ -86,9 +86,9 @@ def _told(warned: Iterable[tuple[Ending, int]]) -> Iterator[dict[str, Any]]:
 def _batches(journal: Journal, at: int) -> Iterator[list[Ending]]:
     """Every end in the time of the first warning; mandates in pages, each read after the one before was dealt with."""
     with journal.read() as connection:
-        endings = [*_keys(connection, at), *_certificates(connection, at)]
-    for start in range(0, len(endings), _BATCH):
-        yield endings[start : start + _BATCH]
+        held = list(endings(connection, at))
+    for start in range(0, len(held), _BATCH):
+        yield held[start : start + _BATCH]
     last = 0
     while True:
         with journal.read() as connection:
@@ -97,6 +97,12 @@ def _batches(journal: Journal, at: int) -> Iterator[list[Ending]]:
             return
         last = numbered[-1][0]
         yield [ending for _, ending in numbered if ending is not None]
+
+
+def endings(connection: Connection, at: int) -> Iterator[Ending]:
+    """Every key and certificate of an active sender that ends in the time of the first warning, and nothing follows."""
+    yield from _keys(connection, at)
+    yield from _certificates(connection, at)
 
 
 def _keys(connection: Connection, at: int) -> Iterator[Ending]:

@@ -4,9 +4,6 @@ A PEM file, a credential that systemd hands to its unit (systemd.exec(5), LoadCr
 Whatever it is, it makes one kind of signature: over the SHA-256 of the content, by RSA PKCS#1 v1.5 or by ECDSA.
 """
 
-import os
-import re
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -15,11 +12,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from config.credential import credential_file, read_secret
 from config.errors import ConfigurationError
 from config.settings import KeyReference
 from signing.own.pkcs11_uri import name_of, parse_uri
 
-_CREDENTIAL: Final = "credential:"
 _PKCS11: Final = "pkcs11:"
 
 
@@ -68,7 +65,7 @@ def describe(reference: KeyReference) -> str:
 
 
 def _file_key(path: Path) -> FileKey:
-    content, faults = _secret(path)
+    content, faults = read_secret(path)
     try:
         key = load_pem_private_key(content, password=None)
     except Exception as fault:  # encrypted, foreign or broken: each has an error of its own
@@ -91,7 +88,7 @@ def _token_key(reference: str) -> PrivateKey:
 
 
 def _pin(path: Path) -> str:
-    content, faults = _secret(path)
+    content, faults = read_secret(path)
     text = content.removesuffix(b"\n").decode("utf-8", errors="replace")
     if not text.isprintable() or not text:
         faults.append(f"{path}: this is no PIN in one line")
@@ -104,20 +101,4 @@ def _path(reference: KeyReference) -> Path:
     """The file of a reference that is no token."""
     if isinstance(reference, Path):
         return reference
-    name = reference.removeprefix(_CREDENTIAL)
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    if not re.fullmatch(r"[\w.@-]{1,255}", name, re.ASCII) or name in {".", ".."}:
-        raise ConfigurationError([f"{reference}: this is no name of a credential"])
-    if not folder:
-        raise ConfigurationError([f"{reference}: systemd hands out no credentials here ($CREDENTIALS_DIRECTORY)"])
-    return Path(folder) / name
-
-
-def _secret(path: Path) -> tuple[bytes, list[str]]:
-    """The content of a file that only its owner and its group may read, and a fault if others may."""
-    try:
-        loose = path.stat().st_mode & stat.S_IROTH
-        content = path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError([f"{path}: {error.strerror}"]) from error
-    return content, [f"{path}: everybody may read this key"] if loose else []
+    return credential_file(reference)

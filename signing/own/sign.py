@@ -4,35 +4,32 @@ Detached CMS with the attributes of CAdES-B (ETSI EN 319 122-1): content type, m
 certificate's digest, and the algorithms protected (RFC 6211). A timestamp over the signature makes it CAdES-T (5.3
 there). Written as base64 in columns of 64 parted by CRLF, the layout that clients of the network write themselves.
 
-pyHanko's signer needs an event loop; what it would put together is put together here without one. Where a timestamp
-comes from is not known here.
+pyHanko's signer needs an event loop; what it would put together is put together here (:mod:`signing.own.signed_data`)
+without one. Where a timestamp comes from is not known here.
 """
 
 import base64
 import hashlib
-import textwrap
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
-from asn1crypto import algos, cms, core
-from asn1crypto import x509 as asn1
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import PublicKeyAlgorithmOID
-from pyhanko.sign.general import as_signing_certificate_v2
 
 from config.errors import ConfigurationError, TemporaryError
 from config.settings import KeyReference
 from signing.certificate import check_signer
 from signing.evidence import Fault
+from signing.own import signed_data
 from signing.own.private_key import PrivateKey, describe, open_private_key
 
-_DIGEST = "sha256"
 _COLUMNS = 64
 _KINDS = {PublicKeyAlgorithmOID.RSAES_PKCS1_v1_5, PublicKeyAlgorithmOID.EC_PUBLIC_KEY}
 # Signed once at the start, to see that key and certificate belong together; no attributes of a CMS begin like this.
@@ -62,39 +59,12 @@ class Signature:
 
     def cms(self) -> bytes:
         """The signature as DER."""
-        certificate = asn1.Certificate.load(self.certificate, strict=True)
-        signer = {
-            "version": "v1",
-            "sid": {
-                "issuer_and_serial_number": {
-                    "issuer": certificate.issuer,
-                    "serial_number": certificate.serial_number,
-                }
-            },
-            "digest_algorithm": {"algorithm": _DIGEST},
-            "signed_attrs": cms.CMSAttributes.load(self.attributes),
-            "signature_algorithm": _mechanism(certificate),
-            "signature": self.value,
-        }
-        if self.token is not None:
-            stamp = {"type": "signature_time_stamp_token", "values": (cms.ContentInfo.load(self.token),)}
-            signer["unsigned_attrs"] = cms.CMSAttributes([cms.CMSAttribute(stamp)])
-        signed = cms.SignedData(
-            {
-                "version": "v1",
-                "digest_algorithms": [{"algorithm": _DIGEST}],
-                "encap_content_info": {"content_type": "data"},
-                "certificates": [certificate],
-                "signer_infos": [cms.SignerInfo(signer)],
-            }
-        )
-        encoded: bytes = cms.ContentInfo({"content_type": "signed_data", "content": signed}).dump()
-        return encoded
+        return signed_data.signed_data(self.certificate, self.attributes, self.value, self.token)
 
     def text(self) -> bytes:
         """Base64 of the CMS, lines of 64 characters that each end in CRLF."""
-        lines = textwrap.wrap(base64.b64encode(self.cms()).decode(), _COLUMNS)
-        return "".join(f"{line}\r\n" for line in lines).encode()
+        text = base64.b64encode(self.cms())
+        return b"".join(text[start : start + _COLUMNS] + b"\r\n" for start in range(0, len(text), _COLUMNS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +111,9 @@ class Signer:
         Raises:
             TemporaryError: the key can't be reached now, or signs with another than it should
         """
-        attributes = _attributes(data, self.certificate, at)
+        attributes = signed_data.attributes(hashlib.new(signed_data.DIGEST, data).digest(), self.certificate, at)
         value = self.key.sign(attributes)
-        if not _is_signature_of(x509.load_der_x509_certificate(self.certificate), value, attributes):
+        if not _is_signature_of(_public_key(self.certificate), value, attributes):
             raise OtherKeySignedError("the key of our own signature made one that its certificate does not verify")
         return Signature(self.certificate, attributes, value)
 
@@ -181,11 +151,15 @@ def _belong_together(private: PrivateKey, certificate: x509.Certificate) -> bool
         value = private.sign(_PROBE)
     except TemporaryError as fault:
         raise ConfigurationError([str(fault)]) from fault
-    return _is_signature_of(certificate, value, _PROBE)
+    return _is_signature_of(certificate.public_key(), value, _PROBE)
 
 
-def _is_signature_of(certificate: x509.Certificate, value: bytes, content: bytes) -> bool:
-    public = certificate.public_key()
+@lru_cache(maxsize=4)
+def _public_key(certificate: bytes) -> CertificatePublicKeyTypes:
+    return x509.load_der_x509_certificate(certificate).public_key()
+
+
+def _is_signature_of(public: CertificatePublicKeyTypes, value: bytes, content: bytes) -> bool:
     try:
         if isinstance(public, rsa.RSAPublicKey):
             public.verify(value, content, padding.PKCS1v15(), hashes.SHA256())
@@ -196,34 +170,3 @@ def _is_signature_of(certificate: x509.Certificate, value: bytes, content: bytes
     except InvalidSignature:
         pass
     return False
-
-
-def _mechanism(certificate: asn1.Certificate) -> algos.SignedDigestAlgorithm:
-    kind = "rsa" if certificate.public_key.algorithm == "rsa" else "ecdsa"
-    return algos.SignedDigestAlgorithm({"algorithm": f"{_DIGEST}_{kind}"})
-
-
-def _attributes(data: bytes, certificate: bytes, at: datetime) -> bytes:
-    values = {
-        "message_digest": hashlib.new(_DIGEST, data).digest(),
-        "signing_time": cms.Time({"utc_time": core.UTCTime(at.astimezone(UTC).replace(microsecond=0))}),
-    }
-    attributes = [cms.CMSAttribute({"type": name, "values": (value,)}) for name, value in values.items()]
-    attributes += [cms.CMSAttribute.load(attribute) for attribute in _lasting_attributes(certificate)]
-    encoded: bytes = cms.CMSAttributes(attributes).dump()
-    return encoded
-
-
-# Putting these together costs more than the signature.
-@lru_cache(maxsize=4)
-def _lasting_attributes(certificate: bytes) -> tuple[bytes, ...]:
-    """Those attributes (DER) that are the same in every signature with this certificate (DER)."""
-    loaded = asn1.Certificate.load(certificate, strict=True)
-    digest = algos.DigestAlgorithm({"algorithm": _DIGEST})
-    protection = {"digest_algorithm": digest, "signature_algorithm": _mechanism(loaded)}
-    values = {
-        "content_type": "data",
-        "signing_certificate_v2": as_signing_certificate_v2(loaded),
-        "cms_algorithm_protection": cms.CMSAlgorithmProtection(protection),
-    }
-    return tuple(cms.CMSAttribute({"type": name, "values": (value,)}).dump() for name, value in values.items())

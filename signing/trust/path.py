@@ -168,9 +168,12 @@ def _judge_by(authority: Authority, signer: _Signer) -> _Good | Fault | Undecide
     if isinstance(path, Fault):
         return path
     standing = check_path(path, material, _sources(authority), signer.moment)
+    chain = (authority.certificate, *authority.chain)
+    if isinstance(standing, Fault):
+        return replace(standing, chain=chain)
     if not isinstance(standing, Unrevoked):
         return standing
-    return _Good(Accepted(authority.name, (authority.certificate, *authority.chain), standing.relied), standing)
+    return _Good(Accepted(authority.name, chain, standing.relied), standing)
 
 
 def _path(authority: Authority, signer: _Signer, material: Material) -> ValidationPath | Fault:

@@ -140,4 +140,5 @@ def _on_lists(question: Question) -> Iterator[Finding]:
 
 def _fault(revoked: Revoked, *, is_signer: bool) -> Fault:
     whose = "signer's certificate" if is_signer else "certificate of an authority above the signer"
-    return Fault(Reason.REVOKED, f"The {whose} was revoked on {revoked.revoked_at:%Y-%m-%d}.")
+    words = f"The {whose} was revoked on {revoked.revoked_at:%Y-%m-%d}."
+    return Fault(Reason.REVOKED, words, revocation=revoked.relied)

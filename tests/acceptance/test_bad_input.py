@@ -7,6 +7,8 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from spool.intake import Intake, IntakeLimits
+from spool.mailbox import Mailbox
 from tests.answers import listing
 from tests.authority import Credential, Pki
 from tests.gateway_process import SENDER, USER, GatewayProcess, Site, make_test_site, running, today
@@ -95,22 +97,37 @@ def test_a_document_type_is_never_read(site: Site, gateway: GatewayProcess) -> N
     assert_alive(site, gateway)
 
 
-async def _put_many(site: Site, count: int) -> int:
+def _leave_many(site: Site, count: int) -> None:
+    """What a sender has uploaded to a gateway before this one: as the door does it, without the door's time for it."""
+    settings = site.settings
+    bounds = IntakeLimits(settings.intake.max_file_bytes, count, 0)
+    intake, inbox = Intake(settings.spool.path / "incoming", bounds), Mailbox(SENDER, "IN")
+    intake.recover()
+    for number in range(count):
+        upload = intake.begin(inbox, f"FI.{_STEM}.{number:05d}.R.1.1")
+        upload.write(0, b"x")
+        intake.finish(upload)
+
+
+async def _put_many(site: Site, numbers: range) -> int:
     options = {"known_hosts": None, "client_keys": [str(site.work / "id_ed25519")], "username": USER}
     async with (
         asyncssh.connect("127.0.0.1", site.port, **options) as connection,
         connection.start_sftp_client() as sftp,
     ):
-        for number in range(count):
+        for number in numbers:
             async with sftp.open(f"/IN/FI.{_STEM}.{number:05d}.R.1.1", "wb") as file:
                 await file.write(b"x")
         return len(await sftp.listdir("/IN"))
 
 
 @pytest.mark.timeout(400)
-async def test_ten_thousand_files_in_in(site: Site, gateway: GatewayProcess) -> None:
-    """They are taken, listed and swept past; an ordinary file is accepted among them."""
-    count = await _put_many(site, 10_000)
+async def test_ten_thousand_files_in_in(tmp_path: Path, pki: Pki, signer: Credential) -> None:
+    """They are taken, listed and swept past, also by a gateway that starts; an ordinary file is accepted among them."""
+    site = make_test_site(tmp_path, pki, signer)
+    _leave_many(site, 9_500)
+    with running(site) as gateway:
+        count = await _put_many(site, range(9_500, 10_000))
 
-    assert 10_000 == count
-    assert_alive(site, gateway)
+        assert 10_000 == count
+        assert_alive(site, gateway)

@@ -31,7 +31,7 @@ def shared(
 ) -> Iterator[tuple[Site, GatewayProcess]]:
     """One gateway for all files."""
     site = make_test_site(tmp_path_factory.mktemp("job"), pki, signer)
-    with running(site) as process:
+    with running(site, "gateway") as process:
         yield site, process
 
 
@@ -242,7 +242,7 @@ def test_a_go_alone_that_comes_again_gets_the_first_answer_again(tmp_path: Path,
     """A sender that never saw our OK may repeat just its GO."""
     site = make_test_site(tmp_path, pki, signer)
     site.configure("parts_grace_seconds = 60.0", "parts_grace_seconds = 0.2", section="intake")
-    second = GatewayProcess(site).ready()
+    second = GatewayProcess(site, "gateway").ready()
     names = site.write_set(new_stem())
     site.sftp("cd IN", *(f"put {name}" for name in names))
     second.judged()

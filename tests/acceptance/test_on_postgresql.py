@@ -26,7 +26,7 @@ def moved(tmp_path: Path, pki: Pki, signer: Credential, cluster: Cluster) -> Sit
 def test_a_file_is_answered_and_forwarded_once_also_after_a_kill(moved: Site) -> None:
     """A gateway that is killed after custody is followed by one that answers; each declaration is on the queue once."""
     names = moved.write_set(f"DIMN.{SENDER}.{today()}.00001.R")
-    with running(moved) as first:
+    with running(moved, "gateway") as first:
         assert 0 == moved.sftp("cd IN", *(f"put {name}" for name in names)).returncode
         first.process.send_signal(signal.SIGKILL)
         first.process.wait()

@@ -33,7 +33,7 @@ def test_a_gateway_speaks_to_programs_until_it_ends(site: Site) -> None:
             assert 'gateway_operations_requests_total{status="200"} 1.0' in told
             assert {f"gateway_{part}_up 1.0" for part in ("journal", "door", "workers")} <= set(told)
             parts = client.get("/ready").json()["parts"]
-            assert {part["name"] for part in parts if part["ready"]} == {"journal", "disk", "workers", "door"}
+            assert {part["name"] for part in parts if part["ready"]} == {"journal", "disk", "workers", "door", "intake"}
             assert site.command("party", "person", "block", "bakeryrae", *WHY).returncode == 0
             assert client.get(f"/v1/enterprises/{EMPLOYER}", headers=shown).status_code == 401
             assert process.wait_for("operations.answered")["status"] == 401

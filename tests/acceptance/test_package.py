@@ -44,7 +44,7 @@ def test_the_wheel_brings_everything_the_code_reads(wheel: Path) -> None:
         path.relative_to(_CHECKOUT).as_posix()
         for room in _ROOMS
         for path in (_CHECKOUT / room).rglob("*")
-        if path.suffix in {".xsd", ".toml", ".xml", ".mako", ".py"}
+        if path.suffix in {".xsd", ".toml", ".xml", ".mako", ".py", ".html", ".css"}
     ]
 
     assert set() == set(data) - names

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from spool import chain
+from spool import chain, submissions
 from spool.journal import open_journal
 from tests.gateway_process import GatewayProcess, Site, running, three_forms, today
 
@@ -42,11 +42,19 @@ def _fed(site: Site) -> set[str]:
     return sent | {PASSWORD, BROKER_PASSWORD, BROKEN}
 
 
-def _metrics(site: Site) -> str:
+def _told(site: Site) -> list[str]:
+    """The metrics, and every page of status."""
     own = site.settings.operations.socket
     assert own is not None
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(own))) as client:
-        return client.get("http://localhost/metrics").raise_for_status().text
+    journal = open_journal(site.settings.journal.place)
+    with journal.read() as connection:
+        tickets = [one.ticket for one in submissions.search(connection)]
+    journal.close()
+    pages = ["", "/answers", "/ending", "/senders", *(f"/ticket?ticket={ticket}" for ticket in tickets)]
+    assert len(tickets) >= 4
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(own)), base_url="http://localhost") as client:
+        asked = ["/metrics", *(f"/status{page}" for page in pages)]
+        return [client.get(address).raise_for_status().text for address in asked]
 
 
 def _events(site: Site) -> list[str]:
@@ -70,16 +78,17 @@ def test_logs_metrics_and_events_say_nothing_of_persons_and_passwords(site: Site
     site.configure("urls = []", f'urls = ["amqp://gateway:{BROKER_PASSWORD}@127.0.0.1:{away}/"]')
     site.configure('# socket = "var/operations.socket"', f'socket = "{tmp_path / "o"}"')
     site.configure("trust_socket = false", "trust_socket = true")
+    site.configure("status_page = false", "status_page = true")
     site.configure('level = "info"', 'level = "debug"')
-    with running(site) as process:
+    with running(site, "gateway") as process:
         marks = _fed(site)
         for _ in range(4):
             process.wait_for("submission.judged")
         process.saw("broker.away")
-        metrics = _metrics(site)
+        told = _told(site)
     written = [json.dumps(line, ensure_ascii=False) for line in _lines(process)]
     assert {"submission.judged", "sftp.login.refused"} <= {json.loads(line)["event"] for line in written}
-    for text in (*written, metrics, *_events(site)):
+    for text in (*written, *told, *_events(site)):
         assert [] == [mark for mark in sorted(marks) if mark in text], text
 
 

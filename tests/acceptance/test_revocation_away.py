@@ -54,9 +54,9 @@ def send(site: Site, sequence: str = "00001") -> None:
     assert 0 == done.returncode, done.stderr
 
 
-def lists_are_fetched(gateway: GatewayProcess, count: int = 1) -> None:
-    """Wait for so many."""
-    for _ in range(count):
+def lists_are_fetched(gateway: GatewayProcess, count: int) -> None:
+    """Wait for so many since its start."""
+    while sum(line["event"] == "revocation.fetched" for line in gateway.seen) < count:
         gateway.wait_for("revocation.fetched")
 
 
@@ -68,7 +68,7 @@ def test_a_submission_is_held_while_the_server_is_away_and_accepted_when_it_is_b
     server.pages["/issuing.crl"] = own.crls[1]
     server.stop()
     with running(site) as gateway:
-        gateway.wait_for("revocation.failed")
+        gateway.saw("revocation.failed")
         send(site)
         overdue = gateway.wait_for("submission.overdue")
         shown = site.command("show", overdue["ticket"])
@@ -151,7 +151,8 @@ def test_what_is_of_no_use_is_not_stored_and_refuses_nobody(
     site.configure("fetch_max_bytes = 67108864", "fetch_max_bytes = 100000")
     try:
         with running(site) as gateway:
-            reasons = {gateway.wait_for("revocation.failed", first_of("list"))["reason"] for _ in range(3)}
+            while len(reasons := first_failures(gateway)) < 3:
+                gateway.wait_for("revocation.failed")
             send(site)
             gateway.wait_for("submission.held")
             while "/moved.crl" not in server.asked or "/good.crl" not in server.asked:
@@ -166,9 +167,10 @@ def test_what_is_of_no_use_is_not_stored_and_refuses_nobody(
     assert {"more than 100000 bytes", "no whole answer within 1 s"} <= reasons
 
 
-def first_of(kind: str) -> Callable[[dict[str, Any]], bool]:
-    """Fits the first failure of a place of that kind."""
-    return lambda line: bool(line["kind"] == kind and line["failures"] == 1)
+def first_failures(gateway: GatewayProcess) -> set[str]:
+    """Why places of lists failed the first time, as far as was told since the start."""
+    failed = [line for line in gateway.seen if line["event"] == "revocation.failed"]
+    return {line["reason"] for line in failed if line["kind"] == "list" and line["failures"] == 1}
 
 
 def test_what_runs_out_is_told_of_at_the_start(tmp_path: Path, own: Pki) -> None:

@@ -20,7 +20,7 @@ from gateway.message_door import Behind, open_message_door
 from gateway.openings import Channel
 from gateway.parties import Sender, SignatureProfile
 from spool import submissions
-from spool.custody import Custody
+from spool.custody import Custody, CustodyDoubtfulError
 from spool.journal import Journal
 from spool.submissions import Submission
 from tests.broker import Broker
@@ -65,7 +65,8 @@ class House:
         async with open_publisher(Destination(brokers, Topology(), 20.0)) as publisher:
             await publisher.wait_connected()
             ring = self.taken.release
-            behind = Behind(custody or self.custody, self.journal, publisher, ring, self.is_full)
+            folder = self.settings.spool.path / "messages"
+            behind = Behind(custody or self.custody, self.journal, publisher, ring, self.is_full, folder)
             async with open_message_door(self.settings, behind):
                 yield
 
@@ -119,6 +120,18 @@ def house(tmp_path: Path, journal: Journal, broker: Broker, mq_sender: MqSender)
 def part(number: int, of: int, body: bytes = b"<a/>", stem: str = STEM) -> Message:
     """One FI with something that is no signature."""
     return Message(body, f"FI.{stem}.{of}.{number}", "bm8gc2lnbmF0dXJl")
+
+
+class InDoubt(Custody):
+    """Custody of whose first set nobody can tell at once whether the journal has it; it has not."""
+
+    left = 1
+
+    def _record(self, folder: Path) -> None:
+        if self.left:
+            self.left -= 1
+            raise CustodyDoubtfulError("the journal went away while it committed")
+        super()._record(folder)
 
 
 class NotNow(Custody):

@@ -117,7 +117,7 @@ class Shelf:
         data = self.documents.get(name) if sender == SENDER else None
         return None if data is None else Document(data, 1_000_000.0)
 
-    def fetched(self, mailbox: Mailbox, name: str, since: float) -> None:
+    def fetched(self, mailbox: Mailbox, name: str, since: float, user: str) -> None:
         """Write it down."""
         self.told.append(("fetched", mailbox, name))
 

@@ -5,7 +5,9 @@ import asyncio
 import pytest
 
 from config.errors import ConfigurationError
+from config.roles import ALL
 from gateway.daemon import serve
+from spool.processes import working
 from tests.command_line import typed
 from tests.gateway_process import Site
 
@@ -24,8 +26,11 @@ def test_doors_of_messages_without_a_broker_are_found_before_the_start(site: Sit
     said = typed(site, "check-config")
     assert isinstance(said.exception, ConfigurationError), said.output
     assert list(said.exception.faults) == [fault]
-    with pytest.raises(ConfigurationError, match=fault):
-        asyncio.run(serve(site.settings))
+    with (
+        working(site.settings.spool.path, ALL, on_one_host=True) as me,
+        pytest.raises(ConfigurationError, match=fault),
+    ):
+        asyncio.run(serve(site.settings, me))
 
 
 MQ = 'enabled = false\nexchange = "batch.in"\nanswers = "batch.out"'

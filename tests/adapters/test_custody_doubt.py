@@ -1,9 +1,11 @@
 """Custody when nobody can tell whether a commit took effect, and after clocks that were wrong by months."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from spool.custody import COMPARED, ENVELOPE, Custody, CustodyDoubtfulError, Ori
 from spool.intake import Intake, IntakeLimits
 from spool.journal import Journal, JournalError, now
 from spool.mailbox import Mailbox
+from spool.redelivery import Message, is_in_custody
 from spool.tables import submissions as received
 
 pytestmark = pytest.mark.every_database
@@ -178,6 +181,26 @@ def test_a_second_sending_waits_for_the_first_to_be_known(tmp_path: Path, journa
     assert [other] == tickets(journal)
     second = custody.take(again, _ORIGIN)
     assert [first, other, second] == tickets(journal)
+
+
+@pytest.mark.parametrize("took_effect", [True, False])
+def test_a_message_that_comes_again_settles_the_doubt_first(
+    tmp_path: Path, journal: Journal, took_effect: bool
+) -> None:
+    """It is known, and no submission of its own, as soon as the journal can be asked; until then nobody can tell."""
+    gone = GoneJournal(journal, took_effect=took_effect)
+    custody, name = Custody(tmp_path / "custody", gone), names()[0]
+    with pytest.raises(CustodyDoubtfulError):
+        custody.take(gather(tmp_path / "first"), Origin("mq", _BOX, "payroll01", {name: "mine"}))
+    message = Message(_BOX, "payroll01", "mine", name, hashlib.sha256(name.encode()).hexdigest())
+
+    with pytest.raises(TemporaryError):
+        is_in_custody(gone, custody, message)
+    gone.back = True
+    assert is_in_custody(gone, custody, message)
+    assert [*folders(custody.root)] == tickets(journal)
+    assert not is_in_custody(gone, custody, replace(message, message_id="another"))
+    assert [] == custody.settle_doubts()
 
 
 async def test_a_running_gateway_settles_what_was_in_doubt(tmp_path: Path, journal: Journal) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from spool import answers, declarations, effects, holds, routing_queue, submissions
+from spool import answers, claims, declarations, effects, holds, routing_queue, submissions
 from spool.answers import AnswerName, StoredAnswer, sequence_text, take_stem
 from spool.effects import Failure, Kind
 from spool.journal import Journal, JournalError
@@ -163,18 +163,18 @@ def test_the_embedded_queue_has_each_message_once_and_gives_it_once(journal: Jou
 
 
 def test_waiting_is_oldest_first_and_due_by_time(journal: Journal) -> None:
-    """What is held for later is not due before; what is released is due at once."""
+    """What is held for later is not due before, and comes after what is new; what is released is due at once."""
     with journal.write() as connection:
         for ticket, received_at in (("B", 2), ("A", 1), ("C", 3)):
             submissions.add(connection, submission(ticket, received_at))
         submissions.hold(connection, "A", state=State.HELD, attempts=0, next_attempt_at=100, reason="r")
         submissions.hold(connection, "C", state=State.QUARANTINED, attempts=9, next_attempt_at=0, reason="r")
 
-        assert submissions.due(connection, at=99, limit=10) == ["B"]
-        assert submissions.due(connection, at=100, limit=10) == ["A", "B"]
+        assert [one.ticket for one in claims.due(connection, at=99, limit=10)] == ["B"]
+        assert [one.ticket for one in claims.due(connection, at=100, limit=10)] == ["B", "A"]
         assert holds.free(connection, "C", State.QUARANTINED)
         assert not holds.free(connection, "B", State.HELD, State.QUARANTINED)
-        assert submissions.due(connection, at=100, limit=10) == ["A", "B", "C"]
+        assert [one.ticket for one in claims.due(connection, at=100, limit=10)] == ["B", "C", "A"]
 
 
 def test_declarations_are_written_whole_or_not_at_all(tmp_path: Path) -> None:

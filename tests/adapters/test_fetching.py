@@ -15,7 +15,7 @@ from structlog.typing import EventDict
 
 from gateway import fetching, parties
 from gateway.download import DownloadLimits, Failed, Question, open_downloader
-from gateway.fetching import Fetcher, Reader
+from gateway.fetching import Around, Fetcher, Reader
 from gateway.parties import Sender, SignatureProfile
 from signing.trust import authorities
 from signing.trust.terms import Terms
@@ -55,7 +55,7 @@ class Bench:
             self.resumed.extend(tickets)
 
         real = await self.stack.enter_async_context(open_downloader(DownloadLimits(20.0, 100_000)))
-        made = Fetcher(self.folder, self.journal, reader or real, HOUR, resume=resume, ring=lambda: None)
+        made = Fetcher(self.folder, self.journal, reader or real, HOUR, Around(resume, lambda: None))
         self.stack.push_async_callback(made.close)
         return made
 

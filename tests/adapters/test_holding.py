@@ -14,7 +14,7 @@ from gateway.pipeline import Pipeline
 from gateway.register.actor import Operator, Refusal
 from gateway.register.history import changes
 from gateway.repeats import EarlierUndecidedError, check_repeats
-from spool import holds, submissions
+from spool import claims, holds, submissions
 from spool.holds import Hold, Selection
 from spool.journal import Journal, now
 from spool.submissions import Ruling, State, Submission
@@ -45,7 +45,7 @@ def steps(journal: Journal, ticket: str) -> list[str]:
 def due(journal: Journal, at: int | None = None) -> list[str]:
     """What is to be judged now, or then."""
     with journal.read() as connection:
-        return submissions.due(connection, now() if at is None else at, 10)
+        return [one.ticket for one in claims.due(connection, now() if at is None else at, 10)]
 
 
 def held(journal: Journal, selection: Selection, ends_at: int | None = None) -> Hold:
@@ -161,7 +161,7 @@ def test_no_verdict_is_written_over_a_hold_that_came_meanwhile(journal: Journal)
     held(journal, Selection(FIRST))
 
     with pytest.raises(holding.HeldMeanwhileError):
-        pipeline._record(Verdict(case, State.REJECTED, (), ()), [])
+        pipeline._record(Verdict(case, State.REJECTED, (), {}, 0), [])
     with pytest.raises(holding.HeldMeanwhileError):
         pipeline._give_again(submission, SECOND)
 

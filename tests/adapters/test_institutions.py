@@ -17,15 +17,18 @@ import schemas
 from channels.mq.consumer import TAKEN, How, Settled
 from channels.mq.delivery import Delivery
 from channels.mq.staging import Staging, StagingLimits
+from config.scanner import Scanner as ScannerRules
 from config.settings import Signing
 from gateway import parties
 from gateway.answer import Desk, place_all
+from gateway.clamd import ScannerUnavailable
 from gateway.institutions import Institutions, Office
 from gateway.openings import Channel
 from gateway.parties import Sender, SignatureProfile
 from gateway.register import choices
 from gateway.register.choices import Route
 from gateway.registrations import ALWAYS
+from gateway.scanning import ContentScanner
 from gateway.vetting import Vetted
 from gateway.workers import Workers
 from schemas.identifiers import Kind as NumberKind
@@ -43,8 +46,9 @@ from spool.records import Records
 from spool.register_tables import disclosures, institution_messages
 from spool.retention import place_again
 from spool.submissions import Submission
-from spool.tables import answer_numbers
+from spool.tables import answer_numbers, events
 from tests.authority import Pki
+from tests.clamd import MARKER, NAME, Scanner
 from tests.enterprises_made import HELPDESK, ONSS_NUMBERS, granted, staffed
 from tests.submissions_made import BRUSSELS
 
@@ -446,3 +450,23 @@ async def test_no_number_of_the_day_is_left(branch: Branch) -> None:
 
     assert How.AGAIN is (await branch.take(sender=FREE)).how
     assert [] == branch.messages()
+
+
+async def test_what_the_scanner_finds_is_dead_and_what_it_cannot_say_waits(
+    branch: Branch, clamd: Scanner, tmp_path: Path
+) -> None:
+    """It looks before the document is parsed; what it said of a message that was taken is in the journal."""
+    marked = NOTI.replace(b"?>", b"?><!-- " + MARKER + b" -->", 1)
+    scanned = branch.like(scanner=ContentScanner(ScannerRules(address=clamd.address)))
+    away = branch.like(scanner=ContentScanner(ScannerRules(address=f"unix:{tmp_path}/none")))
+
+    settled = await scanned.take(marked, sender=FREE)
+    assert (How.DEAD, f"277: the content scanner found {NAME} in a message") == (settled.how, settled.reason)
+    with pytest.raises(ScannerUnavailable):
+        await away.take(sender=FREE)
+    assert [] == branch.messages()
+
+    assert TAKEN == await scanned.take(sender=FREE)
+    with branch.journal.read() as connection:
+        facts = connection.execute(sa.select(events.c.facts).where(events.c.name == "institution.taken")).scalar_one()
+    assert [None] == [one["found"] for one in facts["scans"]]

@@ -11,7 +11,7 @@ import pytest
 from channels.mq import connection, consumer
 from config.messages import MessageProfile
 from spool.journal import JournalError
-from tests.adapters.message_house import LARGE, SENDER, STEM, House, NotNow, house, part, until
+from tests.adapters.message_house import LARGE, SENDER, STEM, House, InDoubt, NotNow, house, part, until
 from tests.broker import Broker
 from tests.mq_sender import USER, Message, mq_sender, mq_user
 
@@ -144,6 +144,17 @@ async def test_lost_acknowledgements_make_no_second_submission(house: House, mon
         await acknowledged.wait()
 
     assert 1 == len(house.all())
+    assert 0 == house.sender.waiting()
+
+
+async def test_a_message_whose_custody_is_in_doubt_is_one_submission(house: House) -> None:
+    """It is tried again, for custody failed; the set of the first time counts, and none is made beside it."""
+    custody = InDoubt(house.custody.root, house.journal)
+    async with house.open(custody):
+        await house.send(part(1, 1))
+        await until(lambda: bool(house.all()))
+
+    assert 1 == len(house.all()) == len([*custody.root.glob("*/*")])
     assert 0 == house.sender.waiting()
 
 

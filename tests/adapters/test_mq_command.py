@@ -5,6 +5,7 @@ import secrets
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,15 @@ from click.testing import CliRunner, Result
 from channels.mq import topology
 from channels.mq.topology import DEAD, in_queue
 from config.messages import Mq
+from config.settings import read_settings
 from gateway import parties
-from gateway.cli import run
+from gateway.cli import gateway, run
 from gateway.cli.mq import mq
+from gateway.doctor import neighbours
+from gateway.doctor.finding import Mark, Patient
 from gateway.openings import Channel
 from gateway.parties import Sender, SignatureProfile
+from gateway.site import make_site
 from spool.journal import open_journal
 from tests.guarded_broker import GuardedBroker
 
@@ -156,9 +161,59 @@ def test_policies_are_set_and_seen_by_the_management_interface(
 def test_who_opens_a_channel_is_told_of_the_broker(broker_site: BrokerSite, capsys: pytest.CaptureFixture[str]) -> None:
     """Of messages, and only of those."""
     added = ["sender", "add", "{}", "--user", "payroll{}", "--reason", "new", "--config", str(broker_site.write())]
+    user = ["user", "add", "{}", "clerk{}", "--reason", "new", "--config", str(broker_site.write())]
     for number, words in (("111111", ["--channel", "mq"]), ("222222", ["--channel", "sftp"])):
         assert 0 == run([*(word.format(number) for word in added), *words])
-    assert 1 == capsys.readouterr().err.count("now run `gateway mq declare`")
+        assert 0 == run([word.format(number) for word in user])
+    assert 2 == capsys.readouterr().err.count("now run `gateway mq declare`")
+
+
+def test_a_misspelt_user_of_a_profile_and_an_undeclared_entrance_are_told(
+    broker_site: BrokerSite,
+) -> None:
+    """By `check` and on the page of `doctor`."""
+    profile = 'enabled = true\nprofiles = [{ name = "isabel", users = ["bank0001", "bank0002", "bnak0003"] }]'
+    config = broker_site.write(mq=profile)
+    broker_site.run("declare", mq=profile)
+    register(broker_site, {"bank0001": "123456", "bank0002": "654321"})
+
+    strangers = [
+        "mq.profiles: bank0002, named in isabel, is of sender 654321, which has no channel mq: "
+        + "see `gateway sender list`",
+        "mq.profiles: bnak0003, named in isabel, is no technical user of a sender: see `gateway user list`",
+    ]
+    entrance = "there is no exchange batch.in.bank0001"
+    checked = broker_site.run("check", mq=profile)
+    assert (1, [entrance, *strangers]) == (checked.exit_code, checked.stderr.partition("Error: ")[2].splitlines())
+    patient = Patient(read_settings(config), config, datetime.now(UTC), 30.0)
+    found = [finding.words for finding in neighbours.broker(patient) if finding.mark is Mark.TROUBLE]
+    assert [entrance, *strangers] == found
+
+    broker_site.run("declare", mq=profile)
+    assert strangers == [finding.words for finding in neighbours.broker(patient) if finding.mark is Mark.TROUBLE]
+
+
+def test_a_misspelt_user_of_a_profile_is_told_before_a_start(tmp_path: Path) -> None:
+    """By `check-config`, which finds no fault all the same: who isn't registered yet may be tomorrow."""
+    config = make_site(tmp_path / "new")
+    text = config.read_text().replace("urls = []", 'urls = ["amqp://127.0.0.1:1/"]')
+    before, section, mq_keys = text.partition("\n[mq]\n")
+    mq_keys = mq_keys.replace("enabled = false", "enabled = true", 1)
+    mq_keys = mq_keys.replace("profiles = []", 'profiles = [{ name = "isabel", users = ["bnak0003"] }]', 1)
+    config.write_text(before + section + mq_keys)
+
+    checked = CliRunner().invoke(gateway, ["check-config", "--config", str(config)])
+    assert 0 == checked.exit_code
+    assert "mq.profiles: bnak0003, named in isabel, is no technical user" in checked.stderr
+
+
+def register(broker_site: BrokerSite, users: dict[str, str]) -> None:
+    """Register technical users of senders."""
+    journal = open_journal(broker_site.folder / "var" / "journal.sqlite3")
+    with journal.write() as connection:
+        for user, number in users.items():
+            parties.add_user(connection, number, user, [])
+    journal.close()
 
 
 def test_without_management_the_commands_that_set_policies_are_printed(

@@ -23,6 +23,7 @@ from gateway.register.actor import Actor, Person, Refusal
 from gateway.register.enterprises import Kind
 from gateway.register.persons import Edits
 from gateway.register.standing import holdings
+from spool.database import Begins, begin
 from spool.journal import Journal
 from spool.register_tables import persons as persons_table
 from spool.register_tables import qualities, register_changes
@@ -68,6 +69,7 @@ class Register(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.connection = self.journal._engine.connect()
+        begin(self.connection, Begins.WRITING)
         self.model = Model(set(ENTERPRISES))
         for of in ENTERPRISES:
             granted(enterprises.register_enterprise(self.connection, HELPDESK, of, "Verzonnen", **_WHY))

@@ -6,9 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from gateway import reliance
+from gateway.evidence import evidence_facts, relied_on
 from gateway.examination import SignedPart, TrustRules, verify_part
+from gateway.parties import SignatureProfile
+from signing.evidence import Fault, Reason
 from signing.policy import Policy
 from signing.trust.authorities import Authorities, current
 from signing.verify import Evidence
@@ -102,3 +106,31 @@ def test_only_a_digest_is_a_name(tmp_path: Path) -> None:
     """The journal's word is no path."""
     with pytest.raises(ValueError, match="64 digits"):
         Relied(tmp_path).load(Kind.CHAIN, "../" + "a" * 61)
+
+
+def test_what_a_refusal_relied_on_is_kept_too(
+    tmp_path_factory: pytest.TempPathFactory, pki: Pki, signer: Credential, tmp_path: Path
+) -> None:
+    """The list that a certificate stands on, and the authorities above: years later it shows why nobody was let in."""
+    site = make_test_site(tmp_path_factory.mktemp("refused"), pki, signer)
+    revoked = pki.issue("Revoked Since")
+    site.write_set(STEM, signer=revoked)
+    pki.revoke(revoked)
+    pki.install(site.settings.trust.authorities, "test")
+    part = SignedPart(site.work / f"FI.{STEM}.1.1", site.work / f"FS.{STEM}.1.1")
+    rules = TrustRules(site.settings.trust.authorities, datetime.now(UTC), Policy(), archive=tmp_path)
+
+    refused = verify_part(part, rules)
+
+    assert isinstance(refused, Fault)
+    assert refused.reason is Reason.REVOKED
+    kept = Relied(tmp_path)
+    assert refused.revocation
+    assert refused.chain
+    [said] = relied_on(evidence_facts(SignatureProfile.DETACHED, [], refused))
+    for kind in Kind:
+        assert said[kind]
+        assert all(kept.load(kind, digest) for digest in said[kind])
+    lists = [x509.load_der_x509_crl(kept.load(Kind.REVOCATION, digest) or b"") for digest in refused.revocation]
+    serial = x509.load_pem_x509_certificate(revoked.certificate.read_bytes()).serial_number
+    assert any(each.get_revoked_certificate_by_serial_number(serial) for each in lists)

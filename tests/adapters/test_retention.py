@@ -7,9 +7,9 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.answer import place_all
-from spool import effects, submissions
+from spool import ebox, effects, submissions
 from spool.effects import Kind
-from spool.journal import Journal, now
+from spool.journal import Journal, JournalError, now
 from spool.mailbox import Mailbox, MailboxRefusal, Trouble
 from spool.outbox import Outbox
 from spool.records import Records
@@ -171,3 +171,15 @@ def test_an_answer_that_was_removed_meanwhile_is_no_trouble(
 
     monkeypatch.setattr(Outbox, "remove", gone)
     assert 0 == expire(journal, outbox, AGES, placed + 181 * DAY)
+
+
+def test_trouble_of_the_e_boxes_keeps_no_answer_in_out(
+    journal: Journal, outbox: Outbox, placed: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor the other way round: each is guarded by itself."""
+
+    def away(*_args: object) -> int:
+        raise JournalError("the journal cannot be written")
+
+    monkeypatch.setattr(ebox, "expire", away)
+    assert 2 == expire(journal, outbox, AGES, placed + 181 * DAY)

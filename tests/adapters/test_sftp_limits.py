@@ -245,7 +245,7 @@ class Forgetful:
         """Fail as the disk does."""
         raise OSError(5, "lost /secret")
 
-    def fetched(self, mailbox: Mailbox, name: str, since: float) -> None:
+    def fetched(self, mailbox: Mailbox, name: str, since: float, user: str) -> None:
         """Fail as the disk does."""
         raise OSError(5, "lost /secret")
 

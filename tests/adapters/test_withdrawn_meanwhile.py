@@ -25,7 +25,7 @@ def test_no_acceptance_is_written_once_a_td_is_in_custody(journal: Journal) -> N
     receive(journal, "B" * 13, name=f"TD.DIMN.{MINE}.20261121.00001.R.1")
 
     with pytest.raises(WithdrawnMeanwhileError):
-        pipeline._record(Verdict(case, State.ACCEPTED, (), ()), [])
+        pipeline._record(Verdict(case, State.ACCEPTED, (), {}, 0), [])
 
     with journal.read() as connection:
         found = submissions.load(connection, "A" * 13)

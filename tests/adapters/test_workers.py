@@ -3,6 +3,9 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +44,26 @@ async def test_a_worker_answers() -> None:
     """The function's value comes back."""
     async with open_workers(_LIMITS) as workers:
         assert 5 == await workers.run(add, 2, right=3)
+
+
+def test_workers_import_nothing_from_the_current_folder(tmp_path: Path) -> None:
+    """A gateway that is started in somebody's checkout judges by its own code."""
+    elsewhere = tmp_path / "checkout"
+    for room in ("gateway", "schemas"):
+        (elsewhere / room).mkdir(parents=True)
+        (elsewhere / room / "__init__.py").write_text('raise RuntimeError("code of the current folder")\n')
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import asyncio, gateway.workers as w\n"
+        "async def main():\n"
+        "    async with w.open_workers(w.WorkerLimits(1, 1024**3, 60.0)) as workers:\n"
+        "        print(await workers.run(w.WorkerLimits, 2, 3, 4.0))\n"
+        "if __name__ == '__main__':\n"
+        "    asyncio.run(main())\n"
+    )
+    done = subprocess.run([sys.executable, program], cwd=elsewhere, capture_output=True, text=True, check=False)
+
+    assert (0, "", "WorkerLimits(count=2, memory=3, seconds=4.0)\n") == (done.returncode, done.stderr, done.stdout)
 
 
 async def test_a_worker_that_dies_fails_only_its_task() -> None:

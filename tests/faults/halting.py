@@ -85,6 +85,20 @@ DOOR: Final = {
 """Steps of what comes by message, up to its acknowledgement; from there on the path is the same."""
 
 
+PURGE: Final = {
+    "payload planned, nothing removed": Step("after", "spool.purging:Purging.plan"),
+    "first file removed": Step("after", "spool.forgetting:_unlink"),
+    "all files removed, their folder not": Step("after", "spool.forgetting:_unlink", 4),
+    "folder removed, not synced": Step("before", "spool.purging:sync_folder"),
+    "folder removed, nothing recorded": Step("before", "spool.purging:Purging._record"),
+    "removal recorded, not committed": Step("after", "spool.forgetting:forget_payload"),
+    "removal committed": Step("after", "spool.purging:Purging._record"),
+    "answers planned, bytes there": Step("after", "spool.purging:Purging.plan"),
+    "answers emptied, not committed": Step("after", "spool.forgetting:forget_answers"),
+}
+"""Steps of what takes data away when its time is up."""
+
+
 def halt(step: str) -> None:
     """Say where we are, and stand still until somebody kills us."""
     sys.stderr.write(json.dumps({"event": "fault.halted", "step": step}) + "\n")
@@ -96,7 +110,7 @@ class Halting:
     """The steps of a process, of which ``word`` is the one to stand still at, or the file that names it."""
 
     def __init__(self, word: str) -> None:
-        self._steps = STEPS | BACK | DOOR
+        self._steps = STEPS | BACK | DOOR | PURGE
         self._fixed = word if word in self._steps else ""
         self._file = Path(word)
         self._calls: Counter[str] = Counter()

@@ -23,7 +23,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from config.errors import TemporaryError
 from config.settings import Settings
 from gateway import breaker, parties, reconcile
-from gateway.daemon import recover
 from gateway.forward import Forwarder
 from gateway.judge import Judge
 from gateway.parties import Sender, SignatureProfile
@@ -31,10 +30,12 @@ from gateway.pipeline import Pipeline
 from gateway.reception import Patience, Reception
 from gateway.reconcile import Comparison, Tally
 from gateway.routing_queues import EmbeddedQueue
+from gateway.serving.intake import recover
+from gateway.serving.judge import drop_forgotten, hasten
 from gateway.site import make_site, open_site
 from gateway.workers import Workers
 from signing.own.own_keys import OwnKeys, open_keys
-from spool import submissions
+from spool import claims, submissions
 from spool.custody import Custody
 from spool.declarations import Backlog
 from spool.intake import Intake, IntakeLimits
@@ -123,13 +124,16 @@ class Gateway:
         self.reception = Reception(self.intake, custody, self.journal, PATIENCE, lambda: None)
         patience = breaker.Patience(0.0, 0.0, 3)
         self.forwarder = Forwarder(self.journal, EmbeddedQueue(self.journal), spool, patience, backlog)
-        recover(self.intake, custody, self.journal, self.pipeline)
+        self.intake.recover()
+        drop_forgotten(self.journal, spool / "declarations")
+        hasten(self.journal)
+        recover(custody, self.journal, spool)
 
     async def judge(self) -> None:
         """Judge whatever waits, each once."""
         with self.journal.read() as connection:
-            due = submissions.due(connection, now(), 100)
-        for ticket in due:
+            due = claims.due(connection, now(), 100)
+        for ticket, _ in due:
             try:
                 await self.pipeline.settle(ticket)
             except TemporaryError:
@@ -230,6 +234,14 @@ class Promises(RuleBasedStateMachine):
             self.fetched[name] += 1
             for each in (name, f"FS{name[2:]}", f"GO{name[2:]}"):
                 self.gateway.outbox.remove(OUT, each)
+
+    @rule(name=st.sampled_from([*STEPS, *MORE]), number=st.sampled_from([1, 2, 3]), is_valid=st.booleans())
+    def die_on_the_way(self, name: str, number: int, is_valid: bool) -> None:
+        """Send a set and let it go all its way, on which the first that comes by this step crashes."""
+        self.crash(name)
+        self.send(number, is_valid, "FI GO")
+        for step in (self.sweep, self.judge, self.answer, self.forward):
+            step()
 
     def reconcile(self) -> Tally:
         """What was done, of which nothing does not fit."""

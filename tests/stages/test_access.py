@@ -38,6 +38,11 @@ class Everybody:
         return True
 
 
+    async def knows(self, username: str) -> bool:
+        """Yes."""
+        return bool(username)
+
+
 class Faulty(Everybody):
     """A porter whose journal is away."""
 

@@ -4,6 +4,9 @@ In a process of its own, as a gateway and its commands are: tests share their lo
 """
 
 import json
+import os
+import pty
+import re
 import subprocess
 import sys
 
@@ -11,7 +14,10 @@ import pytest
 
 SECRET = "a name that only a document says"
 
-CONFIGURED = "from gateway.logs import configure_logging; configure_logging('debug')"
+CONFIGURED = (
+    "from config.logs import Logging; from gateway.logs import configure_logging; "
+    "configure_logging(Logging(level='debug'))"
+)
 CAPPED = "from gateway.logs import cap_libraries; cap_libraries()"
 
 
@@ -48,3 +54,15 @@ def test_an_event_without_an_exception_names_no_kind() -> None:
     [line] = said(CONFIGURED, "logging.getLogger('a.library').warning('a word')")
 
     assert {"event", "level", "timestamp"} == json.loads(line).keys()
+
+
+def test_on_a_terminal_a_line_is_for_people() -> None:
+    """With colours for what warns, and what a client has put into a name shown by its number."""
+    ours, theirs = pty.openpty()
+    said_so = "structlog.get_logger('gateway.lot').warning('a.b', file='x\\x1b[2Jy')"
+    script = f"{CONFIGURED}\nimport structlog\n{said_so}"
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        subprocess.run([sys.executable, "-c", script], stderr=theirs, check=True)
+        os.close(theirs)
+        said = terminal.read(10_000).decode()
+    assert re.fullmatch(r"[0-9-]{10} [0-9:.]{12} \x1b\[33mwarning \x1b\[0m a\.b file=x\\x1b\[2Jy\r\n", said), said

@@ -5,6 +5,7 @@ import io
 import stat
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from asn1crypto import cms
@@ -271,3 +272,28 @@ def test_what_another_key_signed_is_never_sent(pair: Credential, pki: Pki) -> No
         mixed_up = Signer(Signer.open(credential.key, credential.certificate).key, signer.certificate)
         with pytest.raises(OtherKeySignedError):
             mixed_up.sign(ANSWER, now())
+
+
+@pytest.mark.parametrize("is_stamped", [False, True])
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_what_is_written_is_what_a_library_writes(pair: Credential, pki: Pki, is_ours: bool, is_stamped: bool) -> None:
+    """Byte for byte, by a key of either kind: asn1crypto puts the same together from what it finds in it."""
+    signature = sign(pair if is_ours else pki.issue("Gateway"))
+    if is_stamped:
+        signature = signature.stamped(signature.cms())
+    written = signature.cms()
+    found = cms.ContentInfo.load(written, strict=True)["content"]
+    signer = found["signer_infos"][0]
+    info = {name: signer[name] for name in ("version", "sid", "digest_algorithm", "signature_algorithm", "signature")}
+    info["signed_attrs"] = cms.CMSAttributes([cms.CMSAttribute(_values(one)) for one in signer["signed_attrs"]])
+    if is_stamped:
+        info["unsigned_attrs"] = cms.CMSAttributes([cms.CMSAttribute(_values(one)) for one in signer["unsigned_attrs"]])
+    data = {name: found[name] for name in ("version", "digest_algorithms", "encap_content_info", "certificates")}
+    anew = cms.SignedData(data | {"signer_infos": [cms.SignerInfo(info)]})
+
+    assert cms.ContentInfo({"content_type": "signed_data", "content": anew}).dump() == written
+    assert info["signed_attrs"].dump() == signature.attributes
+
+
+def _values(attribute: cms.CMSAttribute) -> dict[str, Any]:
+    return {"type": attribute["type"].native, "values": list(attribute["values"])}

@@ -83,7 +83,7 @@ def test_only_a_sender_who_signs_beside_the_data_has_fs_files(
     profile: SignatureProfile, inbox: str, expected: SignatureFiles
 ) -> None:
     """In simulation they may be left out; by the other profiles there are none anywhere."""
-    assert expected is signature_files(replace(_SENDER, signature=profile), inbox)
+    assert expected is signature_files(profile, inbox)
 
 
 @pytest.mark.parametrize(
@@ -103,12 +103,12 @@ def test_a_type_that_needs_no_signature_makes_fs_files_optional(
     [kind] = load().of_purpose("DIMN")
     kinds = [replace(kind, signature_required=each) for each in required]
 
-    assert expected is signature_files(_SENDER, "IN", kinds)
+    assert expected is signature_files(_SENDER.signature, "IN", kinds)
 
 
 def test_a_sender_who_signs_otherwise_has_no_fs_files_of_any_type() -> None:
     """What the type needs changes nothing in how its sender signs."""
     [kind] = load().of_purpose("DIMN")
-    enveloped = replace(_SENDER, signature=SignatureProfile.ENVELOPED)
+    kinds = [replace(kind, signature_required=False)]
 
-    assert SignatureFiles.NONE is signature_files(enveloped, "IN", [replace(kind, signature_required=False)])
+    assert SignatureFiles.NONE is signature_files(SignatureProfile.ENVELOPED, "IN", kinds)

@@ -12,7 +12,7 @@ import config.settings
 import gateway.cli
 from config.errors import TemporaryError
 from config.settings import Settings
-from gateway.judge import HolderKeyUnusableError
+from gateway.holders import HolderKeyUnusableError
 from gateway.watch import DAYS
 from schemas.codes import Code
 from signing.evidence import Reason, TrustUnavailable

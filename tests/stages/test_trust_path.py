@@ -218,7 +218,13 @@ def test_a_revoked_certificate(pki: Pki, folder: Path, judge: Judge) -> None:
     pki.revoke(signer, now() - timedelta(hours=3))
     pki.install(folder, "test")
     day = now() - timedelta(hours=3)
-    assert judge(signer) == Fault(Reason.REVOKED, f"The signer's certificate was revoked on {day:%Y-%m-%d}.")
+    refusal = judge(signer)
+    assert isinstance(refusal, Fault)
+    assert refusal.reason is Reason.REVOKED
+    assert refusal.detail == f"The signer's certificate was revoked on {day:%Y-%m-%d}."
+    # What a later proof needs.
+    assert refusal.chain
+    assert [len(digest) for digest in refusal.revocation] == [64]
 
 
 def test_a_certificate_revoked_after_the_moment(pki: Pki, folder: Path, judge: Judge) -> None:

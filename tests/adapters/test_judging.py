@@ -1,19 +1,23 @@
 """What becomes of a submission that cannot be judged just now."""
 
+import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from config.errors import TemporaryError
-from config.settings import Judging, Settings
-from gateway.fetching import Fetcher
+from config.settings import Judging as JudgingRules
+from gateway.judging import Judging
 from gateway.pipeline import Pipeline
-from gateway.rounds import Rounds
+from gateway.rounds import Round
+from gateway.serving.deliver import resume
 from signing.evidence import TrustUnavailable
-from spool import submissions
+from spool import claims, submissions
 from spool.journal import Journal, now
 from spool.submissions import State, Submission
+from spool.wanted import Want, Wanted
 
 
 class FailingPipeline:
@@ -33,13 +37,19 @@ class FailingPipeline:
 def state_after(journal: Journal) -> Callable[..., Any]:
     """Judge one submission with a pipeline that fails, and say what is known of it afterwards."""
 
-    async def judge(fault: Exception, fetcher: Fetcher | None = None) -> Submission | None:
+    async def judge(fault: Exception, wanted: Wanted | None = None) -> Submission | None:
         with journal.write() as connection:
             submissions.add(connection, submission_of("A"))
         pipeline = FailingPipeline(journal, fault)
-        rounds = Rounds(cast("Pipeline", pipeline), Settings(judging=Judging(max_failures=1)))
-        rounds._fetcher = fetcher
-        await rounds._judge_one("A")
+        ended = asyncio.Event()
+
+        def ring(*names: Round) -> None:
+            if Round.JUDGE in names:
+                ended.set()
+
+        judging = Judging(cast("Pipeline", pipeline), JudgingRules(max_failures=1), wanted, ring)
+        await judging.turn()
+        await ended.wait()
         return load(journal)
 
     return judge
@@ -83,34 +93,21 @@ async def test_what_nobody_thought_of_is_put_aside_after_so_many_times(
     assert "ZeroDivisionError" in timeline
 
 
-class RecordingFetcher:
-    """A fetcher that only remembers what it was asked for."""
-
-    def __init__(self) -> None:
-        """Nothing yet."""
-        self.asked: list[tuple[str, str, bytes | None]] = []
-
-    def ask(self, ticket: str, authority: str, certificate: bytes | None) -> None:
-        """Remember."""
-        self.asked.append((ticket, authority, certificate))
-
-
 @pytest.mark.parametrize(
     ("fault", "asked"),
     [
-        (TrustUnavailable("CN=Issuing", "no fresh list", "staff", b"DER"), [("A", "staff", b"DER")]),
+        (TrustUnavailable("CN=Issuing", "no fresh list", "staff", b"DER"), [Want("A", "staff", b"DER")]),
         (TrustUnavailable("/authorities", "cannot be read"), []),
         (TemporaryError("the journal cannot be written"), []),
     ],
 )
 async def test_missing_revocation_data_are_asked_for_at_once(
-    state_after: Callable[..., Any], fault: Exception, asked: list[Any]
+    state_after: Callable[..., Any], fault: Exception, asked: list[Any], tmp_path: Path
 ) -> None:
     """With the ticket, the authority and the certificate, where they are known; after the submission was kept."""
-    fetcher = RecordingFetcher()
-    submission = await state_after(fault, cast("Fetcher", fetcher))
+    submission = await state_after(fault, Wanted(tmp_path))
 
-    assert (State.HELD, asked) == (submission.state, fetcher.asked)
+    assert (State.HELD, asked) == (submission.state, Wanted(tmp_path).news())
 
 
 async def test_what_was_waited_for_is_judged_at_once(journal: Journal) -> None:
@@ -122,14 +119,14 @@ async def test_what_was_waited_for_is_judged_at_once(journal: Journal) -> None:
             submissions.hold(
                 connection, ticket, state=State.HELD, attempts=attempts, next_attempt_at=far, reason="no fresh list"
             )
-    rounds = Rounds(cast("Pipeline", FailingPipeline(journal, TemporaryError())), Settings())
-    await rounds.resume({"A", "B", "unknown"})
-    await rounds.judging.wait(60.0)
+    rung = asyncio.Event()
+    await resume(journal, rung.set, {"A", "B", "unknown"})
+    await rung.wait()
     with journal.read() as connection:
-        named = submissions.due(connection, now(), 10)
+        named = [one.ticket for one in claims.due(connection, now(), 10)]
     with journal.write() as connection:
         submissions.hasten(connection)
     with journal.read() as connection:
-        every = submissions.due(connection, now(), 10)
+        every = [one.ticket for one in claims.due(connection, now(), 10)]
 
     assert (["A"], ["A", "C"]) == (named, every)

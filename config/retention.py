@@ -1,0 +1,60 @@
+"""What an operator can set of how long things are kept: what came, what was answered, and the evidence of both."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator, model_validator
+
+from config.section import Section, as_path, as_tuple
+
+Span = Annotated[int, Field(ge=0, le=36_500)]
+"""A number of days or years; 0 is for good."""
+
+_DAYS_A_YEAR = 365
+
+
+class OfType(Section):
+    """What is kept otherwise for one type of message (the purpose in its names); what is not named is as for all."""
+
+    type: Annotated[str, Field(pattern="^[A-Z0-9]{4}$")]
+    payload_days: Span | None = None
+    answer_days: Span | None = None
+    evidence_years: Span | None = None
+
+
+class Retention(Section):
+    """How long a submission's files, answers and evidence are kept after everything was done; 0 is for good.
+
+    ``by_itself``: the gateway purges while it runs; else `gateway purge` does when it is called. ``archive`` is a
+    folder into which the proof of a submission is exported before its files go.
+    """
+
+    by_itself: bool = False
+    payload_days: Span = 400
+    answer_days: Span = 800
+    evidence_years: Span = 10
+    types: tuple[OfType, ...] = ()
+    archive: Path | None = None
+
+    _lists = field_validator("types", mode="before")(as_tuple)
+    _path = field_validator("archive", mode="before")(as_path)
+
+    @model_validator(mode="after")
+    def _names_each_once(self) -> "Retention":
+        named = [each.type for each in self.types]
+        if twice := {name for name in named if named.count(name) > 1}:
+            raise ValueError(f"types: {min(twice)} is named twice")
+        return self
+
+    def spans(self, purpose: str) -> tuple[int, int, int]:
+        """The days of payload, answers and evidence of a type, as they are set."""
+        found = next((each for each in self.types if each.type == purpose), OfType(type="NONE"))
+        payload, answer, years = (
+            general if own is None else own
+            for own, general in (
+                (found.payload_days, self.payload_days),
+                (found.answer_days, self.answer_days),
+                (found.evidence_years, self.evidence_years),
+            )
+        )
+        return payload, answer, years * _DAYS_A_YEAR

@@ -1,0 +1,1 @@
+"""What does a support engineer ask first, and what is to be done about the answers?"""

@@ -1,0 +1,154 @@
+"""What do the other processes of this host tell of themselves?
+
+Each has a Unix socket in the spool, for our own user alone, where it says whether it is ready and what it has counted.
+Whoever watches asks one address, that of the process with the role ``operations``: it asks the others, and puts in its
+answers which of them says what.  What one does not say within its time is left out, and it counts as not ready.
+"""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector
+from prometheus_client.core import Metric
+from prometheus_client.openmetrics.exposition import generate_latest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from config.roles import Role
+from config.settings import Settings
+from gateway.health import Health, Part
+from gateway.metrics.meter import MEDIA_TYPE, Meter
+from gateway.operations.hosting import hosted
+from spool import processes
+from spool.processes import Process
+
+_SECONDS: Final = 4.0
+
+
+@asynccontextmanager
+async def told(me: Process, health: Health, meter: Meter) -> AsyncIterator[None]:
+    """Let the neighbour that watches ask this process, for the time of the block.
+
+    Raises:
+        ConfigurationError: the socket cannot be had.
+    """
+    threads = ThreadPoolExecutor(1, thread_name_prefix="told")
+
+    async def metrics(_: Request) -> Response:
+        text = await asyncio.get_running_loop().run_in_executor(threads, meter.text)
+        return Response(text, media_type=MEDIA_TYPE)
+
+    async def ready(_: Request) -> Response:
+        parts = await health.parts()
+        return Response(json.dumps([asdict(part) for part in parts]), media_type="application/json")
+
+    app = Starlette(routes=[Route("/metrics", metrics), Route("/ready", ready)])
+    try:
+        with processes.reached(me.address) as address:
+            async with hosted(app, socket=address):
+                yield
+    finally:
+        threads.shutdown(cancel_futures=True)
+
+
+class Neighbours:
+    """The other processes of the site, as this one sees them."""
+
+    def __init__(self, settings: Settings, me: Process) -> None:
+        self._spool: Path = settings.spool.path
+        self._me = me
+        self._needed = needed(settings)
+
+    async def parts(self) -> list[Part]:
+        """What is to be said of each: whether it is ready, and of every role that nobody has."""
+        known = await asyncio.to_thread(processes.alive, self._spool)
+        missing = self._needed - frozenset[Role]().union(*(process.roles for process in known))
+        found = await asyncio.gather(*(self._parts_of(process) for process in self._here(known)))
+        lacking = [Part(role.value, ready=False, words="no process does this") for role in sorted(missing)]
+        return [*lacking, *(part for parts in found for part in parts)]
+
+    async def metrics(self, own: bytes) -> bytes:
+        """Our own metrics and those of each neighbour, with the label ``process`` that says whose they are."""
+        known = await asyncio.to_thread(processes.alive, self._spool)
+        here = sorted(self._here(known), key=lambda one: one.pid)
+        texts = await asyncio.gather(*(_ask(process, "/metrics") for process in here))
+        others = [(name, text) for name, text in zip(_names(here), texts, strict=True) if text is not None]
+        return await asyncio.to_thread(merged, own, others) if others else own
+
+    def _here(self, known: Iterable[Process]) -> Iterator[Process]:
+        return (process for process in known if process.is_here and process.id != self._me.id)
+
+    async def _parts_of(self, process: Process) -> list[Part]:
+        text = await _ask(process, "/ready")
+        if text is None:
+            return [Part(name_of(process), ready=False, words=f"no answer in {_SECONDS:g} seconds")]
+        named = ((f"{name_of(process)}: {part['name']}", part) for part in json.loads(text))
+        return [Part(name, ready=bool(part["ready"]), words=str(part["words"])) for name, part in named]
+
+
+def needed(settings: Settings) -> frozenset[Role]:
+    """The roles without which a site does not do what its settings say."""
+    messages = {Role.MQ} if settings.mq.enabled or settings.back.enabled else set()
+    return frozenset({Role.SFTP, Role.JUDGE, Role.DELIVER} | messages)
+
+
+def name_of(process: Process) -> str:
+    """Which process it is, in a word that stays when it is started again: the roles it has."""
+    return "+".join(sorted(process.roles))
+
+
+def _names(here: Sequence[Process]) -> Iterator[str]:
+    """Names that tell apart those of the same roles: by their order, that of their process numbers."""
+    count: Counter[str] = Counter()
+    for process in here:
+        name = name_of(process)
+        count[name] += 1
+        yield name if count[name] == 1 else f"{name} {count[name]}"
+
+
+def merged(own: bytes, others: Sequence[tuple[str, bytes]]) -> bytes:
+    """Several texts in OpenMetrics as one; samples of others carry whose they are."""
+    families: dict[str, Metric] = {}
+    for name, text in [("", own), *others]:
+        for family in text_string_to_metric_families(text.decode()):  # type: ignore[no-untyped-call]  # the library's own
+            whole = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+            mark = {"process": name} if name else {}
+            whole.samples += [sample._replace(labels={**sample.labels, **mark}) for sample in family.samples]
+    together: bytes = generate_latest(_Families(families.values()))  # type: ignore[no-untyped-call]  # likewise
+    return together
+
+
+class _Families:
+    """What the library's writer takes for a registry."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        """The families."""
+        return self._families
+
+
+async def _ask(process: Process, path: str) -> bytes | None:
+    timeout = ClientTimeout(total=_SECONDS)
+    try:
+        with processes.reached(process.address) as address:
+            async with (
+                ClientSession(connector=UnixConnector(str(address)), timeout=timeout) as session,
+                session.get(f"http://localhost{path}") as response,
+            ):
+                text = await response.read()
+                return text if response.status == HTTPStatus.OK else None
+    except (ClientError, OSError, TimeoutError):
+        return None

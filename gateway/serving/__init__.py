@@ -1,0 +1,1 @@
+"""What each role of the daemon opens, in which order, and closes in the reverse."""

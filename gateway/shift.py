@@ -1,0 +1,114 @@
+"""Which work is this process's, where several share one journal?
+
+It holds leases on rounds that one goes at a time (:mod:`spool.leases`) and claims on what it judges
+(:mod:`spool.claims`), puts their end off while it lives, and takes over what processes leave that are gone.
+"""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from spool import claims, leases, processes
+from spool.claims import Waiting
+from spool.journal import Journal
+
+log = structlog.get_logger()
+
+_PARTS: Final = 3
+
+
+@dataclass(slots=True)
+class Shift:
+    """The work of the process ``holder``, for ``seconds`` at a time."""
+
+    journal: Journal
+    spool: Path
+    holder: str
+    seconds: float
+    _mine: set[str] = field(default_factory=set)
+    _judged: set[str] = field(default_factory=set)
+
+    async def has(self, name: str) -> bool:
+        """Whether the round ``name`` is ours, if need be from now on.
+
+        Raises:
+            JournalError: nobody can tell.
+        """
+        if name not in self._mine and await asyncio.to_thread(self._take, name):
+            self._mine.add(name)
+            log.info("shift.begun", round=str(name))
+        return name in self._mine
+
+    def claim(self, limit: int, after: str) -> list[Waiting]:
+        """Submissions to judge, claimed; blocks on the journal.
+
+        Raises:
+            JournalError: nothing can be claimed.
+        """
+        with self.journal.claim() as connection:
+            at = leases.clock(connection)
+            until = at + int(self.seconds * 1_000_000)
+            waiting = claims.claim(connection, self.holder, at, until, limit, after=after)
+        self._judged.update(one.ticket for one in waiting)
+        return waiting
+
+    def judged(self, ticket: str) -> None:
+        """It is no longer being judged here."""
+        self._judged.discard(ticket)
+
+    async def keep(self) -> float:
+        """Put off the end of what is ours, and take over what is nobody's any more; answers seconds until next time.
+
+        Raises:
+            JournalError: it can't be done now; others may take over soon.
+        """
+        await asyncio.to_thread(self._keep)
+        return self.seconds / _PARTS
+
+    def _take(self, name: str) -> bool:
+        with self.journal.claim() as connection:
+            return leases.take(connection, name, self.holder, self.seconds)
+
+    def _keep(self) -> None:
+        self.take_over()
+        with self.journal.claim() as connection:
+            lost = {name for name in sorted(self._mine) if not leases.take(connection, name, self.holder, self.seconds)}
+            until = leases.clock(connection) + int(self.seconds * 1_000_000)
+            claims.renew(connection, self.holder, tuple(self._judged), until)
+        self._mine -= lost
+        for name in sorted(lost):
+            log.warning("shift.lost", round=str(name))
+
+    def take_over(self) -> None:
+        """Free what processes have left that are gone; blocks on the journal.
+
+        Raises:
+            JournalError: it can't be done now.
+        """
+        with self.journal.claim() as connection:
+            known = claims.holders(connection) | leases.holders(connection)
+            left = processes.gone(self.spool, known - {self.holder})
+            if left:
+                self._free(left)
+
+    def _free(self, left: Collection[str]) -> None:
+        with self.journal.claim() as connection:
+            freed = claims.give_up(connection, left)
+            rounds = leases.give_up(connection, left)
+        log.info("shift.taken_over", processes=len(left), submissions=freed, rounds=rounds)
+
+    def end(self) -> None:
+        """Leave everything to others at once; blocks on the journal.
+
+        Raises:
+            JournalError: they have to wait until it runs out.
+        """
+        self._mine.clear()
+        self._judged.clear()
+        with self.journal.claim() as connection:
+            claims.give_up(connection, {self.holder})
+            leases.give_up(connection, {self.holder})

@@ -1,0 +1,113 @@
+"""`gateway purge` and `gateway legal-hold` on a site: looked at first, with a reason, audited."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from config.settings import read_settings
+from gateway.cli import run
+from gateway.site import make_site
+from signing.own.own_keys import open_keys
+from spool import custody, purges, submissions
+from spool.journal import now, open_journal
+from spool.register_tables import register_changes
+from spool.tables import events
+from spool.tables import submissions as rows
+from tests.purge_made import FI, SENDER, Archive
+
+LONG_AGO = 401 * purges.DAY
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site."""
+    folder = tmp_path_factory.mktemp("command") / "site"
+    make_site(folder)
+    return folder
+
+
+@pytest.fixture
+async def site(made: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
+    """The site with two more submissions that were done long ago."""
+    settings = read_settings(made / "gateway.toml")
+    opened = Archive(open_journal(settings.journal.place), settings, open_keys(settings.signing))
+    with opened.journal.read() as connection:
+        count = connection.execute(sa.select(sa.func.count()).select_from(rows)).scalar_one()
+    with monkeypatch.context() as patch:
+        patch.setattr(custody, "now", lambda: now() - LONG_AGO)
+        patch.setattr(submissions, "now", lambda: now() - LONG_AGO)
+        opened.settle(count + 1)
+        opened.settle(count + 2, "DMFA")
+    return await opened.seal()
+
+
+@pytest.fixture
+def gateway(made: Path) -> Callable[..., int]:
+    """The command line on that site."""
+    return lambda *words: run([*words, "--config", str(made / "gateway.toml")])
+
+
+def test_a_dry_run_then_the_purge(
+    site: Archive, gateway: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was said goes; who asked and why stands in the chain and in the history."""
+    assert 0 == gateway("purge", "--dry-run", "--json")
+    day = site.folder(site.tickets[0]).parent.name
+    facts = {"kind": "payload", "day": day, "tickets": 1, "items": 3, "bytes": len(FI) + 4}
+    assert [facts | {"type": "DIMN"}, facts | {"type": "DMFA"}] == json.loads(capsys.readouterr().out)
+    assert all(site.folder(ticket).exists() for ticket in site.tickets)
+
+    assert 2 == gateway("purge")
+    assert "--dry-run" in capsys.readouterr().err
+    assert 0 == gateway("purge", "--reason", "the quarter is over", "--json")
+    assert {"kind": "payload", "tickets": 2, "bytes": 2 * len(FI) + 8} in json.loads(capsys.readouterr().out)
+    assert not any(site.folder(ticket).exists() for ticket in site.tickets)
+    with site.journal.read() as connection:
+        [asked] = connection.execute(sa.select(events.c.facts).where(events.c.name == "purge.asked")).scalars()
+        [kept] = connection.execute(
+            sa.select(register_changes.c.reason).where(register_changes.c.act == "purge.asked")
+        ).scalars()
+    assert "the quarter is over" == asked["reason"] == kept
+
+    assert 0 == gateway("purge", "--dry-run")
+    assert "Nothing would go." in capsys.readouterr().out
+
+
+def test_what_is_odd_is_named_and_the_status_says_so(
+    site: Archive, gateway: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By ticket and reason, on stderr."""
+    ticket, other = site.tickets
+    for path in site.folder(ticket).iterdir():
+        path.unlink()
+    assert 1 == gateway("purge", "--reason", "a test")
+    assert f"odd: {ticket}, payload: its folder has not the files that came" in capsys.readouterr().err
+    assert not site.folder(other).exists()
+
+
+def test_a_legal_hold_keeps_and_is_lifted(
+    site: Archive, gateway: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a reason each; twice is one hold; unknown things are refused."""
+    ticket, other = site.tickets
+    for _ in range(2):
+        assert 0 == gateway("legal-hold", "place", ticket, "--reason", "the court asks")
+    assert 1 == gateway("legal-hold", "place", "NOSUCHTICKET0", "--reason", "x")
+    assert 1 == gateway("legal-hold", "place", "--sender", SENDER, "--reason", "x")
+    assert 2 == gateway("legal-hold", "place", "--reason", "x")
+    assert 2 == gateway("legal-hold", "place", ticket, "--until", "2020-01-01", "--reason", "x")
+    capsys.readouterr()
+    assert 0 == gateway("legal-hold", "list", "--json")
+    [held] = json.loads(capsys.readouterr().out)
+    assert (ticket, "the court asks") == (held["ticket"], held["reason"])
+
+    gateway("purge", "--reason", "a test")
+    assert [True, False] == [site.folder(each).exists() for each in (ticket, other)]
+    assert 0 == gateway("legal-hold", "lift", str(held["hold"]), "--reason", "the case is closed")
+    assert 1 == gateway("legal-hold", "lift", str(held["hold"]), "--reason", "again")
+    with site.journal.read() as connection:
+        told = [event.name for event in submissions.timeline(connection, ticket)]
+    assert ["legal_hold.placed", "legal_hold.lifted"] == told[-2:]
