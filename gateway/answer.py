@@ -6,6 +6,7 @@ receiver verifies before it unpacks. Who sent by SFTP is answered in OUT, from h
 message (:mod:`gateway.delivery`). Messages of institutions are signed and named in the same way.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -220,6 +221,9 @@ def promise_by(connection: Connection, ticket: str, way: Way, given: Sequence[An
     )
 
 
+_STALE_SECONDS: Final = 10.0
+
+
 class NotPlacedError(TemporaryError):
     """Some answers could not be written to the disk; they are still to be placed."""
 
@@ -234,14 +238,20 @@ def place_all(journal: Journal, outbox: Outbox, batch_size: int = 50) -> int:
     while True:
         with journal.read() as connection:
             batch = effects.pending(connection, Kind.ANSWER, batch_size, after=last)
-            tried = [(effect, _place(connection, outbox, effect)) for effect in batch]
+            read_at = time.monotonic()
+            tried = [
+                (effect, _place(connection, outbox, effect))
+                for effect in batch
+                # Whoever was stopped meanwhile reads anew: others may have placed it, and its sender deleted it.
+                if time.monotonic() - read_at < _STALE_SECONDS
+            ]
         if not batch:
             break
-        last = batch[-1].number
+        last = tried[-1][0].number if tried else last
         placed = [(effect, name) for effect, name in tried if name is not None]
         if placed:
             _record(journal, placed)
-        count, failed = count + len(placed), failed + len(batch) - len(placed)
+        count, failed = count + len(placed), failed + len(tried) - len(placed)
     if failed:
         raise NotPlacedError(f"{failed} answers could not be placed")
     return count
@@ -263,9 +273,7 @@ def _place(connection: Connection, outbox: Outbox, effect: Effect) -> AnswerName
 def _record(journal: Journal, placed: Sequence[tuple[Effect, AnswerName]]) -> None:
     with journal.write() as connection:
         at = now()
-        chain.append(
-            connection, [(effect.ticket, at, "answer.placed", {"stem": name.stem}) for effect, name in placed]
-        )
+        chain.append(connection, [(effect.ticket, at, "answer.placed", {"stem": name.stem}) for effect, name in placed])
         closed = effects.done(connection, [effect for effect, _ in placed])
         institutions.delivered(connection, {effect.ticket for effect, _ in placed})
     _report(placed, closed)

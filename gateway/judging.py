@@ -93,7 +93,7 @@ class Judging:
     def _due(self) -> tuple[list[str], int | None]:
         # Alone it may ask for more than it begins with at once; what others could judge stays theirs.
         limit = 8 * self._rules.workers + len(self._running)
-        waiting = None if self._shift is None else self._shift.claim(self._most, self._last)
+        waiting = None if self._shift is None else self._shift.claim(self._most, self._last, tuple(self._running))
         with self._pipeline.journal.read() as connection:
             if waiting is None:
                 waiting = claims.due(connection, now(), limit, after=self._last)

@@ -39,6 +39,7 @@ class Behind:
     taken: Callable[[], None]
     is_full: Callable[[], bool]
     folder: Path
+    recover: Callable[[], object] | None = None
 
 
 @asynccontextmanager
@@ -57,9 +58,7 @@ async def open_message_door(settings: Settings, behind: Behind) -> AsyncIterator
     brokers = brokers_of(settings.broker)
     largest = min(mq.max_message_bytes, settings.intake.max_file_bytes)
     together = max(settings.intake.max_waiting_bytes, largest)
-    staging = Staging(
-        behind.folder / "bodies", StagingLimits(largest, together, spool.reserve), behind.is_full
-    )
+    staging = Staging(behind.folder / "bodies", StagingLimits(largest, together, spool.reserve), behind.is_full)
     waiting = WaitingLimits(max(1, mq.max_waiting_sets // _SENDERS_AT_LEAST), mq.max_waiting_sets, together // 2)
     rules = Rules(
         grace=mq.parts_grace_seconds,
@@ -68,6 +67,7 @@ async def open_message_door(settings: Settings, behind: Behind) -> AsyncIterator
         hashed=lambda user: has_profile(mq.profiles, user),
         exchange=mq.exchange,
         held_up=behind.is_full,
+        recover=behind.recover,
     )
     reception = MessageReception(behind.folder / "sets", behind.custody, behind.journal, rules, behind.taken)
     limits = Limits(mq.prefetch + _WAITING_PARTS * mq.max_waiting_sets, mq.delivery_limit)

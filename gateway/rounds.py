@@ -9,6 +9,7 @@ import asyncio
 import traceback
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from enum import StrEnum
 from typing import Final
 
@@ -119,6 +120,14 @@ class Rounds:
         except TemporaryError as fault:
             words = {"fault": type(fault).__name__, "reason": str(fault), "seconds": self._retry}
             log.warning("round.waiting", round=name.value, **words)
+            await self._pass_on(name)
         except Exception as fault:
             log.error("round.failed", round=name.value, **trouble(fault))
+            await self._pass_on(name)
         return self._retry
+
+    async def _pass_on(self, name: Round) -> None:
+        """Let another process try, which may reach what this one does not."""
+        if self._shift is not None and name not in _BY_ANY:
+            with suppress(TemporaryError):
+                await self._shift.pass_on(name)

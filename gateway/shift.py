@@ -5,6 +5,7 @@ It holds leases on rounds that one goes at a time (:mod:`spool.leases`) and clai
 """
 
 import asyncio
+import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Final
 
 import structlog
 
+from config.roles import Role
 from spool import claims, leases, processes
-from spool.claims import Waiting
+from spool.claims import Claim, Waiting
 from spool.journal import Journal
 
 log = structlog.get_logger()
@@ -31,6 +33,7 @@ class Shift:
     seconds: float
     _mine: set[str] = field(default_factory=set)
     _judged: set[str] = field(default_factory=set)
+    _rests: dict[str, float] = field(default_factory=dict)
 
     async def has(self, name: str) -> bool:
         """Whether the round ``name`` is ours, if need be from now on.
@@ -38,13 +41,32 @@ class Shift:
         Raises:
             JournalError: nobody can tell.
         """
+        if time.monotonic() < self._rests.get(name, 0.0):
+            return False
         if name not in self._mine and await asyncio.to_thread(self._take, name):
             self._mine.add(name)
             log.info("shift.begun", round=str(name))
         return name in self._mine
 
-    def claim(self, limit: int, after: str) -> list[Waiting]:
-        """Submissions to judge, claimed; blocks on the journal.
+    async def pass_on(self, name: str) -> None:
+        """Leave the round ``name`` to others for a while, if there are any who could go it: here it is in trouble.
+
+        Raises:
+            JournalError: they have to wait until the lease runs out.
+        """
+        others = [one for one in processes.alive(self.spool) if one.id != self.holder and Role.DELIVER in one.roles]
+        if name not in self._mine or not others:
+            return
+        self._mine.discard(name)
+        self._rests[name] = time.monotonic() + self.seconds
+        await asyncio.to_thread(self._give_up, name)
+
+    def _give_up(self, name: str) -> None:
+        with self.journal.claim() as connection:
+            leases.give_up(connection, {self.holder}, name)
+
+    def claim(self, limit: int, after: str, without: Collection[str]) -> list[Waiting]:
+        """Submissions to judge, claimed, but those ``without``, which are being judged; blocks on the journal.
 
         Raises:
             JournalError: nothing can be claimed.
@@ -52,7 +74,8 @@ class Shift:
         with self.journal.claim() as connection:
             at = leases.clock(connection)
             until = at + int(self.seconds * 1_000_000)
-            waiting = claims.claim(connection, self.holder, at, until, limit, after=after)
+            wanted = Claim(self.holder, at, until)
+            waiting = claims.claim(connection, wanted, limit, after=after, without=without)
         self._judged.update(one.ticket for one in waiting)
         return waiting
 

@@ -115,7 +115,8 @@ async def open_workers(limits: WorkerLimits) -> AsyncIterator[Workers]:
 
 def _make_pool(limits: WorkerLimits) -> ProcessPool:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["gateway.examination", "gateway.register.inss", "schemas.components"])
+    loaded = ["gateway.examination", "gateway.register.inss", "schemas.components"]
+    context.set_forkserver_preload(["gateway.ends_with_parent", *loaded])
     with _safe_path():
         forkserver.ensure_running()
     return ProcessPool(

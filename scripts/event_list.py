@@ -26,7 +26,8 @@ the source.
 
 The log is one JSON object a line, on stderr: `event` is the name, `level` and `timestamp` (UTC) say how grave and
 when, and the fields below say the rest; on a terminal the same is written for people. A line of an event that is
-sampled (`[logging] sampled`) has in `left_out` how many were left out before it. An event that is about one submission has its `ticket`, where one is known.
+sampled (`[logging] sampled`) has in `left_out` how many were left out before it. An event that is about one submission
+has its `ticket`, where one is known.
 Libraries' own messages come in the same form, capped, with the kind of an exception in `fault` and never its words.
 
 No field has an INSS, a person's name, a password or anything that stands in a declaration. User names, sender

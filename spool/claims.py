@@ -9,6 +9,7 @@ Times are microseconds since the epoch.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain, zip_longest
 from typing import Any, Final, NamedTuple
 
@@ -48,7 +49,7 @@ def due(
     facts = {"at": at, "holder": holder, "most": limit, "without": sorted(without)}
     statement = _OF_SENDER if holder is None else _FREE_OF_SENDER
     found: list[Waiting] = []
-    senders = _in_turn(connection.execute(_SENDERS).scalars().all(), after)
+    senders = _in_turn(connection.execute(_SENDERS, {"at": at}).scalars().all(), after)
     while senders and len(found) < limit:
         some, senders = senders[: limit - len(found)], senders[limit - len(found) :]
         queues = [_queue(connection, statement, {**facts, "of": sender}) for sender in some]
@@ -64,25 +65,42 @@ def _in_turn(senders: Sequence[str], after: str) -> list[str]:
     return sorted(senders, key=lambda sender: (sender <= after, sender))
 
 
-def claim(connection: Connection, holder: str, at: int, until: int, limit: int, *, after: str = "") -> list[Waiting]:
-    """Claim what is due and nobody else's, to be judged before ``until``; in turn by sender."""
-    passed: set[str] = set()
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who claims, now, and until when (microseconds)."""
+
+    holder: str
+    at: int
+    until: int
+
+
+def claim(
+    connection: Connection, wanted: Claim, limit: int, *, after: str = "", without: Collection[str] = ()
+) -> list[Waiting]:
+    """Claim what is due and nobody else's, in turn by sender; not what is ``without``, as what is judged already."""
+    holder, at = wanted.holder, wanted.at
+    passed: set[str] = set(without)
     while chosen := due(connection, at, limit, after=after, holder=holder, without=passed):
         named = [one.ticket for one in chosen]
         ours = set(connection.execute(_LOCKED, {"tickets": named, "at": at, "holder": holder}).scalars())
         if ours:
-            renew(connection, holder, ours, until)
+            _extend(connection, submissions.c.ticket.in_(ours), holder, wanted.until)
             return [one for one in chosen if one.ticket in ours]
         passed.update(one.ticket for one in chosen)
     return []
 
 
 def renew(connection: Connection, holder: str, tickets: Collection[str], until: int) -> None:
-    """Keep claims until then."""
+    """Keep claims until then, as far as they are still the holder's."""
     named = sorted(tickets)
     for start in range(0, len(named), _BATCH):
-        mine = submissions.c.ticket.in_(named[start : start + _BATCH]) & sa.text(OPEN)
-        connection.execute(sa.update(submissions).where(mine).values(claimed_by=holder, claimed_until=until))
+        mine = submissions.c.ticket.in_(named[start : start + _BATCH]) & (submissions.c.claimed_by == holder)
+        _extend(connection, mine, holder, until)
+
+
+def _extend(connection: Connection, which: sa.ColumnElement[bool], holder: str, until: int) -> None:
+    claimed = {"claimed_by": holder, "claimed_until": until}
+    connection.execute(sa.update(submissions).where(which, sa.text(OPEN)).values(claimed))
 
 
 def give_up(connection: Connection, holders: Collection[str]) -> int:
@@ -100,10 +118,10 @@ def holders(connection: Connection) -> set[str]:
 
 
 def _senders() -> sa.Select[str]:
-    """Every sender of whom something waits: one step in the index for each."""
-    opened = sa.text(OPEN)
-    first = sa.select(sa.func.min(submissions.c.sender).label("sender")).where(opened).cte("waiting", recursive=True)
-    following = sa.select(sa.func.min(submissions.c.sender)).where(opened, submissions.c.sender > first.c.sender)
+    """Every sender of whom something is due: one step in the index for each, and for what is not due yet."""
+    due_now = sa.text(OPEN) & (submissions.c.next_attempt_at <= sa.bindparam("at"))
+    first = sa.select(sa.func.min(submissions.c.sender).label("sender")).where(due_now).cte("waiting", recursive=True)
+    following = sa.select(sa.func.min(submissions.c.sender)).where(due_now, submissions.c.sender > first.c.sender)
     more = sa.select(following.scalar_subquery()).where(first.c.sender.is_not(None))
     waiting = first.union_all(more)
     return sa.select(waiting.c.sender).where(waiting.c.sender.is_not(None))
@@ -131,6 +149,11 @@ _FREE_OF_SENDER: Final = _OF_SENDER.where(
 )
 _LOCKED: Final = (
     sa.select(submissions.c.ticket)
-    .where(submissions.c.ticket.in_(sa.bindparam("tickets", expanding=True)), sa.text(OPEN), _IS_FREE)
+    .where(
+        submissions.c.ticket.in_(sa.bindparam("tickets", expanding=True)),
+        sa.text(OPEN),
+        submissions.c.next_attempt_at <= sa.bindparam("at"),
+        _IS_FREE,
+    )
     .with_for_update(skip_locked=True)
 )

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import sqlalchemy as sa
 from alembic import command
@@ -21,6 +22,9 @@ from sqlalchemy.engine import Connection, Engine
 from config.errors import ConfigurationError, TemporaryError
 from spool.database import WAIT_SECONDS, Begins, Place, begin, open_engine
 from spool.waking import Topic, listening
+
+_MIGRATION_SECONDS: Final = 900.0
+"""For how long a process waits at its start while another migrates."""
 
 
 class JournalError(TemporaryError):
@@ -173,10 +177,21 @@ def _bring_up_to_date(journal: Journal, place: Place, *, upgrade: bool) -> None:
     if version is None and not isinstance(place, Path):
         raise _missing(place)
     if upgrade:
-        migrate(journal)
+        _upgrade(journal)
     elif version != _newest():
         words = f"{_words(place)} is of another version; `gateway migrate` or `gateway serve` brings it up to date"
         raise ConfigurationError([f"journal.path: {words}"])
+
+
+def _upgrade(journal: Journal) -> None:
+    """Bring it up to date, or let another process do so that has begun; with nothing to do, wait for nobody."""
+    given_up = time.monotonic() + _MIGRATION_SECONDS
+    while _version(journal) != _newest():
+        try:
+            migrate(journal)
+        except JournalError:
+            if time.monotonic() > given_up:
+                raise
 
 
 def _missing(place: Place) -> ConfigurationError:

@@ -34,9 +34,12 @@ def take(connection: Connection, name: str, holder: str, seconds: float) -> bool
     return connection.execute(first.returning(leases.c.name)).first() is not None
 
 
-def give_up(connection: Connection, holders: Collection[str]) -> int:
-    """What these hold is free; answers how many leases that are."""
-    return connection.execute(sa.delete(leases).where(leases.c.holder.in_(sorted(holders)))).rowcount
+def give_up(connection: Connection, holders: Collection[str], name: str | None = None) -> int:
+    """What these hold is free, or one ``name`` of it; answers how many leases that are."""
+    theirs = leases.c.holder.in_(sorted(holders))
+    return connection.execute(
+        sa.delete(leases).where(theirs if name is None else theirs & (leases.c.name == name))
+    ).rowcount
 
 
 def holders(connection: Connection) -> set[str]:

@@ -238,7 +238,7 @@ def _executed(words: Sequence[str], pass_fds: Sequence[int]) -> subprocess.Popen
 
 def grandchildren(leader: int) -> list[int]:
     """The processes of a gateway's session that it did not start itself: those that judge."""
-    return [pid for pid, parent in _session(leader).items() if parent != leader and pid != leader]
+    return [pid for pid, parent in _session(leader).items() if leader not in {parent, pid}]
 
 
 def _session(leader: int) -> dict[int, int]:

@@ -33,6 +33,10 @@ _WOULD_CHANGE: Final = re.compile("gateway authority diff |gateway party import 
 """These tell by their exit status that something would change."""
 
 
+_PROGRAMS: Final = frozenset({"openssl", "ssh-keygen", "cp", "rm", "chmod", "df", "du", "ls", "(cd", "(umask"})
+"""What is typed besides the gateway: it changes nothing outside of the folder that it is typed in."""
+
+
 @dataclass
 class Desk:
     """An operator's shell, in the folder of a site.
@@ -57,6 +61,9 @@ class Desk:
             shutil.copytree(self.files, self.folder, dirs_exist_ok=True)
             return
         if not line.startswith("gateway "):
+            assert line.split(maxsplit=1)[0] in _PROGRAMS, (
+                f"{line}: name it in tests/documented_commands.py, or let it be typed"
+            )
             line = line.replace(".…", ".answer" if "FO.…" in line else f".DIMN.{SENDER}.{today()}.00001.R.1.1")
             done = subprocess.run(
                 ["bash", "-euo", "pipefail", "-c", line], cwd=self.folder, capture_output=True, text=True, check=False

@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from channels.mq.publisher import BrokerUnavailable
 from config.errors import TemporaryError
 from gateway import answer, breaker, delivery
 from gateway.delivery import Post, post_of
@@ -38,6 +39,7 @@ log = structlog.get_logger()
 
 _DAY: Final = 86_400.0
 _SWEEP: Final = 15.0
+_READY_SECONDS: Final = 5.0
 _WATCH: Final = 60.0
 
 
@@ -53,7 +55,7 @@ async def open_delivery(equipment: Equipment) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         turns = [
             rounds.go(Round.ANSWER, partial(_place, journal, outbox)),
-            rounds.go(Round.FORWARD, _forwarder(equipment).turn),
+            rounds.go(Round.FORWARD, _reaching(equipment, _forwarder(equipment).turn)),
             rounds.go(Round.SWEEP, partial(_clear_away, journal, outbox), _SWEEP),
             rounds.go(Round.SEAL, sealer(equipment).turn, HOURLY),
             rounds.go(Round.RETIRE, _retiring(equipment, outbox), HOURLY),
@@ -62,7 +64,8 @@ async def open_delivery(equipment: Equipment) -> AsyncIterator[None]:
             rounds.go(Round.WATCH, Watch(settings, journal).turn, _WATCH),
         ]
         if equipment.publisher is not None:
-            turns.append(rounds.go(Round.PUBLISH, partial(_publish, post_of(settings, journal, equipment.publisher))))
+            publish = partial(_publish, post_of(settings, journal, equipment.publisher))
+            turns.append(rounds.go(Round.PUBLISH, _reaching(equipment, publish)))
         if settings.trust.fetch:
             fetcher = await stack.enter_async_context(_open_fetcher(equipment))
             stack.push_async_callback(fetcher.close)
@@ -107,6 +110,23 @@ def _forwarder(equipment: Equipment) -> Forwarder:
 async def _place(journal: Journal, outbox: Outbox) -> float:
     await asyncio.to_thread(answer.place_all, journal, outbox)
     return IDLE
+
+
+def _reaching(equipment: Equipment, turn: Turn) -> Turn:
+    """The turn; where others could take it, refused while the broker is not reached from here: it may be from there."""
+    publisher = equipment.publisher
+    if publisher is None or not equipment.journal.has_many_hosts:
+        return turn
+
+    async def refused_unless_reached() -> float:
+        try:
+            async with asyncio.timeout(_READY_SECONDS):
+                await publisher.wait_connected()
+        except TimeoutError:
+            raise BrokerUnavailable("the broker is not reached from here") from None
+        return await turn()
+
+    return refused_unless_reached
 
 
 async def _publish(post: Post) -> float:

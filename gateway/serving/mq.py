@@ -12,6 +12,7 @@ from gateway.institutions import WayBack, take_back
 from gateway.message_door import Behind, open_message_door
 from gateway.rounds import Round
 from gateway.serving.equipment import Equipment
+from gateway.serving.intake import recover
 from gateway.serving.turns import running
 from spool import processes
 from spool.files import make_folder
@@ -33,6 +34,7 @@ async def open_mq(equipment: Equipment, me: Process) -> AsyncIterator[None]:
         partial(rounds.ring, Round.JUDGE),
         equipment.limits.is_held_up,
         own_folder(settings.spool.path / "messages", me, is_shared=journal.has_many_hosts),
+        partial(recover, equipment.custody, journal, settings.spool.path) if equipment.is_shared else None,
     )
     async with AsyncExitStack() as stack:
         if settings.back.enabled:

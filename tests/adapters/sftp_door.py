@@ -1,9 +1,9 @@
 """A real door on a free loopback port, a real spool behind it, small doubles for who may come and what arrives."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -306,6 +306,7 @@ async def open_house(
     accounts: Accounts | None = None,
     intake: Intake | None = None,
     records: Records | None = None,
+    passing: Callable[[str], AbstractAsyncContextManager[None]] | None = None,
     host_keys: Sequence[Path] = (),
     **settings: Any,
 ) -> AsyncIterator[House]:
@@ -323,6 +324,8 @@ async def open_house(
     door_settings = DoorSettings(host="127.0.0.1", host_keys=tuple(host_keys), **settings)
     shelf, postbox = Shelf(), Postbox()
     behind = Premises(reception or ledger, intake, outbox, records or shelf, postbox)
+    if passing is not None:
+        behind = replace(behind, passing=passing)
     async with open_door(door_settings, accounts or register, behind) as door:
         house = House(
             door, register, ledger, intake, outbox, folder, key, folder / "user_key", shelf, postbox, behind.shares

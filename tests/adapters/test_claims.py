@@ -14,6 +14,7 @@ import pytest
 from config.errors import ConfigurationError
 from config.roles import ALL, Role
 from spool import claims, leases, processes, submissions
+from spool.claims import Claim
 from spool.files import held_alone
 from spool.journal import Journal, now
 from spool.processes import alive, gone, working
@@ -66,7 +67,7 @@ def test_a_claim_keeps_others_away_until_it_ends(journal: Journal) -> None:
 
     def claimed(holder: str, at: int) -> list[str]:
         with journal.claim() as connection:
-            return [one.ticket for one in claims.claim(connection, holder, at, at + 100, 5)]
+            return [one.ticket for one in claims.claim(connection, Claim(holder, at, at + 100), 5)]
 
     at = now()
     assert [[ticket], [], [ticket]] == [claimed("a", at), claimed("b", at + 50), claimed("a", at + 60)]
@@ -81,11 +82,11 @@ def test_what_is_held_anew_is_nobodys(journal: Journal) -> None:
     """Its next attempt may be another process's."""
     [ticket] = put(journal, "111111", 1)
     with journal.claim() as connection:
-        claims.claim(connection, "a", now(), now() + 10**9, 5)
+        claims.claim(connection, Claim("a", now(), now() + 10**9), 5)
     with journal.write() as connection:
         submissions.hold(connection, ticket, state=State.HELD, attempts=0, next_attempt_at=0, reason="r")
     with journal.claim() as connection:
-        waiting = claims.claim(connection, "b", now(), now() + 10**9, 5)
+        waiting = claims.claim(connection, Claim("b", now(), now() + 10**9), 5)
 
     assert [ticket] == [one.ticket for one in waiting]
 
@@ -100,7 +101,7 @@ def test_two_who_claim_at_once_get_different_ones(journal: Journal) -> None:
         start.wait()
         for _ in range(4):
             with journal.claim() as connection:
-                waiting = claims.claim(connection, str(which), now(), now() + 10**9, 2)
+                waiting = claims.claim(connection, Claim(str(which), now(), now() + 10**9), 2)
                 found[which] += [one.ticket for one in waiting]
             with journal.write() as connection:
                 for one in waiting:

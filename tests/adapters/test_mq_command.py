@@ -177,9 +177,9 @@ def test_a_misspelt_user_of_a_profile_and_an_undeclared_entrance_are_told(
     broker_site.run("declare", mq=profile)
     register(broker_site, {"bank0001": "123456", "bank0002": "654321"})
 
+    listed = "see `gateway sender list`"
     strangers = [
-        "mq.profiles: bank0002, named in isabel, is of sender 654321, which has no channel mq: "
-        + "see `gateway sender list`",
+        f"mq.profiles: bank0002, named in isabel, is of sender 654321, which has no channel mq: {listed}",
         "mq.profiles: bnak0003, named in isabel, is no technical user of a sender: see `gateway user list`",
     ]
     entrance = "there is no exchange batch.in.bank0001"

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pika
 import pytest
@@ -62,10 +62,10 @@ def events() -> Iterator[list[EventDict]]:
         yield lines
 
 
-async def renewed(events: list[EventDict]) -> None:
-    """Return once another channel is in use."""
+async def seen(events: list[EventDict], name: str, times: int = 1) -> None:
+    """Return once the log has this event so many times."""
     async with asyncio.timeout(30):
-        while not any(line["event"] == "broker.channel_renewed" for line in events):  # noqa: ASYNC110 - a log has no event
+        while sum(line["event"] == name for line in events) < times:  # noqa: ASYNC110 - a log has no event
             await asyncio.sleep(0.02)
 
 
@@ -88,7 +88,7 @@ async def test_a_channel_that_knows_a_leader_who_is_gone_is_replaced(place: Plac
     async with open_publisher(place.destination) as publisher:
         await publisher.wait_connected()
         await refused(publisher, place)
-        await renewed(events)
+        await seen(events, "broker.channel_renewed")
         await publisher.publish(place.message())
     assert ["broker.connected", "broker.channel_renewed"] == [line["event"] for line in events]
 
@@ -98,12 +98,30 @@ async def test_a_publisher_with_another_channel_comes_back_as_well(place: Place,
     async with open_publisher(place.destination) as publisher:
         await publisher.wait_connected()
         await refused(publisher, place)
-        await renewed(events)
+        await seen(events, "broker.channel_renewed")
         await asyncio.to_thread(place.broker.close_connections)
-        async with asyncio.timeout(30):
-            while sum(line["event"] == "broker.connected" for line in events) < 2:  # noqa: ASYNC110 - as above
-                await asyncio.sleep(0.02)
+        await seen(events, "broker.connected", 2)
         await publisher.publish(place.message())
+
+
+async def test_channels_that_were_replaced_are_closed(place: Place, events: list[EventDict]) -> None:
+    """Once nobody waits for what was sent over them; but for the first, whose end is that of the connection."""
+    before = await channels_of(place.broker)
+    async with open_publisher(replace(place.destination, confirm_timeout=1.0)) as publisher:
+        await publisher.wait_connected()
+        for times in (1, 2):
+            await refused(publisher, place)
+            await seen(events, "broker.channel_renewed", times)
+        await publisher.publish(place.message())
+        async with asyncio.timeout(30):
+            while await channels_of(place.broker) != before + 2:  # noqa: ASYNC110 - the broker tells nobody
+                await asyncio.sleep(0.05)
+        await publisher.publish(place.message())
+
+
+async def channels_of(broker: Broker) -> int:
+    """How many channels the broker has open."""
+    return int(await asyncio.to_thread(broker.evaluate, "length(rabbit_channel:list())."))
 
 
 async def test_the_broker_refuses_over_a_channel_what_it_takes_over_another(place: Place) -> None:

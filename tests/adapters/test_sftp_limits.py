@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -265,3 +266,28 @@ async def test_a_journal_in_trouble_keeps_nobody_from_its_answers(tmp_path: Path
     failed = [entry["event"] for entry in logs if entry["log_level"] == "warning"]
     assert failed == ["sftp.download.not_recorded", "sftp.removal.not_recorded", *["sftp.request.failed"] * 2]
     assert "secret" not in repr(logs)
+
+
+async def test_who_waits_to_pass_keeps_no_other_session_waiting(tmp_path: Path) -> None:
+    """With one thread for the sender: the OK to a GO comes when it may, and meanwhile another session lists."""
+    asked, may_pass = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def passing(sender: str) -> AsyncIterator[None]:
+        assert sender == "123456"
+        asked.set()
+        await may_pass.wait()
+        yield
+
+    async with (
+        open_house(tmp_path / "house", passing=passing, share=ShareLimits(threads=1)) as house,
+        house.client() as first,
+        house.client() as second,
+    ):
+        bringing = asyncio.create_task(put(first, f"IN/{GO}", b""))
+        await asked.wait()
+        assert GO in [str(name) for name in await second.listdir("IN")]
+        assert (house.ledger.names, bringing.done()) == ([], False)
+        may_pass.set()
+        await bringing
+        assert house.ledger.names == [GO]

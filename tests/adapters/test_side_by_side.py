@@ -14,6 +14,7 @@ from gateway.judge import Case, Verdict
 from gateway.parties import Sender, SignatureProfile
 from gateway.pipeline import Pipeline
 from gateway.repeats import EarlierUndecidedError, check_repeats
+from gateway.shift import Shift
 from spool import journal, marks, processes, submissions
 from spool.custody import Custody, Origin
 from spool.journal import Journal, JournalError, open_journal
@@ -176,3 +177,25 @@ def test_nobody_waits_for_ever_for_a_turn_to_write(opened: Journal, monkeypatch:
         thread.join()
 
     assert refused.is_set()
+
+
+def test_a_process_that_starts_waits_for_no_writer(tmp_path: Path, opened: Journal) -> None:
+    """A journal that is up to date is only looked at."""
+    with opened.write():
+        open_journal(tmp_path / "journal.sqlite3", upgrade=True).close()
+
+
+async def test_a_round_in_trouble_is_passed_on(tmp_path: Path, opened: Journal) -> None:
+    """To another that could go it, for a while; alone one goes on."""
+    with joined(tmp_path, [Role.DELIVER]) as here:
+        first = Shift(opened, tmp_path, here.id, 60.0)
+        assert await first.has("forward")
+        await first.pass_on("forward")
+        assert await first.has("forward")
+        with joined(tmp_path, [Role.DELIVER]) as there:
+            second = Shift(opened, tmp_path, there.id, 60.0)
+            before = await second.has("forward")
+            await first.pass_on("forward")
+            after = await second.has("forward"), await first.has("forward")
+
+    assert (False, (True, False)) == (before, after)

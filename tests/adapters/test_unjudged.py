@@ -17,7 +17,7 @@ from tests.adapters.test_effects import plan_of
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
-    """Two submissions of one sender that were received, one of another that is held, and one of a third with a verdict."""
+    """Two submissions of one sender received, one of another that is held, and one of a third with a verdict."""
     made = open_journal(tmp_path / "journal", create=True)
     with made.write() as connection:
         for number in ("100001", "100002", "100003"):

@@ -37,7 +37,6 @@ class Everybody:
         self.asked.append(question)
         return True
 
-
     async def knows(self, username: str) -> bool:
         """Yes."""
         return bool(username)
