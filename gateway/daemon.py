@@ -114,7 +114,7 @@ async def _opened(equipment: Equipment, me: Process, shift: Shift) -> AsyncItera
         if equipment.has_door:
             await stack.enter_async_context(open_intake(equipment))
         if Role.MQ in roles:
-            await stack.enter_async_context(open_mq(equipment, me))
+            await stack.enter_async_context(open_mq(equipment, me, claims))
         yield await stack.enter_async_context(open_sftp(equipment, me)) if Role.SFTP in roles else None
 
 

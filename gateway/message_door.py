@@ -39,7 +39,6 @@ class Behind:
     taken: Callable[[], None]
     is_full: Callable[[], bool]
     folder: Path
-    recover: Callable[[], object] | None = None
 
 
 @asynccontextmanager
@@ -67,7 +66,6 @@ async def open_message_door(settings: Settings, behind: Behind) -> AsyncIterator
         hashed=lambda user: has_profile(mq.profiles, user),
         exchange=mq.exchange,
         held_up=behind.is_full,
-        recover=behind.recover,
     )
     reception = MessageReception(behind.folder / "sets", behind.custody, behind.journal, rules, behind.taken)
     limits = Limits(mq.prefetch + _WAITING_PARTS * mq.max_waiting_sets, mq.delivery_limit)

@@ -16,10 +16,7 @@ known by it.
 
 import asyncio
 import itertools
-import math
 import shutil
-import threading
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -58,8 +55,7 @@ class Rules:
     """``grace``: seconds that a set waits for its next part; ``file_bytes``: largest file that is taken.
 
     ``hashed`` says of a user whether its channel gives hashes; ``exchange`` is the one that senders write to.
-    While intake is ``held_up`` the time of sets stands still, for their other parts cannot come.  ``recover`` records
-    what a door that died has taken, where others live on.
+    While intake is ``held_up`` the time of sets stands still, for their other parts cannot come.
     """
 
     grace: float
@@ -68,7 +64,6 @@ class Rules:
     hashed: Callable[[str], bool]
     exchange: str
     held_up: Callable[[], bool] = bool
-    recover: Callable[[], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +109,6 @@ class MessageReception:
         self._locks: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
         self._at_once = asyncio.Semaphore(_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._recovering = threading.Lock()
-        self._recovered_at = -math.inf
         self._closing = False
 
     def close(self) -> None:
@@ -192,16 +185,6 @@ class MessageReception:
             return (sender, username in accounts.standing(connection, [username], now())) if sender else None
 
     def _is_known(self, part: Part) -> bool:
-        began = time.monotonic()
-        if is_in_custody(self._journal, self._custody, part.message):
-            return True
-        if self._rules.recover is None or not part.delivery.redelivered:
-            return False
-        # The door that had it may have died before the journal had its set.
-        with self._recovering:
-            if self._recovered_at < began:
-                self._recovered_at = time.monotonic()
-                self._rules.recover()
         return is_in_custody(self._journal, self._custody, part.message)
 
     async def _gather(self, part: Part) -> None:

@@ -13,7 +13,7 @@ class Delivery:
 
     ``headers`` are as pika decodes them, ``{UNREADABLE: True}`` if it cannot; ``message_id``, ``user_id`` and
     ``correlation_id`` are empty when they are missing or no plain text.  The broker has made sure that ``user_id`` is
-    who published it, and that it was published to ``exchange``.  ``redelivered`` may be wrong either way.
+    who published it, and that it was published to ``exchange``.  ``redelivered`` is for logs only.
     """
 
     queue: str

@@ -15,8 +15,11 @@ from spool.journal import Journal, open_journal
 from tests.answers import only_answer
 from tests.authority import Credential, Pki
 from tests.command_line import done
-from tests.gateway_process import SENDER, GatewayProcess, Site, make_test_site, running, today
+from tests.gateway_process import SENDER, GatewayProcess, Site, make_test_site, running, three_forms, today
+from tests.mq_sender import Message, MqSender, mq_sender, mq_user, open_to_messages
 from tests.postgres import Cluster
+
+__all__ = ["mq_sender", "mq_user"]
 
 
 @pytest.fixture
@@ -156,3 +159,30 @@ def test_a_set_that_comes_by_two_doors_is_whole(moved: Site) -> None:
         answer = only_answer(moved)
 
     assert "1" == answer.result
+
+
+def test_the_parts_of_a_set_by_message_meet_at_one_door(moved: Site, mq_sender: MqSender) -> None:
+    """The broker would deal them out to two; one of them has the turn, and the other takes it over."""
+    moved.configure("lease_seconds = 30.0", "lease_seconds = 6.0")
+    open_to_messages(moved, mq_sender)
+    with ExitStack() as stack:
+        rest = [role for role in sorted(ALL) if role is not Role.MQ]
+        others = stack.enter_context(running(moved, roles=rest))
+        first = GatewayProcess(moved, roles=["mq"]).ready()
+        stack.callback(first.kill)
+        first.saw("consumer.connected")
+        stack.enter_context(running(moved, roles=["mq"]))
+        for sequence in (1, 2):
+            mq_sender.send(*_two_parts(moved, sequence))
+            verdict = others.wait_for("submission.judged")
+            assert "accepted" == verdict["verdict"]
+            first.kill()
+
+
+def _two_parts(site: Site, sequence: int) -> list[Message]:
+    """A good set of two parts, as messages."""
+    stem = f"DIMN.{SENDER}.{today()}.{sequence:05}.R"
+    data = three_forms()
+    (site.work / "part").write_bytes(data)
+    signature = site.sign("part").decode()
+    return [Message(data, f"FI.{stem}.2.{part}", signature) for part in (1, 2)]

@@ -8,7 +8,7 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
-_OPEN = sa.text("state IN ('received', 'held')")
+_OPEN = sa.text("state || '' IN ('received', 'held')")
 
 
 def upgrade() -> None:
