@@ -31,7 +31,7 @@ class Shift:
     spool: Path
     holder: str
     seconds: float
-    _mine: set[str] = field(default_factory=set)
+    _mine: dict[str, float] = field(default_factory=dict)
     _judged: set[str] = field(default_factory=set)
     _rests: dict[str, float] = field(default_factory=dict)
 
@@ -43,10 +43,17 @@ class Shift:
         """
         if time.monotonic() < self._rests.get(name, 0.0):
             return False
-        if name not in self._mine and await asyncio.to_thread(self._take, name):
-            self._mine.add(name)
+        # Its memory is no longer good than the lease: the database may have been away meanwhile, and others not.
+        if time.monotonic() < self._mine.get(name, 0.0):
+            return True
+        begun = time.monotonic()
+        if not await asyncio.to_thread(self._take, name):
+            self._mine.pop(name, None)
+            return False
+        if name not in self._mine:
             log.info("shift.begun", round=str(name))
-        return name in self._mine
+        self._mine[name] = begun + self.seconds
+        return True
 
     async def pass_on(self, name: str) -> None:
         """Leave the round ``name`` to others for a while, if there are any who could go it: here it is in trouble.
@@ -57,7 +64,7 @@ class Shift:
         others = [one for one in processes.alive(self.spool) if one.id != self.holder and Role.DELIVER in one.roles]
         if name not in self._mine or not others:
             return
-        self._mine.discard(name)
+        self._mine.pop(name, None)
         self._rests[name] = time.monotonic() + self.seconds
         await asyncio.to_thread(self._give_up, name)
 
@@ -99,12 +106,15 @@ class Shift:
     def _keep(self) -> None:
         self.take_over()
         with self.journal.claim() as connection:
-            lost = {name for name in sorted(self._mine) if not leases.take(connection, name, self.holder, self.seconds)}
+            begun, known = time.monotonic(), sorted(self._mine)
+            kept = {name for name in known if leases.take(connection, name, self.holder, self.seconds)}
             until = leases.clock(connection) + int(self.seconds * 1_000_000)
             claims.renew(connection, self.holder, tuple(self._judged), until)
-        self._mine -= lost
-        for name in sorted(lost):
-            log.warning("shift.lost", round=str(name))
+        for name in known:
+            if name in kept:
+                self._mine[name] = begun + self.seconds
+            elif self._mine.pop(name, None) is not None:
+                log.warning("shift.lost", round=str(name))
 
     def take_over(self) -> None:
         """Free what processes have left that are gone; blocks on the journal.

@@ -82,10 +82,17 @@ def sweep(root: Path, needed: Callable[[Collection[str]], Collection[str]], olde
     if not root.is_dir():
         return
     with os.scandir(root) as entries:
-        names = (entry.name for entry in entries if entry.stat(follow_symlinks=False).st_mtime < older_than)
+        names = (entry.name for entry in entries if _is_older(entry, older_than))
         while batch := list(islice(names, _SWEPT_AT_ONCE)):
             for name in set(batch) - set(needed(batch)):
                 (root / name).unlink(missing_ok=True)
+
+
+def _is_older(entry: os.DirEntry[str], moment: float) -> bool:
+    try:
+        return entry.stat(follow_symlinks=False).st_mtime < moment
+    except FileNotFoundError:
+        return False  # who forwards has dropped it meanwhile
 
 
 class Backlog:
