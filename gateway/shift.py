@@ -111,7 +111,7 @@ class Shift:
             until = leases.clock(connection) + int(self.seconds * 1_000_000)
             claims.renew(connection, self.holder, tuple(self._judged), until)
         for name in known:
-            if name in kept:
+            if name in kept and name in self._mine:  # it may have been passed on meanwhile
                 self._mine[name] = begun + self.seconds
             elif self._mine.pop(name, None) is not None:
                 log.warning("shift.lost", round=str(name))

@@ -24,6 +24,7 @@ from gateway.routing_queues import BrokerQueue, EmbeddedQueue
 from gateway.sealing import Sealer
 from gateway.sealing_copies import open_copies
 from gateway.serving.equipment import Equipment
+from gateway.serving.judge import FORGOTTEN_SECONDS, drop_forgotten
 from gateway.serving.turns import running
 from gateway.traces.following import open_tracer
 from gateway.watch import Watch
@@ -147,6 +148,11 @@ def _retiring(equipment: Equipment, outbox: Outbox) -> Turn:
 
     async def turn() -> float:
         await asyncio.to_thread(retention.expire, equipment.journal, outbox, ages, time.time())
+        if equipment.journal.has_many_hosts:
+            # Where a judge is alone it clears away what an earlier one left when it starts.
+            older_than = time.time() - FORGOTTEN_SECONDS
+            root = equipment.settings.spool.path / "declarations"
+            await asyncio.to_thread(drop_forgotten, equipment.journal, root, older_than)
         return HOURLY
 
     return turn

@@ -24,7 +24,7 @@ from spool.journal import Journal
 from spool.outbox import Outbox
 from spool.wanted import Wanted
 
-_FORGOTTEN_SECONDS: Final = 6 * 3600.0
+FORGOTTEN_SECONDS: Final = 6 * 3600.0
 """How old a file of declarations is when no judge anywhere is about to promise that it is forwarded."""
 
 
@@ -50,7 +50,7 @@ async def open_judge(equipment: Equipment, shift: Shift | None) -> AsyncIterator
         compress_above=settings.answers.compress_above_bytes,
         routing=settings.routing,
     )
-    older_than = time.time() - _FORGOTTEN_SECONDS if journal.has_many_hosts else math.inf
+    older_than = time.time() - FORGOTTEN_SECONDS if journal.has_many_hosts else math.inf
     await asyncio.to_thread(drop_forgotten, journal, pipeline.declarations, older_than)
     await asyncio.to_thread(hasten, journal)
     wanted = Wanted(spool) if settings.trust.fetch else None

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -61,7 +61,8 @@ async def _in_turn(equipment: Equipment, behind: Behind, shift: Shift) -> None:
     spool = equipment.settings.spool.path
     while True:
         if await _has_turn(shift):
-            await asyncio.to_thread(recover, equipment.custody, equipment.journal, spool)
+            with suppress(TemporaryError, OSError):  # it is tried again every minute
+                await asyncio.to_thread(recover, equipment.custody, equipment.journal, spool)
             async with open_message_door(equipment.settings, behind):
                 while await _has_turn(shift):  # noqa: ASYNC110 -- it is lost in the database, which tells nobody
                     await asyncio.sleep(_LOOK)
