@@ -122,11 +122,10 @@ class Shift:
         Raises:
             JournalError: it can't be done now.
         """
-        with self.journal.claim() as connection:
+        with self.journal.read() as connection:
             known = claims.holders(connection) | leases.holders(connection)
-            left = processes.gone(self.spool, known - {self.holder})
-            if left:
-                self._free(left)
+        if left := processes.gone(self.spool, known - {self.holder}):
+            self._free(left)
 
     def _free(self, left: Collection[str]) -> None:
         with self.journal.claim() as connection:

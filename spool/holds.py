@@ -79,10 +79,12 @@ def environment_of(submission: Submission) -> str:
     return next((one.value for one in Environment if one.inbox == submission.directory), "")
 
 
-def place(connection: Connection, selection: Selection, word: Word, at: int, ends_at: int | None) -> Hold:
-    """Hold what is selected from now on."""
+def place(
+    connection: Connection, selection: Selection, word: Word, at: int, ends_at: int | None, table: sa.Table = holds
+) -> Hold:
+    """Hold what is selected from now on; ``table`` is where holds of that kind are."""
     row = connection.execute(
-        sa.insert(holds)
+        sa.insert(table)
         .values(
             ticket=selection.ticket,
             sender=selection.sender,
@@ -93,14 +95,14 @@ def place(connection: Connection, selection: Selection, word: Word, at: int, end
             actor=word.actor,
             reason=word.reason,
         )
-        .returning(holds.c.number)
+        .returning(table.c.number)
     )
     return Hold(row.scalar_one(), selection, at, ends_at, word)
 
 
 def in_force(connection: Connection, at: int) -> list[Hold]:
     """Every hold that neither was released nor has ended, oldest first."""
-    return [_hold(row) for row in connection.execute(_IN_FORCE, {"at": at})]
+    return [hold_of(row) for row in connection.execute(_IN_FORCE, {"at": at})]
 
 
 def standing_on(connection: Connection, submission: Submission, at: int) -> Hold | None:
@@ -238,6 +240,7 @@ _WAITING: Final = tuple(
 )  # fmt: skip
 
 
-def _hold(row: sa.Row[Any]) -> Hold:
+def hold_of(row: sa.Row[Any]) -> Hold:
+    """The hold that a row of such a table is."""
     selection = Selection(row.ticket, row.sender, row.purpose, row.environment)
     return Hold(row.number, selection, row.placed_at, row.ends_at, Word(row.actor, row.reason))

@@ -6,37 +6,24 @@ payload, answers and evidence from being purged, and does nothing else: what it 
 Every function takes the connection of a transaction. Times are microseconds since the epoch.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from spool import holds
 from spool.holds import UNTIL_RELEASED, Hold, Selection, Word
 from spool.retention_tables import legal_holds
 
 
 def place(connection: Connection, selection: Selection, word: Word, at: int, ends_at: int | None) -> Hold:
     """Keep what is selected from now on, until ``ends_at`` or until it is lifted."""
-    row = connection.execute(
-        sa.insert(legal_holds)
-        .values(
-            ticket=selection.ticket,
-            sender=selection.sender,
-            purpose=selection.purpose,
-            environment=selection.environment,
-            placed_at=at,
-            ends_at=ends_at,
-            actor=word.actor,
-            reason=word.reason,
-        )
-        .returning(legal_holds.c.number)
-    )
-    return Hold(row.scalar_one(), selection, at, ends_at, word)
+    return holds.place(connection, selection, word, at, ends_at, legal_holds)
 
 
 def in_force(connection: Connection, at: int) -> list[Hold]:
     """Every legal hold that neither was lifted nor has ended, oldest first."""
-    return [_hold(row) for row in connection.execute(_IN_FORCE, {"at": at})]
+    return [holds.hold_of(row) for row in connection.execute(_IN_FORCE, {"at": at})]
 
 
 def lift(connection: Connection, number: int, at: int) -> bool:
@@ -53,8 +40,3 @@ _IN_FORCE: Final = (
     )
     .order_by(legal_holds.c.number)
 )
-
-
-def _hold(row: sa.Row[Any]) -> Hold:
-    selection = Selection(row.ticket, row.sender, row.purpose, row.environment)
-    return Hold(row.number, selection, row.placed_at, row.ends_at, Word(row.actor, row.reason))

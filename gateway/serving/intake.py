@@ -64,11 +64,12 @@ async def open_intake(equipment: Equipment) -> AsyncIterator[None]:
 def recover(custody: Custody, journal: Journal, spool: Path) -> None:
     """Record what was taken into custody by a process that died before it could."""
     unrecorded = custody.recover(lambda process: not process or bool(processes.gone(spool, [process])))
+    if not unrecorded:
+        return
     with journal.write() as connection:
         for ticket in unrecorded:
             submissions.note(connection, ticket, "custody.recovered")
-    if unrecorded:
-        log.info("gateway.recovered", unrecorded_submissions=len(unrecorded))
+    log.info("gateway.recovered", unrecorded_submissions=len(unrecorded))
 
 
 def look(journal: Journal, limits: IntakeLimits) -> None:
