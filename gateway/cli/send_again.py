@@ -3,7 +3,7 @@
 import asyncio
 import getpass
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -11,7 +11,7 @@ import click
 from config.errors import ConfigurationError
 from config.settings import Settings
 from gateway.cli.acting import with_reason
-from gateway.cli.moments import MOMENT, microseconds_of
+from gateway.cli.moments import WHEN, counted, microseconds_of
 from gateway.cli.output import with_config
 from gateway.forward_again import NotAgainError, Resender
 from gateway.register.actor import Operator
@@ -21,11 +21,13 @@ from spool.journal import Journal
 
 
 @click.command("send-again", short_help="Send again what a broker has confirmed and lost.")
-@click.option("--since", required=True, type=MOMENT, metavar="WHEN", help="What was confirmed from then on.")
+@click.option(
+    "--since", required=True, type=WHEN, metavar="WHEN", help="Confirmed from then on, or so long ago, such as 2h."
+)
 @click.option("--ticket", help="Of this ticket alone.")
 @with_reason
 @with_config
-def send_again(since: datetime, ticket: str | None, reason: str, config: Path | None) -> None:
+def send_again(since: datetime | timedelta, ticket: str | None, reason: str, config: Path | None) -> None:
     """Have declarations sent again that the broker confirmed, for one that has lost its queue.
 
     They are cut out of the files in custody, keep their message ids, and are sent by `gateway serve`: a consumer that
@@ -35,7 +37,8 @@ def send_again(since: datetime, ticket: str | None, reason: str, config: Path | 
     settings, journal = open_site(settings_file(config))
     if not settings.broker.urls:
         raise ConfigurationError(["broker.urls: names no broker; the embedded queue has lost nothing"])
-    failed = asyncio.run(_send(settings, journal, ticket, microseconds_of(since) or 0, reason))
+    from_then = counted(-since if isinstance(since, timedelta) else since, datetime.now(UTC))
+    failed = asyncio.run(_send(settings, journal, ticket, microseconds_of(from_then) or 0, reason))
     if failed:
         raise click.exceptions.Exit(1)
 

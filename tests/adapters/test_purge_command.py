@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,18 @@ def test_a_legal_hold_keeps_and_is_lifted(
     with site.journal.read() as connection:
         told = [event.name for event in submissions.timeline(connection, ticket)]
     assert ["legal_hold.placed", "legal_hold.lifted"] == told[-2:]
+
+
+def test_a_legal_hold_can_last_so_long(
+    site: Archive, gateway: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--until 2h` is two hours from now; a length that leads nowhere is refused."""
+    ticket, _ = site.tickets
+    assert 0 == gateway("legal-hold", "place", ticket, "--until", "2h", "--reason", "x")
+    assert 2 == gateway("legal-hold", "place", ticket, "--until", "999999w", "--reason", "x")
+    capsys.readouterr()
+    gateway("legal-hold", "list", "--json")
+    [held] = json.loads(capsys.readouterr().out)
+
+    lasts = datetime.fromisoformat(held["until"]) - datetime.fromisoformat(held["since"])
+    assert timedelta(hours=2) == timedelta(minutes=round(lasts / timedelta(minutes=1)))
