@@ -1,37 +1,43 @@
 """How fast is the door beside OpenSSH's sshd, with the same client in the same run?
 
-    python -m benchmarks.sftp [--quick]
+    python -m benchmarks.sftp [--quick] [--only WORD]...
 
 starts a gateway as it is installed (checks and journal included) and an sshd with ``internal-sftp``, drives both in
 turns with OpenSSH's sftp (aes128-gcm), and prints the gateway's speed as a share of sshd's: one large file up and down,
-four at once, many small files over one connection, many connections with some files each, and log-ins.  Exits with 1 if
-a share is below its limit.  ``--quick`` moves fewer bytes and holds them against half of the limits.
+four at once, many small files over one connection, many connections with some files each, and log-ins; then four large
+files at once by two doors on one spool, with the journal on PostgreSQL.  Beside it stand the CPU seconds of both
+servers, which other work on the machine changes less, and for small files the share of a bare asyncssh, which checks
+and writes down nothing: what the library leaves to be reached.  Exits with 1 if a share is below its limit.
+``--quick`` moves fewer bytes and holds them against half of the limits.
 
-Needs ``/usr/sbin/sshd`` (Debian's openssh-server; it need not run) and root, as sshd does; works in ``TMPDIR``.
+Needs ``/usr/sbin/sshd`` (Debian's openssh-server; it need not run), PostgreSQL's server and root, as sshd does; works
+in ``TMPDIR``.
 """
 
 import argparse
 import os
-import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from spool.mailbox import Mailbox
-from tests.authority import Pki
-from tests.gateway_process import SENDER, USER, make_test_site, running
+from benchmarks import sftp_servers as servers
+from benchmarks.sftp_servers import SSHD, Server
+from tests.gateway_process import SENDER
 
-LIMITS = {"up": 1.0, "down": 0.9, "four up": 0.75, "small files": 0.75, "connections": 1.25, "log-ins": 1.4}
-SSHD = "/usr/sbin/sshd"
-_LARGE = ("up", "four up")
+_TWO_DOORS: Final = "four up, two doors"
+LIMITS: Final = {
+    "up": 1.0, "down": 0.9, "four up": 0.75, "small files": 0.75, "connections": 1.25, "log-ins": 1.4, _TWO_DOORS: 1.0,
+}  # fmt: skip
+_LARGE: Final = ("up", "four up", _TWO_DOORS)
+_BESIDE_BARE: Final = ("small files",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,55 +55,40 @@ FULL = Size(large=500_000_000, small=2000, connections=50, logins=60, turns=3)
 QUICK = Size(large=60_000_000, small=300, connections=10, logins=12, turns=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Where one of the two listens, who logs in, and its directories for uploads and downloads."""
-
-    port: int
-    user: str
-    inbox: str
-    outbox: str
-    clear: Callable[[], None]
-
-
 class Bench:
     """The client's side: files to send, and the programs that send them."""
 
-    def __init__(self, folder: Path, key: Path, size: Size) -> None:
-        self._folder = folder
-        self._key = key
+    def __init__(self, folder: Path, size: Size) -> None:
+        self.folder = folder
         self.size = size
-        with (folder / "large").open("wb") as file:
+        self.key = Path()
+        self.large = folder / "large"
+        with self.large.open("wb") as file:
             for _ in range(size.large // 1_000_000):
                 file.write(os.urandom(1_000_000))
         (folder / "4k").write_bytes(os.urandom(4096))
         (folder / "10k").write_bytes(os.urandom(10_240))
 
-    def run(self, server: Server, *commands: str) -> None:
-        """One session of sftp."""
+    def run(self, server: Server, *commands: str, number: int = 0) -> None:
+        """One session of sftp, the ``number``-th of several."""
+        port = server.ports[number % len(server.ports)]
         options = ["Ciphers=aes128-gcm@openssh.com", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null"]
-        options += [f"IdentityFile={self._key}", "IdentitiesOnly=yes", "LogLevel=ERROR", f"Port={server.port}"]
+        options += [f"IdentityFile={self.key}", "IdentitiesOnly=yes", "LogLevel=ERROR", f"Port={port}"]
         told = [word for option in options for word in ("-o", option)]
         words = ["sftp", "-q", "-F", "/dev/null", *told, "-b", "-", f"{server.user}@127.0.0.1"]
         batch = "".join(f"{command}\n" for command in commands)
         done = subprocess.run(  # noqa: S603 - words of our own
-            words, input=batch, text=True, capture_output=True, cwd=self._folder, check=False
+            words, input=batch, text=True, capture_output=True, cwd=self.folder, check=False
         )
         if done.returncode:
-            raise SystemExit(f"sftp to port {server.port}: {done.stderr}")
+            raise SystemExit(f"sftp to port {port}: {done.stderr}")
 
     def parallel(self, server: Server, sessions: list[list[str]], at_once: int) -> None:
         """Several sessions, so many at once."""
         with ThreadPoolExecutor(at_once) as pool:
-            for future in [pool.submit(self.run, server, *commands) for commands in sessions]:
-                future.result()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+            runs = [pool.submit(self.run, server, *words, number=number) for number, words in enumerate(sessions)]
+            for run in runs:
+                run.result()
 
 
 def _jobs(bench: Bench) -> dict[str, Callable[[Server, int], None]]:
@@ -115,87 +106,106 @@ def _jobs(bench: Bench) -> dict[str, Callable[[Server, int], None]]:
         sessions = [puts(server, "10k", 20, first + 20 * number) for number in range(size.connections)]
         bench.parallel(server, sessions, size.connections)
 
+    def four_up(server: Server, _turn: int) -> None:
+        bench.parallel(server, [puts(server, "large", 1, number) for number in range(1, 5)], 4)
+
     return {
         "up": lambda server, _: bench.run(server, *puts(server, "large", 1)),
         "down": lambda server, _: bench.run(server, f"get {server.outbox}/large.bin /dev/null"),
-        "four up": lambda server, _: bench.parallel(server, [puts(server, "large", 1, n) for n in range(1, 5)], 4),
+        "four up": four_up,
+        _TWO_DOORS: four_up,
         "small files": lambda server, turn: bench.run(server, *puts(server, "4k", size.small, 1 + size.small * turn)),
         "connections": connections,
         "log-ins": lambda server, _: bench.parallel(server, [["pwd"]] * size.logins, 4),
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How long one server took, and how much CPU it used, in seconds."""
+
+    wall: float
+    cpu: float
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Who runs: sshd first, then the gateway, and a bare asyncssh where it is of interest."""
+
+    sshd: Server
+    gateway: Server
+    bare: Server | None = None
+
+
+def _measure(bench: Bench, name: str, job: Callable[[Server, int], None], field: Field) -> float:
+    """The gateway's speed as a share of sshd's, the median of the turns; what was measured is printed."""
+    servers_of = [field.sshd, field.gateway, *([field.bare] if field.bare else [])]
+    turns: list[list[Turn]] = []
+    for number in range(bench.size.turns):
+        turns.append([_turn(server, job, number) for server in servers_of])
+        # Small files stay, and have other names in the next turn: a file system that looks for an inode among
+        # thousands that were just deleted would be what is measured.
+        if name in _LARGE:
+            for server in servers_of:
+                server.clear()
+    share = statistics.median(turn[0].wall / turn[1].wall for turn in turns)
+    cpu = statistics.median(turn[1].cpu for turn in turns), statistics.median(turn[0].cpu for turn in turns)
+    beside = ""
+    if field.bare:
+        of_bare = statistics.median(turn[0].wall / turn[2].wall for turn in turns)
+        beside = f"; bare asyncssh {of_bare:.2f}, {statistics.median(turn[2].cpu for turn in turns):.2f} s of CPU"
+    wall = statistics.median(turn[1].wall for turn in turns)
+    sys.stdout.write(
+        f"{name:18} {share:.2f} of sshd (limit {LIMITS[name]}); {wall:.2f} s; "
+        f"CPU {cpu[0]:.2f} s, sshd's {cpu[1]:.2f} s{beside}\n"
+    )
+    sys.stdout.flush()
+    return share
+
+
+def _turn(server: Server, job: Callable[[Server, int], None], number: int) -> Turn:
+    spent, begun = server.spent(), time.perf_counter()
+    job(server, number)
+    wall = time.perf_counter() - begun
+    return Turn(wall, server.spent() - spent)
+
+
 @contextmanager
-def _gateway(folder: Path, bench_file: Path, size: Size) -> Iterator[Server]:
-    pki = Pki.create(folder / "pki")
-    site = make_test_site(folder, pki, pki.issue("Payroll"))
-    site.configure("max_file_bytes = 36700160", f"max_file_bytes = {2 * size.large}")
-    # What is cleared between the turns behind its back, the gateway counts still.
-    site.configure("max_waiting_bytes = 4294967296", f"max_waiting_bytes = {100 * size.large}")
-    site.configure("user_connections = 20", "user_connections = 100")
-    site.configure("source_logins = 20", "source_logins = 100")
-    outbox = site.settings.spool.path / "answers" / SENDER / "OUTTEST"
-    outbox.mkdir(parents=True)
-    os.link(bench_file, outbox / "large.bin")
-    inbox = Mailbox(SENDER, "INTEST")
-
-    def clear() -> None:
-        for path in (site.settings.spool.path / "incoming" / inbox.sender / inbox.directory).glob("set-*"):
-            shutil.rmtree(path)
-
-    with running(site):
-        yield Server(site.port, USER, "INTEST", "OUTTEST", clear)
+def _one_process(folder: Path, bench: Bench) -> Iterator[Field]:
+    with ExitStack() as stack:
+        site = servers.make(folder / "site", bench.size.large)
+        bench.key = site.work / "id_ed25519"
+        public = bench.key.with_suffix(".pub").read_text()
+        ours = stack.enter_context(servers.gateway(site, bench.large))
+        theirs = stack.enter_context(servers.sshd(folder / "sshd", public, bench.large))
+        yield Field(theirs, ours, stack.enter_context(servers.bare(folder / "bare")))
 
 
 @contextmanager
-def _sshd(folder: Path, public: str, bench_file: Path) -> Iterator[Server]:
-    (folder / "in").mkdir(parents=True)
-    (folder / "out").mkdir()
-    os.link(bench_file, folder / "out" / "large.bin")
-    Path("/run/sshd").mkdir(exist_ok=True)
-    words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "host")]
-    subprocess.run(words, check=True)  # noqa: S603 - words of our own
-    (folder / "keys").write_text(public)
-    port = _free_port()
-    config = {
-        "Port": port, "ListenAddress": "127.0.0.1", "HostKey": folder / "host", "PidFile": folder / "pid",
-        "AuthorizedKeysFile": folder / "keys", "StrictModes": "no", "PermitRootLogin": "yes", "UsePAM": "no",
-        "PasswordAuthentication": "no", "Subsystem": "sftp internal-sftp", "MaxStartups": "200:30:300",
-        "Ciphers": "aes128-gcm@openssh.com", "LogLevel": "ERROR", "MaxSessions": "200",
-    }  # fmt: skip
-    (folder / "config").write_text("".join(f"{key} {value}\n" for key, value in config.items()))
-    process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(folder / "config")])  # noqa: S603 - words of our own
-
-    def clear() -> None:
-        for path in (folder / "in").iterdir():
-            path.unlink()
-
-    try:
-        time.sleep(0.5)
-        yield Server(port, "root", str(folder / "in"), str(folder / "out"), clear)
-    finally:
-        process.terminate()
-        process.wait()
+def _two_doors(folder: Path, bench: Bench) -> Iterator[Field]:
+    with ExitStack() as stack:
+        site = servers.make(folder / "site", bench.size.large)
+        bench.key = site.work / "id_ed25519"
+        public = bench.key.with_suffix(".pub").read_text()
+        stack.enter_context(servers.on_postgresql(site))
+        ours = stack.enter_context(servers.gateway(site, bench.large, doors=2))
+        yield Field(stack.enter_context(servers.sshd(folder / "sshd", public, bench.large)), ours)
 
 
-def _measure(bench: Bench, ours: Server, theirs: Server) -> dict[str, float]:
-    """The gateway's speed as a share of sshd's, the median of the turns."""
+def _shares(bench: Bench, only: Collection[str]) -> dict[str, float]:
     shares = {}
-    for name, job in _jobs(bench).items():
-        ratios = []
-        for turn in range(bench.size.turns):
-            seconds = []
-            for server in (theirs, ours):
-                begun = time.perf_counter()
-                job(server, turn)
-                seconds.append(time.perf_counter() - begun)
-                # Small files stay, and have other names in the next turn: a file system that looks for an inode among
-                # thousands that were just deleted would be what is measured.
-                if name in _LARGE:
-                    server.clear()
-            ratios.append(seconds[0] / seconds[1])
-        shares[name] = statistics.median(ratios)
-        sys.stdout.write(f"{name:12} {shares[name]:.2f} of sshd (limit {LIMITS[name]}); {seconds[1]:.2f} s\n")
+    for folder, opened, names in (
+        (bench.folder / "one", _one_process, [name for name in LIMITS if name != _TWO_DOORS]),
+        (bench.folder / "two", _two_doors, [_TWO_DOORS]),
+    ):
+        wanted = [name for name in names if not only or name in only]
+        if not wanted:
+            continue
+        (folder / "site").mkdir(parents=True)
+        with opened(folder, bench) as field:
+            for name in wanted:
+                of = field if name in _BESIDE_BARE else Field(field.sshd, field.gateway)
+                shares[name] = _measure(bench, name, _jobs(bench)[name], of)
     return shares
 
 
@@ -203,23 +213,14 @@ def main() -> int:
     """Measure and judge; answers the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="move fewer bytes, against half of the limits")
-    quick = parser.parse_args().quick
+    parser.add_argument("--only", action="append", choices=list(LIMITS), default=[], help="measure this and no other")
+    asked = parser.parse_args()
     if not Path(SSHD).exists() or os.geteuid() != 0:
         sys.stderr.write(f"{SSHD} and root are needed\n")
         return 2
-    size = QUICK if quick else FULL
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as name:
-        folder = Path(name)
-        (folder / "site").mkdir()
-        (folder / "client").mkdir()
-        key = folder / "site" / "work" / "id_ed25519"
-        bench = Bench(folder / "client", key, size)
-        large = folder / "client" / "large"
-        with _gateway(folder / "site", large, size) as ours:
-            public = key.with_suffix(".pub").read_text()
-            with _sshd(folder / "sshd", public, large) as theirs:
-                shares = _measure(bench, ours, theirs)
-    factor = 0.5 if quick else 1.0
+        shares = _shares(Bench(Path(name), QUICK if asked.quick else FULL), asked.only)
+    factor = 0.5 if asked.quick else 1.0
     missed = [what for what, share in shares.items() if share < LIMITS[what] * factor]
     if missed:
         sys.stderr.write("below the limit: " + ", ".join(missed) + "\n")

@@ -8,8 +8,11 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 
 import structlog
@@ -22,11 +25,15 @@ from spool.gather import SignatureFiles, closing_name, is_complete
 from spool.intake import Intake
 from spool.journal import Journal
 from spool.mailbox import Mailbox, MailboxRefusal
+from spool.settling import Fingerprints
 
 log = structlog.get_logger()
 
 _UPLOADED_BY = ".uploaded-by"
+# While more follow, a sender is not held up by the disk.
 _QUIET_SECONDS = 5.0
+_NANO = 1_000_000_000
+_TOGETHER = 50
 
 
 class CustodyFailedError(TemporaryError):
@@ -41,6 +48,14 @@ class Patience:
     start_file: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A set that waits for its GO, on the disk: when its folder had changed, and when (seconds) its time is up."""
+
+    changed_at: int
+    due: float
+
+
 class Reception:
     """Takes sets into custody; ``taken`` is called after each."""
 
@@ -53,10 +68,14 @@ class Reception:
         self._patience = patience
         self._taken = taken
         self._closing = threading.Event()
+        self._uploaders: dict[Path, str] = {}
+        self._looked_at: dict[Path, _Look] = {}
 
     def close(self) -> None:
-        """Let a sweep that is under way end with the set it is at."""
+        """Let a sweep that is under way end with the set it is at, and write down who has uploaded what waits."""
         self._closing.set()
+        for folder in list(self._uploaders):
+            self._note_uploader(folder)
 
     def is_waiting(self, mailbox: Mailbox, username: str, name: str) -> bool:
         """Whether a file that has just got its name is a part of a set that nothing has closed yet; does not block."""
@@ -64,13 +83,11 @@ class Reception:
             if not free:
                 return False
             folder = self._intake.set_folder(mailbox, name)
-            names = _names(folder)
+            names = [name] if self._intake.is_alone(folder, name) else _names(folder)
             if name not in names or closing_name(names) is not None:
                 return False
-            try:
-                _note_uploader(folder, username)
-            except OSError:
-                return False
+            # The sweep writes it down; nearly always the rest of the set comes before.
+            self._uploaders[folder] = username
             return True
 
     async def arrived(self, mailbox: Mailbox, username: str, name: str) -> None:
@@ -87,7 +104,7 @@ class Reception:
 
     def _gather(self, mailbox: Mailbox, username: str, name: str) -> str | None:
         folder = self._intake.set_folder(mailbox, name)
-        self._prepare(mailbox, name, folder)
+        synced = self._prepare(mailbox, name, folder)
         with self._intake.locked(mailbox):
             names = _names(folder)
             if name not in names:
@@ -96,28 +113,30 @@ class Reception:
                 # Nearly every file is a part whose GO comes later: the journal need not be asked for those.
                 rule = None if closing_name(names) is None else self._rule(mailbox)
                 if rule is None or not is_complete(names, rule):
-                    _note_uploader(folder, username)
+                    self._uploaders[folder] = username
                     if closing_name(names) is not None:
                         # The OK to a GO that came first promises an answer too.
+                        self._note_uploader(folder)
                         self._intake.settle(mailbox, folder)
                     return None
-                return self._take(folder, Origin("sftp", mailbox, username))
+                return self._take(folder, Origin("sftp", mailbox, username), synced)
             except (OSError, TemporaryError) as fault:
                 self._take_back(mailbox, name)
                 raise CustodyFailedError("custody could not be taken") from fault
 
-    def _prepare(self, mailbox: Mailbox, name: str, folder: Path) -> None:
+    def _prepare(self, mailbox: Mailbox, name: str, folder: Path) -> Fingerprints:
         """Write what may be large onto the disk before anybody has to wait for the mailbox."""
-        if closing_name(_names(folder)) is not None:
-            try:
-                self._intake.sync(mailbox, folder)
-            except OSError as fault:
-                self._take_back(mailbox, name)
-                raise CustodyFailedError("the disk did not take the files") from fault
+        if closing_name(_names(folder)) is None:
+            return frozenset()
+        try:
+            return self._intake.sync(mailbox, folder)
+        except OSError as fault:
+            self._take_back(mailbox, name)
+            raise CustodyFailedError("the disk did not take the files") from fault
 
-    def _take(self, folder: Path, origin: Origin) -> str:
+    def _take(self, folder: Path, origin: Origin, synced: Fingerprints = frozenset()) -> str:
         # Another connection may have brought a file since.
-        self._intake.sync(origin.mailbox, folder)
+        self._intake.sync(origin.mailbox, folder, synced)
         size = sum((folder / name).stat().st_size for name in _names(folder))
         try:
             ticket = self._custody.take(folder, origin)
@@ -126,6 +145,7 @@ class Reception:
                 self._intake.left(origin.mailbox, folder, size)
             raise
         self._intake.left(origin.mailbox, folder, size)
+        self._uploaders.pop(folder, None)
         return ticket
 
     def _take_back(self, mailbox: Mailbox, name: str) -> None:
@@ -143,23 +163,72 @@ class Reception:
 
     def _sweep(self) -> int:
         count = self._settle_doubts()
-        rules: dict[Mailbox, SignatureFiles | None] = {}
-        for mailbox, folder in self._intake.sets():
-            if self._closing.is_set():
-                break
-            try:
-                if mailbox not in rules:
-                    rules[mailbox] = self._rule(mailbox)
-                if _is_quiet(folder):
-                    self._intake.settle(mailbox, folder)
-                count += self._take_if_due(mailbox, folder, rules[mailbox])
-            except (OSError, TemporaryError) as fault:
-                # One set that cannot be taken must not keep the others waiting.
-                fields = {"sender": mailbox.sender, "directory": mailbox.directory}
-                log.error("custody.failed", fault=type(fault).__name__, **fields)
+        before, self._looked_at = self._looked_at, {}
+        for mailbox, sets in groupby(self._intake.sets(), itemgetter(0)):
+            changed = (folder for _, folder in sets if not self._need_not_look(folder, before.get(folder)))
+            while (some := list(islice(changed, _TOGETHER))) and not self._closing.is_set():
+                with _told(mailbox):
+                    count += self._look(mailbox, some, self._rule(mailbox))
+        self._forget_uploaders()
         self._intake.settle_temporary()
         self._intake.expire_temporary(time.time() - self._patience.start_file)
         return count
+
+    def _need_not_look(self, folder: Path, known: "_Look | None") -> bool:
+        """Whether a set that was found to wait for its GO has not changed since, and may wait on."""
+        if known is None or _changed_at(folder) != known.changed_at or time.time() >= known.due:
+            return False
+        self._looked_at[folder] = known
+        return True
+
+    def _look(self, mailbox: Mailbox, folders: list[Path], rule: SignatureFiles | None) -> int:
+        """Put onto the disk what is there, and take what is due; answers how many were taken."""
+        settled, count = self._settled(mailbox, folders), 0
+        for folder in folders:
+            # One set that cannot be taken must not keep the others waiting.
+            with _told(mailbox):
+                if self._take_if_due(mailbox, folder, rule):
+                    count += 1
+                elif folder in settled:
+                    self._remember(mailbox, folder, settled[folder])
+        return count
+
+    def _settled(self, mailbox: Mailbox, folders: list[Path]) -> dict[Path, int]:
+        """Those into which no file came just now, on the disk, and when that was."""
+        quiet = [folder for folder in folders if _is_quiet(folder)]
+        for folder in quiet:
+            with _told(mailbox):
+                self._note_uploader(folder)
+        changed_at = {folder: _changed_at(folder) for folder in quiet}
+        try:
+            # For all of them the disk is waited for as often as it would be for one.
+            self._intake.settle(mailbox, *quiet)
+        except OSError:
+            for folder in quiet:
+                changed_at.pop(folder)
+                with _told(mailbox):
+                    self._intake.settle(mailbox, folder)
+        return changed_at
+
+    def _remember(self, mailbox: Mailbox, folder: Path, changed_at: int) -> None:
+        """A set that waits for its GO need not be looked at again before it changes or its time is up."""
+        with self._intake.locked(mailbox):
+            names = _names(folder)
+            if names and closing_name(names) is None:
+                newest = max((folder / name).stat().st_mtime for name in names)
+                self._looked_at[folder] = _Look(changed_at, newest + self._patience.start_file)
+
+    def _note_uploader(self, folder: Path) -> None:
+        username = self._uploaders.pop(folder, None)
+        if username is not None:
+            with suppress(FileNotFoundError):  # the set was taken
+                (folder / _UPLOADED_BY).write_text(username, encoding="utf-8")
+
+    def _forget_uploaders(self) -> None:
+        """Another door may have taken the set."""
+        for folder in list(self._uploaders):
+            if not folder.exists():
+                self._uploaders.pop(folder, None)
 
     def _settle_doubts(self) -> int:
         try:
@@ -176,7 +245,8 @@ class Reception:
             names = _names(folder)
             if not names or not self._is_due(mailbox, folder, names, rule):
                 return False
-            ticket = self._take(folder, Origin("sftp", mailbox, _uploader(folder)))
+            uploader = self._uploaders.get(folder) or _uploader(folder)
+            ticket = self._take(folder, Origin("sftp", mailbox, uploader))
         log.info("custody.taken", ticket=ticket, sender=mailbox.sender, directory=mailbox.directory)
         return True
 
@@ -202,16 +272,26 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _is_quiet(folder: Path) -> bool:
-    """Whether no file came into ``folder`` just now; while more follow, their sender is not held up by the disk."""
+@contextmanager
+def _told(mailbox: Mailbox) -> Iterator[None]:
+    """Log what goes wrong in the block, and go on: the next sweep tries again."""
     try:
-        return time.time() - folder.stat().st_mtime >= _QUIET_SECONDS
+        yield
+    except (OSError, TemporaryError) as fault:
+        fields = {"sender": mailbox.sender, "directory": mailbox.directory}
+        log.error("custody.failed", fault=type(fault).__name__, **fields)
+
+
+def _is_quiet(folder: Path) -> bool:
+    return time.time() - _changed_at(folder) / _NANO >= _QUIET_SECONDS
+
+
+def _changed_at(folder: Path) -> int:
+    """When the last file came into ``folder``, in nanoseconds since the epoch; now if it is gone."""
+    try:
+        return folder.stat().st_mtime_ns
     except FileNotFoundError:
-        return False
-
-
-def _note_uploader(folder: Path, username: str) -> None:
-    (folder / _UPLOADED_BY).write_text(username, encoding="utf-8")
+        return time.time_ns()
 
 
 def _uploader(folder: Path) -> str:

@@ -25,11 +25,11 @@ from typing import Final
 from schemas.filename import is_safe
 from spool import leftovers
 from spool.files import free_bytes, make_folder, size_of, sync_folder
-from spool.in_use import InUse
+from spool.in_use import HUNG_SECONDS, InUse
 from spool.mailbox import INBOXES, Entry, Mailbox, MailboxRefusal, Room, Trouble, check_name, entry_of
 from spool.quota import Quota
 from spool.settling import Settling, unsettle
-from spool.upload import IntakeLimits, Upload, check_room
+from spool.upload import Allowance, IntakeLimits, Reserve, Upload, check_room, open_upload
 
 __all__ = ["Intake", "IntakeLimits", "Upload"]
 
@@ -44,13 +44,17 @@ class Intake(Settling):
     With ``is_shared`` they are safe beside other processes too, which count a sender's bytes anew now and then.
     """
 
-    def __init__(self, root: Path, limits: IntakeLimits, *, is_shared: bool = False) -> None:
+    def __init__(
+        self, root: Path, limits: IntakeLimits, *, is_shared: bool = False, hung: float = HUNG_SECONDS
+    ) -> None:
         make_folder(root)
         super().__init__(root)
         self._limits = limits
         self._quota = Quota(limits.sender_bytes, _COUNTED_FOR if is_shared else math.inf)
-        self._in_use = InUse(self, is_shared=is_shared)
+        self._allowed = Allowance(limits, self._quota, Reserve(root, limits.reserve))
+        self._in_use = InUse(self, is_shared=is_shared, hung=hung)
         self._room: dict[Mailbox, int] = {}
+        self._alone = ""
 
     @contextmanager
     def locked(self, mailbox: Mailbox) -> Iterator[None]:
@@ -98,29 +102,10 @@ class Intake(Settling):
             if exclusive and self.find(mailbox, name) is not None:
                 raise MailboxRefusal(Trouble.EXISTS, "a file of this name is already waiting")
             self._check_room(mailbox, name)
-            upload = self._upload(mailbox, name, resume=resume)
+            path, waiting = self.growing(mailbox, name), self._path(mailbox, name)
+            upload = open_upload(mailbox, name, path, waiting, self._allowed, resume=resume)
             self._in_use.begun(upload)
             return upload
-
-    def _upload(self, mailbox: Mailbox, name: str, *, resume: bool) -> Upload:
-        path = self.growing(mailbox, name)
-        make_folder(path.parent)
-        if not resume:
-            self._quota.give_back(mailbox.sender, size_of(path))
-        elif not path.exists():
-            self._copy(mailbox.sender, self._path(mailbox, name), path)
-        return Upload(mailbox, name, path, self._limits, self._quota, resume=resume)
-
-    def _copy(self, sender: str, waiting: Path, path: Path) -> None:
-        size = size_of(waiting)
-        self._quota.take(sender, size)
-        try:
-            if size:
-                shutil.copyfile(waiting, path)
-        except OSError:
-            self._quota.give_back(sender, size)
-            path.unlink(missing_ok=True)
-            raise
 
     def finish(self, upload: Upload) -> None:
         """The client closed the file: give its bytes their name.  That they are on the disk, :meth:`sync` sees to.
@@ -132,8 +117,15 @@ class Intake(Settling):
             words = f"the bytes from {upload.prefix} on did not all come; send the file again from its beginning"
             raise MailboxRefusal(Trouble.DENIED, words)
         with self.locked(upload.mailbox):
+            if not (upload.is_first and upload.is_fresh):
+                _stamp(upload.path)
+            self._in_use.lock(upload.mailbox).check()
             self._place(upload.mailbox.sender, upload.path, self._path(upload.mailbox, upload.name))
             self._in_use.ended(upload)
+
+    def is_alone(self, folder: Path, name: str) -> bool:
+        """Whether ``name`` was the last to get its place, and the first in ``folder``; true of no older file."""
+        return self._alone == f"{folder}/{name}"
 
     def set_aside(self, upload: Upload) -> None:
         """The connection was lost before the file was closed: what came can be gone on with."""
@@ -173,6 +165,8 @@ class Intake(Settling):
                 raise MailboxRefusal(Trouble.MISSING, "no such file")
             self._drop(mailbox, self.growing(mailbox, new))
             if old != new:
+                _stamp(source)
+                self._in_use.lock(mailbox).check()
                 self._place(mailbox.sender, source, self._path(mailbox, new))
                 _drop_if_empty(source.parent)
 
@@ -270,18 +264,18 @@ class Intake(Settling):
         # An upload adds one file at most, so the disk need not be counted again before that room is used up.
         if self._room.get(mailbox, 0) <= 0:
             self._room[mailbox] = self._limits.files - sum(1 for _ in self._files(mailbox))
-        check_room(self.root, self._limits, lambda: self.is_begun(mailbox, name))
+        check_room(self._allowed.reserve, self._limits, lambda: self.is_begun(mailbox, name))
         if self._room[mailbox] <= 0:
             raise MailboxRefusal(Trouble.FULL, "too many files are waiting in this directory; send their GO first")
         self._room[mailbox] -= 1
 
     def _place(self, sender: str, source: Path, target: Path) -> None:
-        # Patience is counted from the moment a file has its name, not from its last byte.
-        os.utime(source)
-        unsettle(source)
-        target.parent.mkdir(mode=0o750, exist_ok=True)
-        replaced = size_of(target)
-        source.rename(target)
+        self._alone, replaced = str(target), 0
+        try:
+            os.mkdir(target.parent, 0o750)  # noqa: PTH102 - for every file of every set
+        except FileExistsError:
+            self._alone, replaced = "", size_of(target)
+        os.rename(source, target)  # noqa: PTH104 - as above
         self._quota.give_back(sender, replaced)
 
     def _drop(self, mailbox: Mailbox, path: Path) -> bool:
@@ -292,6 +286,13 @@ class Intake(Settling):
             return False
         self._quota.give_back(mailbox.sender, size)
         return True
+
+
+def _stamp(path: Path) -> None:
+    """Say of a file that is to get its name that it changes now, and that it is with the kernel only."""
+    # Patience is counted from the moment a file has its name, not from its last byte.
+    os.utime(path)
+    unsettle(path)
 
 
 def _drop_if_empty(folder: Path) -> None:

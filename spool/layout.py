@@ -2,10 +2,15 @@
 
 import os
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 from schemas.filename import is_temporary, set_key
 from spool.mailbox import INBOXES, Mailbox
+
+# Each path of a file is asked for several times while it is uploaded.
+_REMEMBERED: Final = 1024
 
 
 class Layout:
@@ -29,7 +34,7 @@ class Layout:
 
     def set_folder(self, mailbox: Mailbox, name: str) -> Path:
         """Where the set that ``name`` belongs to is gathered."""
-        return self.folder(mailbox) / f"set-{set_key(name)}"
+        return _set_folder(self.folder(mailbox), name)
 
     def is_begun(self, mailbox: Mailbox, name: str) -> bool:
         """Whether a file of the set that ``name`` belongs to is there: growing, cut or waiting."""
@@ -51,15 +56,30 @@ class Layout:
             return []
 
     def _path(self, mailbox: Mailbox, name: str) -> Path:
-        if is_temporary(name):
-            return self.folder(mailbox) / ".temporary" / name
-        return self.set_folder(mailbox, name) / name
+        return _place(self.folder(mailbox), name)
 
     def growing(self, mailbox: Mailbox, name: str) -> Path:
         """Where the bytes of an upload are kept until it is finished."""
-        return self.folder(mailbox).joinpath(".uploads", name)
+        return _growing(self.folder(mailbox), name)
 
     def _files(self, mailbox: Mailbox) -> Iterator[Path]:
         folder = self.folder(mailbox)
         for pattern in ("set-*/*", ".temporary/*", ".uploads/*"):
             yield from (path for path in folder.glob(pattern) if not path.name.startswith("."))
+
+
+@lru_cache(_REMEMBERED)
+def _set_folder(folder: Path, name: str) -> Path:
+    return folder / f"set-{set_key(name)}"
+
+
+@lru_cache(_REMEMBERED)
+def _growing(folder: Path, name: str) -> Path:
+    return folder.joinpath(".uploads", name)
+
+
+@lru_cache(_REMEMBERED)
+def _place(folder: Path, name: str) -> Path:
+    if is_temporary(name):
+        return folder / ".temporary" / name
+    return _set_folder(folder, name) / name

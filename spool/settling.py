@@ -8,7 +8,7 @@ disk, 0640 from then on.  After a power cut a file with 0600 may have its length
 import os
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
@@ -17,55 +17,64 @@ from spool.files import sync_folder
 from spool.layout import Layout
 from spool.mailbox import Mailbox
 
-_UNSETTLED: Final = 0o600
+UNSETTLED: Final = 0o600
+"""The permissions of a file that is with the kernel only."""
 _SETTLED: Final = 0o640
+
+Fingerprints = frozenset[tuple[int, int, int]]
 
 
 def unsettle(path: Path) -> None:
     """What is at ``path`` is with the kernel only; to be said before it gets its name."""
-    path.chmod(_UNSETTLED)
+    path.chmod(UNSETTLED)
 
 
 def is_unsettled(path: Path) -> bool:
     """Whether nobody has seen to it that what is at ``path`` is on the disk; false if there is nothing."""
     try:
-        return stat.S_IMODE(path.lstat().st_mode) == _UNSETTLED
+        return stat.S_IMODE(path.lstat().st_mode) == UNSETTLED
     except FileNotFoundError:
         return False
 
 
 class _Unsettled:
-    """The files of ``folder`` that are with the kernel only, held open so that none is taken for another meanwhile."""
+    """Files that are with the kernel only, held open so that none is taken for another meanwhile."""
 
-    def __init__(self, folder: Path, files: dict[Path, int]) -> None:
-        self._folder = folder
+    def __init__(self, files: dict[Path, int]) -> None:
         self._files = files
 
-    def sync(self, lost: Callable[[Path], None]) -> None:
-        """Put the bytes onto the disk; may take long, and needs no lock.
+    def sync(self, lost: Callable[[Path], None]) -> Fingerprints:
+        """Put the bytes onto the disk; may take long, and needs no lock.  Answers which files those are.
 
         Raises:
             OSError: the disk did not take them.  The kernel says so once, so ``lost`` is called for a file that is
                 still there.
         """
+        synced = set()
         for path, descriptor in self._files.items():
+            facts = os.fstat(descriptor)
             try:
-                os.fsync(descriptor)
+                if facts.st_size:  # of an empty file there is nothing but its name
+                    os.fsync(descriptor)
             except OSError:
                 if _is_same(path, descriptor):
                     lost(path)
                 raise
+            synced.add(_fingerprint(facts))
+        return frozenset(synced)
 
-    def settle(self) -> None:
-        """Put their names onto the disk too, and then that all is well with them; nobody may rename them meanwhile."""
-        here = [descriptor for path, descriptor in self._files.items() if _is_same(path, descriptor)]
-        if here:
-            sync_folder(self._folder)
-            sync_folder(self._folder.parent)
-        for descriptor in here:
+    def settle(self) -> list[int]:
+        """Put their names onto the disk too, and say that all is well with them; nobody may rename them meanwhile.
+
+        Answers the descriptors of those of which that has still to get onto the disk.
+        """
+        here = {path: descriptor for path, descriptor in self._files.items() if _is_same(path, descriptor)}
+        folders = {path.parent for path in here}
+        for folder in [*folders, *{folder.parent for folder in folders}]:
+            sync_folder(folder)
+        for descriptor in here.values():
             os.fchmod(descriptor, _SETTLED)
-        for descriptor in here:
-            os.fsync(descriptor)
+        return list(here.values())
 
 
 class Settling(Layout, ABC):
@@ -79,21 +88,27 @@ class Settling(Layout, ABC):
     def _drop(self, mailbox: Mailbox, path: Path) -> bool:
         """Remove a file, if there is one."""
 
-    def sync(self, mailbox: Mailbox, folder: Path) -> None:
+    def sync(self, mailbox: Mailbox, folder: Path, synced: Fingerprints = frozenset()) -> Fingerprints:
         """Put the bytes of what waits in ``folder`` onto the disk; a file that the disk did not keep is removed.
+
+        Args:
+            mailbox, folder: where.
+            synced: what an earlier call has answered; nothing is done about those that have not changed since.
 
         Raises:
             OSError: there was such a file.
         """
-        with _open_unsettled(folder) as unsettled:
-            unsettled.sync(lambda path: self._lose(mailbox, path))
+        with _open_unsettled([folder], synced) as unsettled:
+            return synced | unsettled.sync(lambda path: self._lose(mailbox, path))
 
-    def settle(self, mailbox: Mailbox, folder: Path) -> None:
-        """The same, and their names too: a power cut cannot take them back any more."""
-        with _open_unsettled(folder) as unsettled:
+    def settle(self, mailbox: Mailbox, *folders: Path) -> None:
+        """The same of several, and their names too: a power cut cannot take them back any more."""
+        with _open_unsettled(folders, frozenset()) as unsettled:
             unsettled.sync(lambda path: self._lose(mailbox, path))
             with self.locked(mailbox):
-                unsettled.settle()
+                settled = unsettled.settle()
+            for descriptor in settled:
+                os.fsync(descriptor)
 
     def settle_temporary(self) -> None:
         """Do so for everything under a temporary name.
@@ -110,18 +125,25 @@ class Settling(Layout, ABC):
 
 
 @contextmanager
-def _open_unsettled(folder: Path) -> Iterator[_Unsettled]:
-    """Those of ``folder``, which may be gone."""
+def _open_unsettled(folders: Collection[Path], synced: Fingerprints) -> Iterator[_Unsettled]:
+    """Those of ``folders``, which may be gone, but for those that are ``synced``."""
     files = {}
     with ExitStack() as stack:
-        for path in _files_in(folder):
-            if is_unsettled(path):
-                try:
-                    files[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-                except FileNotFoundError:
+        for path in [path for folder in folders for path in _files_in(folder)]:
+            try:
+                facts = path.lstat()
+                if stat.S_IMODE(facts.st_mode) != UNSETTLED or _fingerprint(facts) in synced:
                     continue
-                stack.callback(os.close, files[path])
-        yield _Unsettled(folder, files)
+                files[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            except FileNotFoundError:
+                continue
+            stack.callback(os.close, files[path])
+        yield _Unsettled(files)
+
+
+def _fingerprint(facts: os.stat_result) -> tuple[int, int, int]:
+    """What tells a file from every other, and from itself once it was written to."""
+    return facts.st_ino, facts.st_mtime_ns, facts.st_size
 
 
 def _files_in(folder: Path) -> list[Path]:

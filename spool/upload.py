@@ -5,20 +5,37 @@ kept account of: an upload that has a gap is not whole, and of one that was cut 
 be gone on with.
 """
 
+import math
 import os
+import shutil
+import time
 from bisect import bisect_left
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import Final
 
 from spool.declarations import Backlog
-from spool.files import free_bytes
+from spool.files import free_bytes, make_folder, size_of
 from spool.mailbox import Mailbox, MailboxRefusal, Trouble
 from spool.quota import Quota
+from spool.settling import UNSETTLED
 from spool.unsealed import Unsealed
 
 _MAX_PIECES: Final = 256
+_FRESH: Final = 0.1
+_MOMENT: Final = 0.05
+_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Beginning(IntEnum):
+    """What to do with the bytes that are there: there must be none; they are dropped; they are gone on with."""
+
+    FIRST = os.O_EXCL
+    ANEW = os.O_TRUNC
+    RESUMED = 0
 
 
 def _open() -> str:
@@ -48,17 +65,33 @@ class IntakeLimits:
         return unsealed or (self.backlog is not None and self.backlog.is_full) or bool(self.closed())
 
 
-def check_reserve(folder: Path, reserve: int) -> None:
-    """Refuse more bytes while the disk has fewer than ``reserve`` left: journal and answers need them.
+class Reserve:
+    """What the disk under ``folder`` has to keep free: ``least`` bytes, which journal and answers need.
 
-    Raises:
-        MailboxRefusal: it has.
+    While it has plenty it is asked ten times a second at most, and what is taken meanwhile is counted.
     """
-    if free_bytes(folder) < reserve:
-        raise MailboxRefusal(Trouble.FULL, "the gateway has no room left just now; try again later")
+
+    def __init__(self, folder: Path, least: int) -> None:
+        self._folder = folder
+        self._least = least
+        self._left = 0
+        self._asked = -_FRESH
+
+    def check(self, size: int) -> None:
+        """Take ``size`` bytes more.
+
+        Raises:
+            MailboxRefusal: the disk has no more than it has to keep.
+        """
+        now = time.monotonic()
+        if self._left < size or now - self._asked >= _FRESH:
+            self._left, self._asked = free_bytes(self._folder) - self._least, now
+        if self._left < 0:
+            raise MailboxRefusal(Trouble.FULL, "the gateway has no room left just now; try again later")
+        self._left -= size
 
 
-def check_room(folder: Path, limits: IntakeLimits, is_begun: Callable[[], bool]) -> None:
+def check_room(reserve: Reserve, limits: IntakeLimits, is_begun: Callable[[], bool]) -> None:
     """Refuse another file while there is no room for it, or for what would become of it.
 
     While intake is closed only the files of a set that ``is_begun`` are taken.
@@ -69,7 +102,7 @@ def check_room(folder: Path, limits: IntakeLimits, is_begun: Callable[[], bool])
     """
     if (words := limits.closed()) and not is_begun():
         raise MailboxRefusal(Trouble.BUSY, words)
-    check_reserve(folder, limits.reserve)
+    reserve.check(0)
     if limits.backlog is not None and limits.backlog.is_full:
         raise MailboxRefusal(
             Trouble.FULL, "declarations that were accepted wait to be forwarded, and no more are taken; try again later"
@@ -118,29 +151,40 @@ class Extent:
         self._pieces = [(start, min(end, size)) for start, end in self._pieces if start < size]
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What an upload may have: by the limits, of its sender's room, of the disk."""
+
+    limits: IntakeLimits
+    quota: Quota
+    reserve: Reserve
+
+
 class Upload:
     """An upload in progress; its bytes are nobody's until it is finished.
 
     Args:
         mailbox, name: what it is an upload of.
         path: where its bytes are kept.
-        limits: what it may have.
-        quota: what its sender may have.
-        resume: go on with the bytes that are there instead of beginning anew.
+        allowed: what it may have.
+        how: what to do with the bytes that are there.
+
+    Raises:
+        FileExistsError: there are some, and there should be none.
     """
 
     def __init__(
-        self, mailbox: Mailbox, name: str, path: Path, limits: IntakeLimits, quota: Quota, *, resume: bool = False
+        self, mailbox: Mailbox, name: str, path: Path, allowed: Allowance, how: Beginning = Beginning.ANEW
     ) -> None:
         self.mailbox = mailbox
         self.name = name
         self.path = path
-        self._limits = limits
-        self._quota = quota
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | (0 if resume else os.O_TRUNC)
-        self.descriptor = os.open(path, flags, 0o640)
-        self.size = os.fstat(self.descriptor).st_size
+        self._allowed = allowed
+        self.descriptor = os.open(path, _FLAGS | how, UNSETTLED)
+        self.is_first = how is Beginning.FIRST
+        self.size = 0 if self.is_first else os.fstat(self.descriptor).st_size
         self._extent = Extent(self.size)
+        self._touched = time.monotonic() if self.is_first else -math.inf
 
     @property
     def prefix(self) -> int:
@@ -162,11 +206,11 @@ class Upload:
         if not data:
             return
         end = offset + len(data)
-        if end > self._limits.file_bytes:
-            raise MailboxRefusal(Trouble.FULL, f"a file may have at most {self._limits.file_bytes} bytes (184)")
+        if end > self._allowed.limits.file_bytes:
+            raise MailboxRefusal(Trouble.FULL, f"a file may have at most {self._allowed.limits.file_bytes} bytes (184)")
         if end > self.size:
-            check_reserve(self.path.parent, self._limits.reserve)
-            self._quota.take(self.mailbox.sender, end - self.size)
+            self._allowed.reserve.check(end - self.size)
+            self._allowed.quota.take(self.mailbox.sender, end - self.size)
             self.size = end
         if self._extent.pieces >= _MAX_PIECES and offset > self._extent.prefix:
             raise MailboxRefusal(Trouble.DENIED, "this file comes in too many pieces; send it from beginning to end")
@@ -176,12 +220,18 @@ class Upload:
             written = os.pwrite(self.descriptor, view, position)
             view, position = view[written:], position + written
         self._extent.add(offset, end)
+        self._touched = time.monotonic()
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the time of its last change, as the disk has it, is that of this moment."""
+        return time.monotonic() - self._touched < _MOMENT
 
     def truncate(self, size: int) -> None:
         """Cut the upload to ``size`` bytes; never makes it longer."""
         if size < self.size:
             os.ftruncate(self.descriptor, size)
-            self._quota.give_back(self.mailbox.sender, self.size - size)
+            self._allowed.quota.give_back(self.mailbox.sender, self.size - size)
             self.size = size
             self._extent.cut(size)
 
@@ -190,3 +240,32 @@ class Upload:
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
+
+
+def open_upload(mailbox: Mailbox, name: str, path: Path, waiting: Path, allowed: Allowance, *, resume: bool) -> Upload:
+    """Begin an upload, or go on with what is at ``path``, or else with a copy of the file that waits at ``waiting``.
+
+    Raises:
+        MailboxRefusal: there is no room for a copy.
+    """
+    if not resume:
+        with suppress(FileExistsError, FileNotFoundError):
+            return Upload(mailbox, name, path, allowed, Beginning.FIRST)
+    make_folder(path.parent)
+    if not resume:
+        allowed.quota.give_back(mailbox.sender, size_of(path))
+    elif not path.exists():
+        _copy(waiting, path, mailbox.sender, allowed.quota)
+    return Upload(mailbox, name, path, allowed, Beginning.RESUMED if resume else Beginning.ANEW)
+
+
+def _copy(waiting: Path, path: Path, sender: str, quota: Quota) -> None:
+    size = size_of(waiting)
+    quota.take(sender, size)
+    try:
+        if size:
+            shutil.copyfile(waiting, path)
+    except OSError:
+        quota.give_back(sender, size)
+        path.unlink(missing_ok=True)
+        raise

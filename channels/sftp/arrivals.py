@@ -36,10 +36,11 @@ class Arrivals:
         self._reception = behind.reception
         self._passing = behind.passing
         self._share = share
+        self._boxes = {directory: Mailbox(account.sender, directory) for directory in INBOXES}
         self._log = structlog.get_logger().bind(sender=account.sender, username=account.username)
 
     def _mailbox(self, place: Place) -> Mailbox:
-        return Mailbox(self._account.sender, place.directory)
+        return self._boxes[place.directory]
 
     def find(self, place: Place) -> Entry | None:
         """The file at ``place``; also one that is in custody already, if this connection has brought it."""

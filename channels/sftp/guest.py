@@ -104,6 +104,8 @@ class Guest(asyncssh.SSHServer):
         """Let the client be until it has done nothing for too long, from now on."""
         if self._timer is not None:
             self._timer.cancel()
+        if self.visit is not None:
+            self.visit.touch()
         self._timer = asyncio.get_running_loop().call_later(self._porch.settings.idle_timeout, self._watch)
 
     def _watch(self) -> None:

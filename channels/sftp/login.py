@@ -18,6 +18,7 @@ from channels.sftp.algorithms import is_registered, is_strong_signature, weaknes
 from channels.sftp.guest import Guest, Porch
 from channels.sftp.proof import Proof, Step, next_step, withdrawn
 from channels.sftp.refusal import log_trouble
+from channels.sftp.wire import lighten
 from channels.sources import is_within
 from schemas.filename import is_safe
 
@@ -190,6 +191,7 @@ class Login(Guest):
 
     def greet(self, conn: asyncssh.SSHServerConnection) -> None:
         """Take over what asyncssh does not let be set from outside."""
+        lighten(conn)
         succeed, fail, verify = conn.send_userauth_success, conn.send_userauth_failure, conn.validate_public_key
 
         async def success() -> None:

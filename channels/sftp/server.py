@@ -1,6 +1,8 @@
 """How is the SFTP door opened, and closed without losing an upload?
 
-Closing: no new connections, no new files; uploads and downloads that are open may end, for a bounded time; then
+Closing: no new connections.  Who is at work goes on, for a bounded time, and who is not is sent away with words; those
+who wait in the queue of a socket that somebody else holds open (systemd) are served by the gateway that comes next.
+After that time no new files either: uploads and downloads that are open may end, again for a bounded time; then
 everybody is sent away and what was still open is treated as cut.
 """
 
@@ -20,6 +22,7 @@ from channels.sftp.admission import Admission, Drops
 from channels.sftp.algorithms import CIPHERS, KEY_EXCHANGES, MACS, SIGNATURES, load_host_keys
 from channels.sftp.guest import Guest
 from channels.sftp.login import Login
+from channels.sftp.parting import GOODBYE, Standing, is_long_quiet, is_quiet
 from channels.sftp.premises import Premises
 from channels.sftp.refusal import log_trouble
 from channels.sftp.session import SftpSession
@@ -27,6 +30,7 @@ from channels.sftp.settings import DoorSettings
 from channels.sftp.tree import Tree
 from channels.sftp.visit import Visit
 from config.errors import TemporaryError
+from spool.mailbox import Mailbox
 
 __all__ = ["Door", "DoorSettings", "DoorUnavailable", "Premises", "open_door"]
 
@@ -35,6 +39,9 @@ _log = structlog.get_logger()
 _KEEPALIVES: Final = 3
 _GOODBYE: Final = 5.0
 _BACKLOG: Final = 4096
+_LOOK: Final = 0.1
+_TURNS: Final = 5
+_LATEST: Final = 50
 
 
 class DoorUnavailable(TemporaryError):  # noqa: N818 - says what is missing, as the others do
@@ -54,6 +61,7 @@ class Door:
         self._drops = Drops()
         self._acceptors: list[asyncssh.SSHAcceptor] = []
         self._closing = False
+        self._shut = False
         self._stirred = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -81,7 +89,7 @@ class Door:
         return visit
 
     def _refusal(self, guest: Guest, source: str) -> str:
-        if self._closing:
+        if self._shut:
             return "the gateway stops"
         if self.accounts.is_locked("", source):
             return "too many failed log-ins from this address"
@@ -154,8 +162,10 @@ class Door:
                 guest.recheck(accounts.get(visit.account.username))
 
     async def close(self) -> None:
-        """Let open files end, then send everybody away and wait for what their connections leave to do."""
+        """Let work end, then send everybody away and wait for what their connections leave to do."""
         self._closing = True
+        await self._part()
+        self._shut = True
         for visit in self._present.values():
             visit.leaving = True
         if not await self._settled(self.settings.drain_timeout, self._is_busy):
@@ -170,6 +180,33 @@ class Door:
                 task.cancel()
             if unfinished:
                 _log.error("sftp.stop.unfinished", requests=len(unfinished))
+
+    async def _part(self) -> None:
+        """Let who is at work go on, and send who is not away, until nobody is left or the time is up."""
+        for _ in range(_TURNS):
+            if not self._present:
+                await asyncio.sleep(0)  # who was accepted before the door stopped listening comes in now
+        if not self._present:
+            return
+        _log.info("sftp.closing", connections=len(self._present))
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.settings.finish_timeout
+        while self._present and (left := until - loop.time()) > 0:
+            for guest, visit in list(self._present.items()):
+                if self._may_go(visit, is_late=left < self.settings.finish_timeout / 2):
+                    guest.dismiss(GOODBYE)
+            await asyncio.sleep(_LOOK)
+
+    def _may_go(self, visit: Visit, *, is_late: bool) -> bool:
+        standing = Standing(visit.account is not None, visit.busy, visit.idle_for)
+        return is_long_quiet(standing) or (is_quiet(standing, is_late=is_late) and not self._is_in_a_set(visit))
+
+    def _is_in_a_set(self, visit: Visit) -> bool:
+        """Whether something that the client has brought lately still waits for the rest of its set."""
+        if visit.account is None:
+            return False
+        sender, find = visit.account.sender, self._behind.intake.find
+        return any(find(Mailbox(sender, place.directory), place.name) for place in visit.latest(_LATEST))
 
     def _is_busy(self) -> bool:
         return any(visit.busy for visit in self._present.values())
@@ -210,10 +247,10 @@ async def open_door(
     try:
         yield door
     finally:
-        rechecking.cancel()
         for acceptor in acceptors:
             acceptor.close()
         await door.close()
+        rechecking.cancel()
         # From Python 3.12 this waits for the last connection, so it must come last.
         for acceptor in acceptors:
             await acceptor.wait_closed()

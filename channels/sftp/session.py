@@ -13,15 +13,17 @@ from typing import Any, Final
 import asyncssh
 from asyncssh.channel import SSHChannel, SSHServerChannel
 from asyncssh.constants import FXP_BLOCK, FXP_CLOSE, FXP_LINK, FXP_OPEN, FXP_OPENDIR, FXP_READ, FXP_UNBLOCK, FXP_WRITE
-from asyncssh.packet import PacketDecodeError, SSHPacket
+from asyncssh.packet import Byte, PacketDecodeError, SSHPacket, UInt32
 from asyncssh.sftp import SFTPLimits, SFTPServerHandler
 from asyncssh.stream import SSHReader, SSHServerStreamSession, SSHWriter
 
+from channels.sftp.frames import Frames, TooLongError
 from channels.sftp.handles import MAX_READ
 from channels.sftp.listing import Names
 from channels.sftp.refusal import told
 from channels.sftp.tree import Tree
 from channels.sftp.visit import Visit
+from channels.sftp.wire import lighten_channel
 from spool.mailbox import MailboxRefusal, Trouble
 
 MAX_PACKET: Final = 256 * 1024
@@ -70,9 +72,10 @@ class Requests(SFTPServerHandler):
 
     _extensions = list(_EXTENSIONS.items())  # noqa: RUF012 - as asyncssh declares it
 
-    def __init__(self, tree: Tree, reader: "SSHReader[bytes]", writer: "SSHWriter[bytes]", visit: Visit) -> None:
-        super().__init__(tree, reader, writer, _VERSION)
+    def __init__(self, tree: Tree, session: "SftpSession", channel: "SSHChannel[bytes]", visit: Visit) -> None:
+        super().__init__(tree, SSHReader(session, channel), SSHWriter(session, channel), _VERSION)
         self.tree = tree
+        self._session = session
         self._visit = visit
 
     @property
@@ -104,22 +107,41 @@ class Requests(SFTPServerHandler):
     async def recv_packet(self) -> SSHPacket:
         """The next request, not before the client has taken the last answers: they are kept in memory."""
         self._visit.rest(self)
-        await self._visit.writable()
+        if not self._visit.is_writable:
+            await self._visit.writable()
         if self._reader is None or self._writer is None:
             raise asyncssh.SFTPConnectionLost("closed")
-        await self._writer.drain()
-        length = int.from_bytes(await self._reader.readexactly(4), "big")
-        if length > MAX_PACKET:
-            raise asyncssh.SFTPBadMessage("a request is too long")
-        payload = await self._reader.readexactly(length)
+        if self._session.is_held_up:
+            await self._writer.drain()
+        try:
+            payload = await self._session.frames.next()
+        except TooLongError as error:
+            raise asyncssh.SFTPBadMessage(str(error)) from None
         self._visit.work(self)
         if not _is_bulk(payload):
             await self.tree.share.pace()
         return SSHPacket(payload)
 
+    def send_packet(self, pkttype: int, pktid: int | None, *args: bytes) -> None:
+        """Send an answer."""
+        if self._writer is None:
+            raise asyncssh.SFTPNoConnection("closed")
+        if not self._writer.channel.is_closing():
+            length = 1 + sum(map(len, args))
+            self._writer.write(b"".join((UInt32(length), Byte(pkttype), *args)))
+
+    def log_received_packet(self, *_args: object, **_kwargs: object) -> None:
+        """Say nothing: asyncssh would put the words together whether they are written or not."""
+
     async def _process_open(self, packet: SSHPacket) -> bytes:
+        path, pflags = packet.get_string(), packet.get_uint32()
+        asyncssh.SFTPAttrs.decode(packet, _VERSION)  # what the client thinks of its file doesn't count
+        packet.check_end()
         with self._visit.one_more_handle():
-            return await super()._process_open(packet)
+            file = await self.tree.open(path, pflags)
+            handle = self._get_next_handle()
+            self._file_handles[handle] = file
+            return handle
 
     async def _process_opendir(self, packet: SSHPacket) -> bytes:
         path = packet.get_string()
@@ -164,8 +186,19 @@ class SftpSession(SSHServerStreamSession[bytes]):
     def connection_made(self, chan: "SSHChannel[bytes]") -> None:
         """The channel is open."""
         super().connection_made(chan)
+        lighten_channel(chan)
+        self.frames = Frames(chan, MAX_PACKET, chan.get_recv_window())
         # asyncssh would keep every variable a client sends.
         chan._process_env_request = _refuse  # type: ignore[attr-defined]  # noqa: SLF001 - found by name
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether the client takes no bytes for now, or is gone."""
+        return self._write_paused or self._connection_lost
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        """Bytes of requests have come."""
+        self.frames.feed(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The channel is gone."""
@@ -183,7 +216,7 @@ class SftpSession(SSHServerStreamSession[bytes]):
         self._chan.set_encoding(None)
         self._encoding = None
         tree = self._tree = self._make_tree(self._chan)
-        requests = Requests(tree, SSHReader(self, self._chan), SSHWriter(self, self._chan), self._visit)
+        requests = Requests(tree, self, self._chan, self._visit)
         task = self._conn.create_task(requests.serve(), self._chan.logger)
         self._visit.tasks.add(task)
         task.add_done_callback(self._visit.tasks.discard)
@@ -193,6 +226,7 @@ class SftpSession(SSHServerStreamSession[bytes]):
         # asyncssh calls this for a connection that was cut, too.
         if self._tree is not None and not self._connection_lost:
             self._tree.ended = True
+        self.frames.end()
         return super().eof_received()
 
     def break_received(self, msec: int) -> bool:

@@ -16,8 +16,8 @@ class DoorSettings:
     passphrase.
 
     Times are in seconds: ``login_timeout`` from connection to log-in, ``idle_timeout`` without any request,
-    ``keepalive_interval`` between the questions whether the client is still there, ``drain_timeout`` for uploads to end
-    when the door closes.
+    ``keepalive_interval`` between the questions whether the client is still there.  When the door closes, who is at
+    work may go on for ``finish_timeout``, new files included; then files that are open may end for ``drain_timeout``.
     ``admission`` limits connections; ``max_tries`` counts every refused authentication request of a connection, the
     first question of most clients ("none") included; ``max_sessions`` and ``max_handles`` are for one connection.
     ``share`` is what one sender may have over all its connections.
@@ -35,7 +35,8 @@ class DoorSettings:
     max_sessions: int = 4
     idle_timeout: float = 900.0
     keepalive_interval: float = 30.0
-    drain_timeout: float = 30.0
+    finish_timeout: float = 20.0
+    drain_timeout: float = 10.0
     version: str = "BatchGateway"
     admission: AdmissionLimits = field(default_factory=AdmissionLimits)
     share: ShareLimits = field(default_factory=ShareLimits)

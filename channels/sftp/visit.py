@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Final, Protocol
 
 from channels.ports import Account
@@ -116,6 +117,10 @@ class Visit:
         self._rested = time.monotonic()
         self._stirred.set()
 
+    def touch(self) -> None:
+        """Something has happened that is no request: somebody has logged in."""
+        self._rested = time.monotonic()
+
     @property
     def busy(self) -> bool:
         """Whether a request is being answered or a file is open."""
@@ -135,6 +140,11 @@ class Visit:
     def resume(self) -> None:
         """The client takes bytes again, or is gone."""
         self._writable.set()
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the client takes bytes."""
+        return self._writable.is_set()
 
     async def writable(self) -> None:
         """Wait until the client takes bytes."""
@@ -156,3 +166,7 @@ class Visit:
     def finished(self, place: Place) -> Entry | None:
         """What was remembered."""
         return self._finished.get(place)
+
+    def latest(self, count: int) -> list[Place]:
+        """The files that got their final names last, newest first."""
+        return list(islice(reversed(self._finished), count))

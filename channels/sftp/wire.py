@@ -1,0 +1,266 @@
+"""How do the bytes of files get through a connection with no more work than the protocol asks for?
+
+asyncssh (2.24) does more: before every packet it sends an empty one, which keeps an attacker from choosing what a
+block cipher in CBC mode is chained to (RFC 4251, 9.3.1) and which none of our ciphers needs; it puts together the words
+of a log line for every packet, written or not; it makes a cipher anew for every packet, and copies its bytes a dozen
+times.  Its classes are extended for this, and a contract test watches them.  What is sent, and what is checked in what
+comes, is what asyncssh sends and checks.
+"""
+
+import os
+import time
+from typing import Any, Final
+
+import asyncssh
+from asyncssh.channel import SSHChannel, SSHServerChannel
+from asyncssh.constants import MSG_CHANNEL_DATA, MSG_IGNORE
+from asyncssh.crypto.cipher import GCMCipher
+from asyncssh.encryption import GCMEncryption
+from asyncssh.logging import SSHLogger
+from asyncssh.packet import String, UInt32
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+_TAG: Final = 16
+_BLOCK: Final = 16
+_LEAST_PADDING: Final = 4
+_COUNTS: Final = 1 << 64
+_SEQUENCE: Final = 0xFFFFFFFF
+_DATA: Final = bytes([MSG_CHANNEL_DATA])
+# Of a packet of data: length of the padding, type, channel, length.
+_HEAD: Final = 10
+_INSTANT: Final = 0.01
+
+
+class Silence(SSHLogger):
+    """Says nothing, and does nothing for it."""
+
+    def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
+        """Say nothing."""
+
+    def debug1(self, msg: str, *args: object, **kwargs: object) -> None:
+        """Say nothing."""
+
+    debug2 = debug1
+
+    def get_child(self, child: str = "", context: str = "") -> "Silence":
+        """Itself: there is nothing to tell apart."""
+        return self
+
+
+_SILENCE: Final = Silence()
+
+
+class Gcm(GCMCipher):
+    """AES-GCM as RFC 5647 has it: the same bytes as asyncssh's, by one cipher for all packets.
+
+    Args:
+        key, iv: what the key exchange gave; of ``iv`` the last eight bytes are counted up with every packet.
+    """
+
+    def __init__(self, key: bytes, iv: bytes) -> None:
+        self._aead = AESGCM(key)
+        self._fixed = iv[:4]
+        self._count = int.from_bytes(iv[4:], "big")
+        self._kept: tuple[bytes | None] | None = None
+
+    def _nonce(self) -> bytes:
+        count = self._count
+        self._count = (count + 1) % _COUNTS
+        return self._fixed + count.to_bytes(8, "big")
+
+    def seal(self, header: bytes, data: bytes) -> bytes:
+        """The packet as it goes out."""
+        return header + self._aead.encrypt(self._nonce(), data, header)
+
+    def open(self, header: bytes, sealed: bytes | memoryview) -> bytes | None:
+        """What was in a packet; None if it is not what its sender sealed."""
+        try:
+            return self._aead.decrypt(self._nonce(), sealed, header)
+        except InvalidTag:
+            return None
+
+    def keep(self, packet: bytes | None) -> None:
+        """Have asyncssh be given ``packet``, what :meth:`open` has answered, when it opens the same one."""
+        self._kept = (packet,)
+
+    def encrypt_and_sign(self, header: bytes, data: bytes) -> tuple[bytes, bytes]:
+        """As asyncssh wants a packet: all but the tag, and the tag."""
+        sealed = self.seal(header, data)
+        return sealed[:-_TAG], sealed[-_TAG:]
+
+    def verify_and_decrypt(self, header: bytes, data: bytes, mac: bytes) -> bytes | None:
+        """As :meth:`open`, for asyncssh."""
+        if self._kept is not None:
+            (packet,), self._kept = self._kept, None
+            return packet
+        return self.open(header, data + mac)
+
+
+def _cipher_of(encryption: object) -> Gcm | None:
+    """The cipher of ``encryption`` if it is AES-GCM, put in place of asyncssh's if need be."""
+    if not isinstance(encryption, GCMEncryption):
+        return None
+    cipher = encryption._cipher  # noqa: SLF001 - there is no other way to it
+    if not isinstance(cipher, Gcm):
+        cipher = encryption._cipher = Gcm(cipher._key, cipher._iv)  # noqa: SLF001 - as above
+    return cipher
+
+
+class Connection(asyncssh.SSHServerConnection):
+    """One connection; :func:`lighten` makes it of asyncssh's."""
+
+    _heard = 0.0
+
+    # --- what goes out
+
+    def send_packet(self, pkttype: int, *args: bytes, handler: Any = None) -> None:
+        """Send a packet, unless it is one that says nothing."""
+        if pkttype != MSG_IGNORE:
+            super().send_packet(pkttype, *args, handler=handler)
+
+    def send_data(self, channel: int, data: memoryview) -> None:
+        """Send ``data`` on the channel that the client has given the number ``channel``."""
+        cipher = _cipher_of(self._send_encryption)
+        if cipher is None or not self._is_plain():
+            self.send_packet(MSG_CHANNEL_DATA, UInt32(channel), String(bytes(data)))
+            return
+        # Type, channel and length stand before the data; the length of the padding stands before them.
+        padding = -(_HEAD + len(data)) % _BLOCK
+        if padding < _LEAST_PADDING:
+            padding += _BLOCK
+        length = _HEAD + len(data) + padding
+        head = bytes((padding, MSG_CHANNEL_DATA)) + UInt32(channel) + UInt32(len(data))
+        self._send(cipher.seal(UInt32(length), b"".join((head, data, os.urandom(padding)))))
+        self._send_seq = (self._send_seq + 1) & _SEQUENCE
+        self._rekey_bytes_sent += length
+
+    def _is_plain(self) -> bool:
+        """Whether nothing has to be done but to seal and send: no keys to be exchanged, nothing to be squeezed."""
+        if not (self._auth_complete and self._kex_complete) or self._compressor:
+            return False
+        due = self._rekey_bytes_sent >= self._rekey_bytes
+        return not due and not (self._rekey_seconds and time.monotonic() >= self._rekey_time)
+
+    # --- what comes in
+
+    def _recv_data(self) -> None:
+        cipher = _cipher_of(self._recv_encryption)
+        if cipher is None or not self._auth_complete or self._recv_handler != self._recv_pkthdr:
+            super()._recv_data()
+            return
+        self._reset_keepalive_timer()
+        try:
+            is_odd = self._take_data(cipher)
+        except Exception:
+            self.internal_error()
+            return
+        if is_odd:
+            super()._recv_data()
+
+    def _take_data(self, cipher: Gcm) -> bool:
+        """Hand on the data of whole packets; answers whether what comes next is for asyncssh to look at."""
+        waiting, start, is_odd = memoryview(self._inpbuf), 0, False
+        while len(waiting) - start >= _BLOCK and not is_odd:
+            header = bytes(waiting[start : start + 4])
+            end = start + 4 + int.from_bytes(header, "big") + _TAG
+            is_odd = end - start > self._max_recv_pktlen
+            if is_odd or end > len(waiting):
+                break
+            packet = cipher.open(header, waiting[start + 4 : end])
+            if packet is None or not self._hand_on(packet):
+                cipher.keep(packet)
+                is_odd = True
+            else:
+                start = end
+        self._inpbuf = self._inpbuf[start:]
+        return is_odd
+
+    def _hand_on(self, packet: bytes) -> bool:
+        """Give its channel the data of a packet; false if it has none, or if anything is odd about it."""
+        if packet[1:2] != _DATA or packet[0] < _LEAST_PADDING or self._decompressor:
+            return False
+        channel = self._channels.get(int.from_bytes(packet[2:6], "big"))
+        size = int.from_bytes(packet[6:_HEAD], "big")
+        if size + packet[0] + _HEAD != len(packet) or not isinstance(channel, DataChannel):
+            return False
+        if not channel.take(packet[_HEAD : _HEAD + size]):
+            return False
+        self._recv_seq = (self._recv_seq + 1) & _SEQUENCE
+        self._auth_final = True
+        return True
+
+    # --- whether the client is still there
+
+    def _reset_keepalive_timer(self) -> None:
+        self._heard = self._loop.time()
+        if self._auth_complete and self._keepalive_timer is None:
+            self._set_keepalive_timer()
+
+    def _keepalive_timer_callback(self) -> None:
+        """Ask the client whether it is there, if it has said nothing since the time was set."""
+        left = self._heard + self._keepalive_interval - self._loop.time()
+        if left <= _INSTANT:
+            super()._keepalive_timer_callback()
+        else:
+            self._keepalive_timer = self._loop.call_later(left, self._keepalive_timer_callback)
+
+    def log_sent_packet(self, *_args: object, **_kwargs: object) -> None:
+        """Say nothing."""
+
+    def log_received_packet(self, *_args: object, **_kwargs: object) -> None:
+        """Say nothing."""
+
+
+class DataChannel(SSHServerChannel[bytes]):
+    """One channel of such a connection; :func:`lighten_channel` makes it of asyncssh's."""
+
+    def take(self, data: bytes) -> bool:
+        """Data has come; false if it may not come now, or is too much."""
+        if self._recv_state != "open" or len(data) > self._recv_window:
+            return False
+        self._accept_data(data)
+        return True
+
+    def write(self, data: bytes, datatype: int | None = None) -> None:
+        """Send ``data`` as far as the client's window allows, and the rest later."""
+        if datatype is not None or self._encoding:
+            raise OSError("there is but one stream, and it is one of bytes")
+        if self._send_state != "open":
+            raise BrokenPipeError("Channel not open for sending")
+        if data:
+            # What waits is cut from its front, which costs nothing where it is looked at and not owned.
+            self._send_buf.append((memoryview(data), None))  # type: ignore[arg-type] # sent below, and only there
+            self._send_buf_len += len(data)
+            self._flush_send_buf()
+
+    def _flush_send_buf(self) -> None:
+        connection, channel = self._conn, self._send_chan
+        while self._send_buf and self._send_window and isinstance(connection, Connection) and channel is not None:
+            data, _ = self._send_buf[0]
+            size = min(self._send_window, self._send_pktsize, len(data))
+            if size < len(data):
+                self._send_buf[0] = (data[size:], None)
+            else:
+                del self._send_buf[0]
+            self._send_buf_len -= size
+            self._send_window -= size
+            connection.send_data(channel, memoryview(data)[:size])
+        super()._flush_send_buf()
+
+    def log_sent_packet(self, *_args: object, **_kwargs: object) -> None:
+        """Say nothing."""
+
+    def log_received_packet(self, *_args: object, **_kwargs: object) -> None:
+        """Say nothing."""
+
+
+def lighten(connection: asyncssh.SSHServerConnection) -> None:
+    """Make ``connection``, which has just been made, one that does no needless work."""
+    connection.__class__ = Connection
+    connection._logger = _SILENCE  # noqa: SLF001 - channels and requests take theirs from it
+
+
+def lighten_channel(channel: "SSHChannel[bytes]") -> None:
+    """The same for a channel of such a connection."""
+    channel.__class__ = DataChannel
