@@ -1,10 +1,12 @@
 """How many submissions a second, at what cost and how fast, beside what the parts cost by themselves?
 
-    python -m benchmarks.throughput [--quick] [--settled N] [--waiting N]
+    python -m benchmarks.throughput [--quick] [--roles] [--settled N] [--waiting N]
 
 starts a RabbitMQ of its own (Debian's rabbitmq-server, on the loopback) and a gateway as it is installed, with evidence
 and with every file synced. Twenty senders bring sets of 10 KB with real signatures over SFTP, from the same machine.
-The parts (:mod:`benchmarks.throughput_floor`) are measured in the same run. Exits with 1 if one of these is missed:
+The parts (:mod:`benchmarks.throughput_floor`) are measured in the same run, some rounds of them before the load and
+some after it; what counts is the median of the rounds. Where the gateway's CPU goes it tells itself
+(:mod:`benchmarks.throughput_stages`). Exits with 1 if one of these is missed:
 
 - the sustained rate is at least 0.3 of what the sum of the parts allows these cores, senders and broker included
 - a submission takes the gateway at most 3 times the CPU of its parts
@@ -12,35 +14,31 @@ The parts (:mod:`benchmarks.throughput_floor`) are measured in the same run. Exi
 
 With ``--settled`` or ``--waiting`` nothing is sent: the rate at which what waits is judged, answered and forwarded is
 compared between a journal with next to nothing in it and one with so many settled submissions, or with so many waiting
-(:mod:`benchmarks.throughput_journal`); each has to keep 0.9 of it. ``--quick`` sends less, with the same limits. All
-happens in ``TMPDIR``.
+(:mod:`benchmarks.throughput_journal`); each has to keep 0.9 of it. With ``--roles`` door, judge and delivery are three
+processes. ``--quick`` sends less, with the same limits. All happens in ``TMPDIR``.
 """
 
 import argparse
-import asyncio
 import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 import structlog
-from cryptography import x509
 
-from benchmarks import throughput_floor as floor
 from benchmarks import throughput_journal as filled
-from benchmarks.throughput_floor import Given, Part
+from benchmarks import throughput_parts as parts
+from benchmarks.throughput_floor import Part
+from benchmarks.throughput_parts import BROKER
 from benchmarks.throughput_senders import Seen
-from benchmarks.throughput_sets import Signer
-from benchmarks.throughput_sets import make as make_set
-from benchmarks.throughput_site import SENDERS, Measured, bare_server, cpu_of, make, serving
+from benchmarks.throughput_site import SENDERS, Measured, cpu_of, make, serving
+from benchmarks.throughput_stages import POOL
 from tests.broker import Broker
-from tests.gateway_process import Site
 
 MIN_SHARE = 0.3
 MAX_CPU = 3.0
@@ -48,12 +46,12 @@ MAX_P99 = 1.0  # seconds
 MIN_KEPT = 0.9
 
 _RATE: Final = 30.0
-_BROKER: Final = "beam.smp"
+_ROLES: Final = ("sftp", "judge", "deliver")
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Sets sent as fast as they are taken, sets sent at the fixed rate, sets that each part is measured with."""
+    """Sets sent as fast as they are taken, sets sent at the fixed rate, sets of each round of the parts."""
 
     saturating: int
     steady: int
@@ -62,6 +60,8 @@ class Size:
 
 FULL = Size(saturating=3000, steady=1800, parts=500)
 QUICK = Size(saturating=400, steady=300, parts=100)
+
+_ROUNDS: Final = 4  # before the load, and as many after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a number of sets took: sets a second, CPU seconds a set, seconds from OK to answer in order, bytes."""
+    """What a number of sets took: sets a second, CPU seconds a set, seconds from OK to answer in order, bytes.
+
+    ``stages`` are CPU seconds a set, of the gateway's own processes and of its workers.
+    """
 
     count: int
     rate: float
@@ -84,6 +87,7 @@ class Load:
     senders: float
     latencies: Sequence[float]
     grown: int
+    stages: Mapping[str, tuple[float, float]]
 
     @property
     def gateway(self) -> float:
@@ -100,7 +104,7 @@ class Load:
 
 def load(gateway: Measured, folder: Path, count: int, first: int, rate: float = 0.0) -> Load:
     """Send sets, and wait until all of them are answered and forwarded."""
-    before, broker, memory = gateway.spent(), cpu_of(_BROKER), gateway.memory
+    before, broker, memory = gateway.spent(), cpu_of(BROKER), gateway.memory
     seen = gateway.send(folder, count, first, rate)
     gateway.await_closed(seen.began)
     after, grown = gateway.spent(), gateway.memory - memory
@@ -110,10 +114,14 @@ def load(gateway: Measured, folder: Path, count: int, first: int, rate: float = 
         rate=count / ((ended - seen.began) / 1e6),
         main=(after.main - before.main) / count,
         workers=(after.workers - before.workers) / count,
-        broker=(cpu_of(_BROKER) - broker) / count,
+        broker=(cpu_of(BROKER) - broker) / count,
         senders=seen.cpu / count,
         latencies=_latencies(gateway, seen),
         grown=grown,
+        stages={
+            stage: ((own - before.stages[stage][0]) / count, (workers - before.stages[stage][1]) / count)
+            for stage, (own, workers) in after.stages.items()
+        },
     )
 
 
@@ -138,54 +146,35 @@ def _told(name: str, load: Load) -> str:
     )
 
 
+def _told_stages(load: Load) -> str:
+    """Milliseconds by stage; what workers' processes take beside signature and validation is their pool's."""
+    beside = load.workers - sum(workers for _, workers in load.stages.values())
+    own = {stage: mine + workers for stage, (mine, workers) in load.stages.items()}
+    own[POOL] += beside
+    return "CPU a submission by stage, ms: " + ", ".join(f"{stage} {took * 1e3:.1f}" for stage, took in own.items())
+
+
 _QUANTILES: Final = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
-
-
-# --- the parts
-
-
-def parts(site: Site, folder: Path, broker: str, size: Size) -> list[Part]:
-    """Every part by itself."""
-    signer = Signer.read(site.signer.key, site.signer.certificate)
-    issuer = x509.load_pem_x509_certificate(site.pki.issuing.read_bytes())
-    own = site.settings.signing
-    sets = [make_set("200000", serial, signer) for serial in range(1, size.parts + 2)]
-    given = Given(sets, issuer, Path(str(own.key)), Path(str(own.certificate)))
-    return [
-        _transfer(site, folder, size.parts),
-        *floor.in_process(given, folder / "disk"),
-        asyncio.run(floor.publish(broker, size.parts, partial(cpu_of, _BROKER))),
-    ]
-
-
-def _transfer(site: Site, folder: Path, count: int) -> Part:
-    with bare_server(site, folder) as server:
-        before = server.spent
-        seen = server.send(count)
-        wall = (max(seen.accepted.values()) - seen.began) / 1e6
-        return Part("transfer", wall / count, (server.spent - before) / count, seen.cpu / count)
-
-
-def _told_part(part: Part) -> str:
-    beside = f", others {part.others * 1e3:.2f} ms" if part.others else ""
-    return f"part {part.name}: {part.wall * 1e3:.2f} ms, CPU {part.cpu * 1e3:.2f} ms{beside}"
 
 
 # --- the report
 
 
-def measure(folder: Path, size: Size, broker: Broker) -> Iterator[Result]:
-    """Parts, steady load, saturation, and what they mean together."""
+def measure(folder: Path, size: Size, broker: Broker, roles: Sequence[str]) -> Iterator[Result]:
+    """Steady load and saturation, parts before and after them, and what they mean together."""
     site = make(folder, broker.url)
-    found = parts(site, folder, broker.url, size)
-    for part in found:
-        yield Result(_told_part(part))
-    with serving(site) as gateway:
+    rounds = [parts.measure(site, folder / f"before{number}", broker.url, size.parts) for number in range(_ROUNDS)]
+    with serving(site, tells=True, roles=roles) as gateway:
         load(gateway, folder, len(SENDERS), 1)  # warms up
         steady = load(gateway, folder, size.steady, 1001, _RATE)
         yield Result(_told(f"at {_RATE:.0f} a second", steady))
         full = load(gateway, folder, size.saturating, 2001)
         yield Result(_told("as fast as it goes", full))
+        yield Result(_told_stages(full))
+    rounds += [parts.measure(site, folder / f"after{number}", broker.url, size.parts) for number in range(_ROUNDS)]
+    found = parts.median_of(rounds)
+    for part, each in zip(found, zip(*rounds, strict=True), strict=True):
+        yield Result(parts.told(part, each))
     yield from judge(found, steady, full)
 
 
@@ -245,6 +234,7 @@ def main() -> int:
     """Measure, print, and answer the exit status."""
     parser = argparse.ArgumentParser(description="Speed and cost of submissions.")
     parser.add_argument("--quick", action="store_true", help="send less")
+    parser.add_argument("--roles", action="store_true", help="door, judge and delivery in processes of their own")
     parser.add_argument("--settled", type=int, default=0, help="compare with a journal of so many settled submissions")
     parser.add_argument("--waiting", type=int, default=0, help="compare with a journal of so many waiting ones")
     words = parser.parse_args()
@@ -253,7 +243,8 @@ def main() -> int:
     structlog.configure(processors=[_drop])
     if words.settled or words.waiting:
         return _report(lambda folder, broker: measure_filled(folder, broker, words.settled, words.waiting))
-    return _report(lambda folder, broker: measure(folder, QUICK if words.quick else FULL, broker))
+    size, roles = QUICK if words.quick else FULL, _ROLES if words.roles else ()
+    return _report(lambda folder, broker: measure(folder, size, broker, roles))
 
 
 def _drop(*_line: object) -> dict[str, object]:

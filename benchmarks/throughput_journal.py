@@ -1,9 +1,11 @@
 """Journals with much in them: submissions that are settled, and submissions that wait.
 
-Part of :mod:`benchmarks.throughput`. Rows go straight into the tables, the events with a chain that verifies. What
-waits is in custody as if it had been taken there; its files are links to a few.
+Part of :mod:`benchmarks.throughput`. Rows go straight into the tables, the events with a chain that verifies; what is
+settled is sealed, as it is in a gateway that was not filled in an instant. What waits is in custody as if it had been
+taken there; its files are links to a few.
 """
 
+import asyncio
 import json
 import os
 import time
@@ -20,7 +22,10 @@ from sqlalchemy.engine import Connection
 from benchmarks.throughput_sets import MadeSet, Signer
 from benchmarks.throughput_sets import make as make_set
 from benchmarks.throughput_site import SENDERS, make, serving
+from gateway.sealing import Sealer
+from signing.own.own_keys import open_keys
 from spool import chain, tables
+from spool.checkpoints import CHECKPOINTS, Checkpoints
 from spool.custody import ENVELOPE
 from spool.journal import Journal, open_journal
 from tests.gateway_process import Site
@@ -33,6 +38,12 @@ _SECONDS: Final = 20.0
 _BATCH: Final = 5000
 _LINKS: Final = 5000  # to one file; ext4 allows 65,000
 _LONG_AGO: Final = 90 * 86_400_000_000
+
+
+_CLOSED: Final = (
+    "SELECT count(CASE WHEN state = 'accepted' THEN 1 END), count(*) FROM submissions "
+    "WHERE closed_at > ? AND closed_at <= ?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +66,23 @@ def drain(folder: Path, broker: str, filling: Filling) -> float:
     fill(site, filling)
     with serving(site) as gateway:
         time.sleep(_WARM_SECONDS)
-        query = "SELECT count(*) FROM submissions WHERE closed_at > ?"
         begun = time.time_ns() // 1000
         time.sleep(_SECONDS)
-        return gateway.ask(f"{query} AND closed_at <= ?", begun, begun + int(_SECONDS * 1e6))[0][0] / _SECONDS
+        [(accepted, closed)] = gateway.ask(_CLOSED, begun, begun + int(_SECONDS * 1e6))
+    if accepted < closed:
+        raise SystemExit(f"{closed - accepted} of {closed} were not accepted")
+    return closed / _SECONDS
 
 
 def fill(site: Site, filling: Filling) -> None:
     """Write so many submissions into the journal and the custody of ``site``."""
     journal = open_journal(site.settings.journal.place)
     signer = Signer.read(site.signer.key, site.signer.certificate)
-    now = time.time_ns() // 1000
-    _settle(journal, make_set("200000", 1, signer), filling.settled, now - _LONG_AGO)
-    waiting = _Waiting(site.settings.spool.path / "custody", signer, now)
+    long_ago = time.time_ns() // 1000 - _LONG_AGO
+    _settle(journal, make_set("200000", 1, signer), filling.settled, long_ago)
+    checkpoints = Checkpoints(site.settings.spool.path / CHECKPOINTS)
+    asyncio.run(Sealer(journal, checkpoints, open_keys(site.settings.signing)).seal_all())
+    waiting = _Waiting(site.settings.spool.path / "custody", signer)
     for first in range(0, filling.waiting, _BATCH):
         rows = [waiting.take(number) for number in range(first, min(first + _BATCH, filling.waiting))]
         with journal.write() as connection:
@@ -115,7 +130,7 @@ def _files(made: MadeSet, stem: str, ticket: str) -> list[dict[str, Any]]:
 def _submission(ticket: str, number: int, made: MadeSet, at: int) -> dict[str, Any]:
     sender, user = list(SENDERS.items())[number % len(SENDERS)]
     day = datetime.fromtimestamp(at / 1e6, UTC).strftime("%Y%m%d")
-    stem = f"DIMN.{sender}.{day}.{number // len(SENDERS):05}.R"
+    stem = f"DIMN.{sender}.{day}.{number // len(SENDERS) + 1:05}.R"
     return {
         "ticket": ticket, "received_at": at, "channel": "sftp", "sender": sender, "username": user,
         "directory": "IN", "name": f"GO.{stem}.1", "stem": stem, "content": sha256(made.data).hexdigest(),
@@ -168,32 +183,30 @@ def _done(ticket: str, kind: str, ordinal: int, at: int) -> dict[str, Any]:
 class _Waiting:
     """Puts submissions into custody."""
 
-    def __init__(self, custody: Path, signer: Signer, since: int) -> None:
-        self._day = custody / datetime.fromtimestamp(since / 1e6, UTC).strftime("%Y-%m-%d")
-        self._day.mkdir(parents=True, exist_ok=True)
+    def __init__(self, custody: Path, signer: Signer) -> None:
+        self._custody = custody
         self._originals = custody.parent / "originals"
         self._originals.mkdir()
         self._sets = self._make(signer)
-        self._since = since
-        self._made, self._kept = next(self._sets)
 
-    def _make(self, signer: Signer) -> Iterator[tuple[MadeSet, list[Path]]]:
+    def _make(self, signer: Signer) -> Iterator[tuple[MadeSet, list[Path], int]]:
         for serial in range(1, 100_000):
             made = make_set("200000", serial, signer)
             kept = [self._originals / name for name, _ in made.files]
             for path, (_, data) in zip(kept, made.files, strict=True):
                 path.write_bytes(data)
-            yield made, kept
+            # What was signed after it was received is refused.
+            yield made, kept, time.time_ns() // 1000
 
     def take(self, number: int) -> _Rows:
         """The submission with this number."""
         if number % _LINKS == 0:
-            self._made, self._kept = next(self._sets)
-        ticket, at = _ticket("B", number), self._since + number
+            self._made, self._kept, self._since = next(self._sets)
+        ticket, at = _ticket("B", number), self._since + number % _LINKS
         submission = _submission(ticket, number, self._made, at)
         files = _files(self._made, submission["stem"], ticket)
-        folder = self._day / ticket
-        folder.mkdir()
+        folder = self._custody / datetime.fromtimestamp(at / 1e6, UTC).strftime("%Y-%m-%d") / ticket
+        folder.mkdir(parents=True)
         for path, file in zip(self._kept, files, strict=True):
             os.link(path, folder / file["name"])
         (folder / ENVELOPE).write_text(json.dumps({"ticket": ticket, "received_at": at}))

@@ -3,16 +3,20 @@
     python -m benchmarks.throughput_large
 
 sends one quarterly declaration of 50 MB with a real signature over SFTP to a gateway of its own, with the embedded
-queue, and takes the time from its being in custody to its verdict: signature, schema, rules, persons, the file of its
-declarations and all that is recorded.  Beside it, in the same run, the schema alone on the same bytes in one process.
-Exits with 1 if the gateway has less than 0.6 of that speed.
+queue, and takes the time from its being in custody to its verdict: signature, schema, rules, persons and the file of
+its declarations.  Then the verdict is recorded, with a row for each declaration and person; how long that took is told
+too.  Beside it, in the same run, the schema alone on the same bytes in one process.  Exits with 1 if the gateway has
+less than 0.6 of that speed.
 """
 
 import asyncio
+import json
 import signal
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -71,18 +75,35 @@ async def bring(site: Site, user: str, made: MadeSet) -> None:
                 await file.write(data)
 
 
-def judged(gateway: Measured) -> float:
-    """Seconds from custody to the verdict, when there is one."""
-    query = "SELECT received_at, verdict_at, state = 'accepted', findings FROM submissions"
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Seconds from custody to the verdict, and from there until it was recorded."""
+
+    decided: float
+    recorded: float
+
+
+def judged(gateway: Measured, log: Path) -> Judged:
+    """How long it took, when it is recorded."""
+    query = (
+        "SELECT at, verdict_at, state = 'accepted', findings FROM submissions JOIN events USING (ticket) "
+        "WHERE events.name = 'custody.taken'"
+    )
     end = time.monotonic() + _SECONDS
     while time.monotonic() < end:
-        for received, verdict, is_accepted, findings in gateway.ask(query):
-            if verdict is not None:
-                if not is_accepted:
-                    raise SystemExit(f"it was not accepted: {findings}")
-                return (verdict - received) / 1e6
+        if recorded := _recorded(log):
+            [(taken, verdict, is_accepted, findings)] = gateway.ask(query)
+            if not is_accepted:
+                raise SystemExit(f"it was not accepted: {findings}")
+            return Judged((verdict - taken) / 1e6, recorded - verdict / 1e6)
         time.sleep(0.2)
     raise SystemExit("there is no verdict")
+
+
+def _recorded(log: Path) -> float | None:
+    """When the gateway said that it has judged, in seconds since the epoch."""
+    lines = [line for line in log.read_text("utf-8").splitlines() if '"submission.judged"' in line]
+    return datetime.fromisoformat(json.loads(lines[0])["timestamp"]).timestamp() if lines else None
 
 
 def main() -> int:
@@ -99,14 +120,14 @@ def main() -> int:
             start = time.perf_counter()
             asyncio.run(bring(site, user, made))
             brought = time.perf_counter() - start
-            seconds = judged(gateway)
+            took = judged(gateway, site.folder / "log")
     size = len(made.data) / 1e6
-    share = alone / seconds
+    share = alone / took.decided
     mark = "ok  " if share >= MIN_SPEED else "MISS"
     sys.stdout.write(
-        f"{mark} {size:.0f} MB: brought in {brought:.2f} s; judged {seconds:.2f} s, "
-        f"{size / seconds:.1f} MB/s; the schema alone {size / alone:.1f} MB/s on one core: {share:.2f} of it "
-        f"(limit {MIN_SPEED})\n"
+        f"{mark} {size:.0f} MB: brought in {brought:.2f} s; judged in {took.decided:.2f} s, "
+        f"{size / took.decided:.1f} MB/s; the schema alone {size / alone:.1f} MB/s on one core: {share:.2f} of it "
+        f"(limit {MIN_SPEED}); recorded {took.recorded:.2f} s later\n"
     )
     return 0 if share >= MIN_SPEED else 1
 

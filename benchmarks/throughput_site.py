@@ -11,12 +11,13 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from benchmarks import throughput_stages as stages
 from benchmarks.throughput_senders import Job, Seen
 from gateway.parties import SignatureProfile
 from tests.authority import Pki
@@ -50,29 +51,36 @@ def make(folder: Path, broker: str | None) -> Site:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """CPU seconds so far: of the gateway's main process, and of its workers with all that started them."""
+    """CPU seconds so far: of the gateway's own processes, and of their workers with all that started them.
+
+    ``stages`` are those seconds by stage, of the processes and of workers, where the gateway tells.
+    """
 
     main: float
     workers: float
+    stages: Mapping[str, tuple[float, float]]
 
 
 class Measured:
-    """A gateway that runs."""
+    """A gateway that runs: one process, or one for each role; where they tell where their CPU goes, into ``told``."""
 
-    def __init__(self, site: Site, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, site: Site, processes: Sequence[subprocess.Popen[bytes]], told: Sequence[Path] = ()) -> None:
         self._site = site
-        self._process = process
+        self._pids = [process.pid for process in processes]
+        self._told = told
 
     def spent(self) -> Spent:
         """CPU so far."""
-        main = _cpu(self._process.pid, children=False)
-        return Spent(main, sum(_cpu(pid) for pid in descendants(self._process.pid)))
+        if self._told:
+            time.sleep(2 * stages.EVERY_SECONDS)
+        main = sum(_cpu(pid, children=False) for pid in self._pids)
+        workers = sum(_cpu(pid) for own in self._pids for pid in descendants(own))
+        return Spent(main, workers, stages.read(self._told))
 
     @property
     def memory(self) -> int:
-        """Bytes that the main process holds now."""
-        status = Path(f"/proc/{self._process.pid}/status").read_text("ascii")
-        return int(next(line for line in status.splitlines() if line.startswith("VmRSS:")).split()[1]) * 1024
+        """Bytes that the gateway's own processes hold now."""
+        return sum(map(_held, self._pids))
 
     def send(self, folder: Path, count: int, first: int, rate: float = 0.0) -> Seen:
         """Have ``count`` sets sent by all senders, ``rate`` a second in all or as fast as they are taken."""
@@ -108,27 +116,44 @@ def send(site: Site, folder: Path, job: Job) -> Seen:
 
 
 @contextmanager
-def serving(site: Site) -> Iterator[Measured]:
-    """The gateway on ``site``, from when its door is open to when it has ended."""
-    log = site.folder / "log"
-    command = [sys.executable, "-m", "gateway", "serve", "--config", str(site.settings_file)]
+def serving(site: Site, *, tells: bool = False, roles: Sequence[str] = ()) -> Iterator[Measured]:
+    """The gateway on ``site``, from when its door is open to when it has ended.
+
+    With ``roles`` (``sftp``, ``judge``...) each has a process of its own. If it ``tells``, where its CPU goes is known
+    (:mod:`benchmarks.throughput_stages`).
+    """
+    each = [["--role", role] for role in roles] or [[]]
+    logs = [site.folder / f"log{number or ''}" for number in range(len(each))]
+    told = [log.with_name(f"{log.name}-stages.json") for log in logs]
+    with ExitStack() as stack:
+        processes = []
+        for words, log, file in zip(each, logs, told, strict=True):
+            gateway = ["benchmarks.throughput_stages", str(file)] if tells else ["gateway"]
+            command = [sys.executable, "-m", *gateway, "serve", "--config", str(site.settings_file), *words]
+            processes.append(stack.enter_context(_process(command, log)))
+        ports = [await_ready(log, process) for log, process in zip(logs, processes, strict=True)]
+        site.port = next(port for port in ports if port)
+        yield Measured(site, processes, told if tells else ())
+
+
+@contextmanager
+def _process(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as file:
         process = subprocess.Popen(command, stderr=file, start_new_session=True)  # noqa: S603 - ourselves
     try:
-        site.port = _await_port(log, process)
-        yield Measured(site, process)
+        yield process
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
 
 
-def _await_port(log: Path, process: subprocess.Popen[bytes]) -> int:
+def await_ready(log: Path, process: subprocess.Popen[bytes]) -> int:
+    """The port of the door of a gateway that starts and writes to ``log``, once it is ready; 0 if it has none."""
     end = time.monotonic() + _START_SECONDS
     while time.monotonic() < end and process.poll() is None:
         for line in log.read_text("utf-8").splitlines():
             if '"gateway.ready"' in line:
-                port: int = json.loads(line)["port"]
-                return port
+                return json.loads(line)["port"] or 0
         time.sleep(_POLL_SECONDS)
     raise SystemExit(f"the gateway did not start:\n{log.read_text('utf-8')[-4000:]}")
 
@@ -163,6 +188,11 @@ def _cpu(pid: int, *, children: bool = True) -> float:
     return sum(int(field) for field in fields[11 : 15 if children else 13]) / _TICKS
 
 
+def _held(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text("ascii")
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS:")).split()[1]) * 1024
+
+
 class Bare:
     """The bare server of :mod:`benchmarks.throughput_floor` while it runs."""
 
@@ -184,7 +214,7 @@ class Bare:
 
 @contextmanager
 def bare_server(site: Site, folder: Path) -> Iterator[Bare]:
-    """That server, for senders of ``site``."""
+    """That server, for senders of ``site``; their files go below ``folder``."""
     command = [sys.executable, "-m", "benchmarks.throughput_floor", str(folder / "bare")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - ourselves
     try:

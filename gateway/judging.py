@@ -5,6 +5,7 @@ a person to look at.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -15,11 +16,12 @@ from structlog.contextvars import bound_contextvars
 
 from config.errors import TemporaryError
 from config.settings import Judging as JudgingRules
+from gateway.judge import Verdict
 from gateway.pipeline import Pipeline
 from gateway.rounds import IDLE, Round, trouble
 from gateway.shift import Shift
 from signing.evidence import TrustUnavailable
-from spool import claims, submissions
+from spool import claims, leases, submissions
 from spool.journal import now
 from spool.submissions import State, Submission
 from spool.waking import Topic, wake
@@ -28,6 +30,8 @@ from spool.wanted import Want, Wanted
 log = structlog.get_logger()
 
 _SECOND: Final = 1_000_000
+_SOON: Final = 0.05
+_FOR_EVER: Final = 2**63
 
 
 class Judging:
@@ -58,6 +62,7 @@ class Judging:
         self._slots = asyncio.Semaphore(self._most)
         self._running: dict[str, asyncio.Task[None]] = {}
         self._last = ""
+        self._ahead = _FOR_EVER
 
     async def turn(self) -> float:
         """Begin with what is due; answers seconds until more may be.
@@ -67,14 +72,14 @@ class Judging:
         """
         if len(self._running) >= self._most:
             return IDLE  # each that ends rings
-        tickets, next_due = await asyncio.to_thread(self._due)
+        tickets, pause = await asyncio.to_thread(self._due)
         for ticket in tickets:
             if ticket not in self._running:
                 await self._slots.acquire()
                 task = asyncio.create_task(self._judge_one(ticket))
                 self._running[ticket] = task
                 task.add_done_callback(partial(self._finished, ticket))
-        return IDLE if next_due is None else max(0.05, (next_due - now()) / _SECOND)
+        return pause
 
     async def stop(self) -> None:
         """Give up the judgements in progress; they begin anew when the gateway starts again."""
@@ -90,17 +95,30 @@ class Judging:
         self._slots.release()
         self._ring(Round.JUDGE)
 
-    def _due(self) -> tuple[list[str], int | None]:
+    def _due(self) -> tuple[list[str], float]:
         # Alone it may ask for more than it begins with at once; what others could judge stays theirs.
         limit = 8 * self._rules.workers + len(self._running)
         waiting = None if self._shift is None else self._shift.claim(self._most, self._last, tuple(self._running))
         with self._pipeline.journal.read() as connection:
+            at = leases.clock(connection)
             if waiting is None:
-                waiting = claims.due(connection, now(), limit, after=self._last)
-            next_due = submissions.next_due(connection, now())
+                waiting = claims.due(connection, at, limit, after=self._last)
+            next_due = submissions.next_due(connection, at)
         if waiting:
             self._last = waiting[-1].sender
-        return [one.ticket for one in waiting], next_due
+        is_soon = self._was_set_back(at)
+        pause = IDLE if next_due is None else (next_due - at) / _SECOND
+        return [one.ticket for one in waiting], _SOON if is_soon else max(_SOON, pause)
+
+    def _was_set_back(self, at: int) -> bool:
+        """Whether the clock was, or may have been before the start; what waits by the old one is due at once then."""
+        ahead = at - int(time.monotonic() * _SECOND)
+        was_set_back = ahead < self._ahead - _SECOND
+        if was_set_back:
+            with self._pipeline.journal.write() as connection:
+                claims.bring_near(connection, at + int(self._rules.retry_ceiling_seconds * _SECOND))
+        self._ahead = ahead
+        return was_set_back
 
     async def _judge_one(self, ticket: str) -> None:
         with bound_contextvars(ticket=ticket):
@@ -119,10 +137,7 @@ class Judging:
                 await self._keep(ticket, type(fault).__name__, failed=True)
             else:
                 if verdict is not None:
-                    codes = [finding.error_id for finding in verdict.findings]
-                    log.info(
-                        "submission.judged", verdict=verdict.state, sender=verdict.case.submission.sender, codes=codes
-                    )
+                    _report(verdict)
                     by_message = verdict.case.submission.channel == "mq"
                     self._ring(Round.PUBLISH if by_message else Round.ANSWER)
                 else:
@@ -152,7 +167,7 @@ class Judging:
             age = (now() - submission.received_at) / _SECOND
             wait = min(rules.retry_ceiling_seconds, max(rules.retry_seconds, age))
             state = State.QUARANTINED if failed and attempts >= rules.max_failures else State.HELD
-            due = now() + int(wait * _SECOND)
+            due = leases.clock(connection) + int(wait * _SECOND)
             submissions.hold(connection, ticket, state=state, attempts=attempts, next_attempt_at=due, reason=reason)
         # Not before it is held: what is fetched at once would find nothing to resume.
         self._ask_for(ticket, fault)
@@ -165,6 +180,18 @@ class Judging:
             self._wanted.note(Want(ticket, fault.authority, fault.certificate))
             with self._pipeline.journal.claim() as connection:
                 wake(connection, Topic.FETCH)
+
+
+def _report(verdict: Verdict) -> None:
+    submission = verdict.case.submission
+    log.info(
+        "submission.judged",
+        verdict=verdict.state,
+        sender=submission.sender,
+        file=submission.name,
+        codes=[finding.error_id for finding in verdict.findings],
+        seconds=round((now() - submission.received_at) / _SECOND, 3),
+    )
 
 
 def _report_hold(submission: Submission, state: State, reason: str, *, overdue: bool) -> None:

@@ -37,11 +37,6 @@ class Gate:
     _left_out: dict[str, int] = field(default_factory=dict)
     _counting: Lock = field(default_factory=Lock)
 
-    @property
-    def lowest(self) -> int:
-        """The lowest level at which anything is written."""
-        return min(LEVELS[level] for level in (self.rules.level, *self.rules.levels.values()))
-
     def admits(self, event: str, level: int) -> int | None:
         """None if ``event`` is not written this time, else how many of them were left out since the last."""
         threshold = self._thresholds.get(event)

@@ -4,12 +4,13 @@ Values are codes, counts, tickets, sender numbers and checked file names.  JSON 
 puts into a name.  On a terminal the line is one for people.  What is written can be changed while it runs.
 """
 
+import json
 import logging
 import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -22,8 +23,6 @@ from gateway.log_rules import LEVELS, Gate
 from schemas import identifiers
 
 log = structlog.get_logger()
-
-_ROOMS: Final = ("gateway", "channels", "spool", "signing", "schemas", "config")
 
 # Their messages quote what clients and documents say, or are tracebacks over signatures that are merely bad.
 _CAPPED: Final = {
@@ -82,14 +81,12 @@ def configure_logging(rules: Logging) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _without_inss,
     ]
+    render = _for_people if sys.stderr.isatty() else _for_programs
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[_without_traceback, *shared],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _for_people if sys.stderr.isatty() else structlog.processors.JSONRenderer(sort_keys=False),
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
         )
     )
     logging.getLogger().handlers[:] = [handler]
@@ -98,20 +95,39 @@ def configure_logging(rules: Logging) -> None:
     logging.captureWarnings(capture=True)
     sys.excepthook = _failed
     threading.excepthook = _thread_failed
+    # Our own lines pass the library's records by, which would cost more than the lines themselves.
+    lines = _Lines(handler)
     structlog.configure(
-        processors=[_tell, _let_through, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[_tell, _let_through, *shared, render],
+        logger_factory=lambda *_name: lines,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
         cache_logger_on_first_use=True,
     )
+
+
+class _Lines:
+    """Writes lines that are ready where a handler writes, in turn with it."""
+
+    def __init__(self, handler: logging.StreamHandler[Any]) -> None:
+        self._handler = handler
+
+    def write(self, line: str) -> None:
+        """One line; where it cannot be written, nobody can be told."""
+        with suppress(OSError, ValueError):
+            self._handler.acquire()
+            try:
+                self._handler.stream.write(f"{line}\n")
+                self._handler.stream.flush()
+            finally:
+                self._handler.release()
+
+    debug = info = warning = error = critical = exception = write
 
 
 def change_logging(rules: Logging) -> None:
     """Let through what these ``rules`` say from now on; of libraries never less than warnings, which quote enough."""
     global _gate  # noqa: PLW0603 - every event of the process goes through one gate
     _gate = Gate(rules)
-    for room in _ROOMS:
-        logging.getLogger(room).setLevel(_gate.lowest)
     logging.getLogger().setLevel(max(LEVELS[rules.level], logging.WARNING))
 
 
@@ -122,6 +138,13 @@ def _let_through(_: Any, method: str, event: structlog.typing.EventDict) -> stru
     if left_out:
         event["left_out"] = left_out
     return event
+
+
+_encode: Final = json.JSONEncoder(default=repr).encode
+
+
+def _for_programs(_: Any, __: str, event: structlog.typing.EventDict) -> str:
+    return _encode(event)
 
 
 def _for_people(_: Any, __: str, event: structlog.typing.EventDict) -> str:

@@ -5,10 +5,10 @@ reference, all from the same few elements of the form. Source: annex 30 (172), g
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -30,6 +30,8 @@ _EMPLOYER_NUMBERS: Final = {
     "CompanyID": Kind.ENTERPRISE,
 }
 _REMEMBERED: Final = 4096  # numbers that were checked; those of employers and places come again and again
+_REMEMBERED_EMPLOYERS: Final = 256
+_MOST: Final = 16  # elements about employers in a form, for its employers to be remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class Inspection:
         self._rules = [(RULES[name], Memory()) for name in rules]
         self._employer_blocks = frozenset(path.rpartition("/")[2] for path in kind.employer)
         self._of_employers = self._employer_blocks.union(_EMPLOYER_NUMBERS)
+        # Form after form names the same ones, and then they are the same objects.
+        self._employers = lru_cache(maxsize=_REMEMBERED_EMPLOYERS)(partial(_employers_in, self._employer_blocks))
         self._references = [path.rpartition("/")[2] for path in kind.reference]
         self._counted = (kind.limits.declarations or "").rpartition("/")[2]
         asked = {"Identification", self._counted, *kind.identifiers, *self._references} | self._employer_blocks
@@ -90,7 +94,7 @@ class Inspection:
         return Inspected(
             identification=named["Identification"][0].strip() if "Identification" in named else None,
             broken=tuple(islice(self._broken(named), MAX_BROKEN)),
-            employers=tuple(dict.fromkeys(self._employers(fields))) if self._employer_blocks else (),
+            employers=self._named_employers(fields) if self._employer_blocks else (),
             persons=tuple(dict.fromkeys(self._inss(named))),
             reference=next(references, None),
             declarations=len(named.get(self._counted, ())),
@@ -98,7 +102,7 @@ class Inspection:
 
     def _broken(self, named: Mapping[str, Sequence[str]]) -> Iterator[tuple[Field, Broken]]:
         for name, kind, fault_of in self._identifiers:
-            if name not in named:
+            if name not in named or (kind is Kind.INSS and identifiers.are_common(named[name])):
                 continue
             for at, value in enumerate(named[name]):
                 if fault_of(kind, value):
@@ -113,14 +117,21 @@ class Inspection:
                 if number != "0":  # nobody
                     yield number
 
-    def _employers(self, fields: Sequence[tuple[str, str]]) -> Iterator[Employer]:
-        """The first number of each kind behind the start of each block that names an employer."""
-        wanted: set[str] = set()
-        for name, value in [field for field in fields if field[0] in self._of_employers]:
-            if name in self._employer_blocks:
-                wanted = set(_EMPLOYER_NUMBERS)
-            elif name in wanted:
-                wanted.discard(name)
-                number = value.strip().lstrip("0")
-                if number:
-                    yield Employer(_EMPLOYER_NUMBERS[name], number)
+    def _named_employers(self, fields: Sequence[tuple[str, str]]) -> tuple[Employer, ...]:
+        naming = tuple([field for field in fields if field[0] in self._of_employers])
+        return self._employers(naming) if len(naming) <= _MOST else _employers_in(self._employer_blocks, naming)
+
+
+def _employers_in(blocks: Collection[str], fields: Sequence[tuple[str, str]]) -> tuple[Employer, ...]:
+    """The first number of each kind behind the start of each of the blocks that name an employer, each once."""
+    found: dict[Employer, None] = {}
+    wanted: set[str] = set()
+    for name, value in fields:
+        if name in blocks:
+            wanted = set(_EMPLOYER_NUMBERS)
+        elif name in wanted:
+            wanted.discard(name)
+            number = value.strip().lstrip("0")
+            if number:
+                found[Employer(_EMPLOYER_NUMBERS[name], number)] = None
+    return tuple(found)

@@ -116,9 +116,12 @@ class Splitter:
         outside = self._found_outside()
         return None if not outside or _END_TAG.fullmatch(outside) else self._not_a_form()
 
-    def alone(self, form: bytes) -> bytes:
-        """A document, in the encoding of the whole but without saying so, whose root holds just this form."""
-        return b"".join((self.root_tag, form, self._root_end))
+    def alone(self, form: bytes, before: bytes = b"") -> bytes:
+        """A document, in the encoding of the whole but without saying so, whose root holds just this form.
+
+        ``before`` is what stands before the root.
+        """
+        return b"".join((before, self.root_tag, form, self._root_end))
 
     def _how_marked(self) -> re.Pattern[bytes]:
         if self.prefixed:

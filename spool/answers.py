@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from spool.mailbox import Mailbox
+from spool.prepared import Prepared
 from spool.tables import answer_numbers, answers, effects, submissions
 
 FETCHED: Final = "answer.fetched"
@@ -93,9 +94,10 @@ def take_stem(connection: Connection, purpose: str, day: str, environment: str) 
     """
     key = {"of_day": day, "of_environment": environment}
     # The update comes first: it keeps every other process from this row until the number is committed.
-    if not connection.execute(_COUNT, key).rowcount:
-        connection.execute(sa.insert(answer_numbers).values(day=day, environment=environment, last=1))
-    number = connection.execute(_COUNTED, key).scalar_one()
+    counted = _COUNT.first(connection, key)
+    number = 1 if counted is None else counted[0]
+    if counted is None:
+        connection.execute(sa.insert(answer_numbers).values(day=day, environment=environment, last=number))
     tail = _ONLY_PART if purpose in PARTED else ""
     return f"{purpose}.999999.{day}.{sequence_text(number)}.{environment}{tail}"
 
@@ -115,7 +117,7 @@ def store(connection: Connection, answer: StoredAnswer) -> None:
         "channel": name.channel,
         "correlation": name.correlation,
     }
-    connection.execute(_STORE, row)
+    _STORE.run(connection, row)
 
 
 _NAME: Final = (
@@ -132,7 +134,7 @@ _NAME: Final = (
 
 def names(connection: Connection, ticket: str) -> list[AnswerName]:
     """The answers that were made for ``ticket``, in their order; none while there is no verdict."""
-    return [_name(*row) for row in connection.execute(_NAMES, {"of": ticket})]
+    return [_name(*row) for row in _NAMES.all(connection, {"of": ticket})]
 
 
 def load(connection: Connection, ticket: str, ordinal: int) -> StoredAnswer:
@@ -141,7 +143,7 @@ def load(connection: Connection, ticket: str, ordinal: int) -> StoredAnswer:
     Raises:
         LookupError: there is none.
     """
-    row = connection.execute(_LOAD, {"of": ticket, "which": ordinal}).first()
+    row = _LOAD.first(connection, {"of": ticket, "which": ordinal})
     if row is None:
         raise LookupError("no such answer was made for this ticket")
     *name, data, signature = row
@@ -163,7 +165,7 @@ class Way:
 
 def way_of(connection: Connection, ticket: str) -> Way:
     """The way back to whoever sent the submission ``ticket``: the one it came by."""
-    row = connection.execute(_WAY, {"of": ticket}).first()
+    row = _WAY.first(connection, {"of": ticket})
     return Way("sftp") if row is None else Way(*row)
 
 
@@ -184,13 +186,19 @@ def unsettled_stems(connection: Connection) -> set[str]:
 _THIS_COUNT: Final = (answer_numbers.c.day == sa.bindparam("of_day")) & (
     answer_numbers.c.environment == sa.bindparam("of_environment")
 )
-_COUNT: Final = sa.update(answer_numbers).where(_THIS_COUNT).values(last=answer_numbers.c.last + 1)
-_COUNTED: Final = sa.select(answer_numbers.c.last).where(_THIS_COUNT)
-_STORE: Final = sa.insert(answers)
-_NAMES: Final = sa.select(*_NAME).where(answers.c.ticket == sa.bindparam("of")).order_by(answers.c.ordinal)
-_LOAD: Final = sa.select(*_NAME, answers.c.data, answers.c.signature).where(
-    answers.c.ticket == sa.bindparam("of"), answers.c.ordinal == sa.bindparam("which")
+_COUNT: Final = Prepared(
+    sa.update(answer_numbers).where(_THIS_COUNT).values(last=answer_numbers.c.last + 1).returning(answer_numbers.c.last)
 )
-_WAY: Final = sa.select(submissions.c.channel, submissions.c.message_id).where(
-    submissions.c.ticket == sa.bindparam("of")
+_STORE: Final = Prepared(
+    sa.insert(answers),
+    (*(column.name for column in _NAME), "data", "signature"),
+)
+_NAMES: Final = Prepared(sa.select(*_NAME).where(answers.c.ticket == sa.bindparam("of")).order_by(answers.c.ordinal))
+_LOAD: Final = Prepared(
+    sa.select(*_NAME, answers.c.data, answers.c.signature).where(
+        answers.c.ticket == sa.bindparam("of"), answers.c.ordinal == sa.bindparam("which")
+    )
+)
+_WAY: Final = Prepared(
+    sa.select(submissions.c.channel, submissions.c.message_id).where(submissions.c.ticket == sa.bindparam("of"))
 )

@@ -18,6 +18,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from spool.prepared import Prepared
 from spool.tables import events
 
 BEGINNING: Final = "0" * 64
@@ -89,16 +90,17 @@ def append(connection: Connection, happened: Sequence[tuple[str | None, int, str
             {"number": link.number, "ticket": ticket, "at": at, "name": name, "facts": facts, "digest": place.digest}
         )
     if rows:
-        connection.execute(_INSERT, rows)
+        _INSERT.run_for_each(connection, rows)
 
 
 def end(connection: Connection) -> Place:
     """The last event of the chain."""
-    row = connection.execute(_LAST).first()
+    row = _LAST.first(connection)
     if row is None:
         return Place()
+    number, digest = row
     # An event that nobody chained is followed all the same; verification names it.
-    return Place(row.number, row.digest or BEGINNING)
+    return Place(number, digest or BEGINNING)
 
 
 def after(connection: Connection, number: int, limit: int) -> list[Link]:
@@ -117,6 +119,8 @@ def misfit(place: Place, link: Link) -> Misfit | None:
     """What is wrong with an event that stands after ``place``, or None."""
     if not link.digest:
         return Misfit(link.number, f"event {link.number} was put in: it has no digest")
+    if link.number <= place.number:
+        return Misfit(link.number, f"event {link.number} stands behind event {place.number}")
     if link.content and link.facts:
         # Its digest would be right whatever they said.
         return Misfit(link.number, f"event {link.number} was changed: it has facts that no digest covers")
@@ -175,6 +179,6 @@ def _before(connection: Connection, number: int) -> str:
     return connection.execute(query).scalar() or BEGINNING
 
 
-_INSERT: Final = sa.insert(events)
-_LAST: Final = sa.select(events.c.number, events.c.digest).order_by(events.c.number.desc()).limit(1)
+_INSERT: Final = Prepared(sa.insert(events), ("number", "ticket", "at", "name", "facts", "digest"))
+_LAST: Final = Prepared(sa.select(events.c.number, events.c.digest).order_by(events.c.number.desc()).limit(1))
 _FORGET: Final = sa.update(events).where(events.c.number == sa.bindparam("which"))

@@ -111,6 +111,15 @@ def give_up(connection: Connection, holders: Collection[str]) -> int:
     ).rowcount
 
 
+def bring_near(connection: Connection, beyond: int) -> int:
+    """Let what is held until after ``beyond`` be judged at once; answers how many.
+
+    No attempt is put off so long: the clock was set back.  What an operator holds is held again.
+    """
+    far = sa.text(OPEN) & (submissions.c.state == "held") & (submissions.c.next_attempt_at > beyond)
+    return connection.execute(sa.update(submissions).where(far).values(next_attempt_at=0)).rowcount
+
+
 def holders(connection: Connection) -> set[str]:
     """Who has claims."""
     query = sa.select(submissions.c.claimed_by).where(sa.text(OPEN), submissions.c.claimed_by.is_not(None)).distinct()

@@ -36,6 +36,10 @@ _SESSION: Final = {
 }
 
 
+_LOG_PAGES: Final = 4000
+"""How many pages SQLite writes to its log before they go into the file: 16 MB, in which many change several times."""
+
+
 class Begins(StrEnum):
     """What a transaction is for: to read; to write, in turn; or to claim work, beside writers."""
 
@@ -60,7 +64,12 @@ def open_engine(place: Place) -> Engine:
 def _open_sqlite(path: Path) -> Engine:
     # An error's text would quote what was to be written, and that may be a declaration.
     engine = sa.create_engine(
-        f"sqlite:///{path}", connect_args={"timeout": WAIT_SECONDS}, hide_parameters=True, pool_size=8, max_overflow=56
+        f"sqlite:///{path}",
+        connect_args={"timeout": WAIT_SECONDS},
+        hide_parameters=True,
+        pool_size=8,
+        max_overflow=56,
+        pool_use_lifo=True,  # what the last one has read of the file, the next one need not read again
     )
     sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine
@@ -68,7 +77,7 @@ def _open_sqlite(path: Path) -> Engine:
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"wal_autocheckpoint={_LOG_PAGES}"):
         connection.execute(f"PRAGMA {pragma}")
 
 

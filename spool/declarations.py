@@ -2,7 +2,8 @@
 
 One file a ticket holds them one after the other; where each begins and ends stands in the effect that forwards it.
 The file is derived from what is in custody: it is written before the verdict, again if the verdict has to be made
-again, and removed once the last declaration is confirmed.
+again, and removed once the last declaration is confirmed. Of a large one the disk gets the beginning while the rest is
+written, so that little is left to wait for.
 """
 
 import errno
@@ -10,6 +11,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -18,29 +20,84 @@ from typing import Final
 from spool.files import make_folder, sync_folder
 
 _SWEPT_AT_ONCE: Final = 500
+_BUFFER_BYTES: Final = 256 * 1024
+_AHEAD_BYTES: Final = 4 * 1024**2
 
 
 class DeclarationWriter:
     """Appends declarations; ``spans`` has offset and length in bytes of each."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("wb")
+        self._file = path.open("wb", buffering=_BUFFER_BYTES)
+        self._size = 0
+        self._ahead = _Ahead(self._file.fileno())
         self.spans: list[tuple[int, int]] = []
 
     def append(self, declaration: bytes) -> None:
-        """Add one declaration."""
-        self.spans.append((self._file.tell(), len(declaration)))
+        """Add one declaration.
+
+        Raises:
+            OSError: it, or one before it, is not kept.
+        """
+        self.spans.append((self._size, len(declaration)))
         self._file.write(declaration)
+        self._size += len(declaration)
+        self._ahead.sync(self._size)
 
     def close(self) -> None:
-        """Make what was written durable."""
+        """Make what was written durable.
+
+        Raises:
+            OSError: it is not.
+        """
         self._file.flush()
+        self._ahead.close()
         os.fsync(self._file.fileno())
         self._file.close()
 
     def drop(self) -> None:
         """Give the file up."""
+        with suppress(OSError):
+            self._ahead.close()
         self._file.close()
+
+
+class _Ahead:
+    """Puts a file that grows onto the disk, in a thread of its own."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._thread: ThreadPoolExecutor | None = None
+        self._syncing: Future[None] | None = None
+        self._next = _AHEAD_BYTES
+
+    def sync(self, size: int) -> None:
+        """Begin, if it has grown by much to this size and the last time has ended.
+
+        Raises:
+            OSError: the last time failed. The kernel says so once, and nothing may be built on that file.
+        """
+        if size < self._next or (self._syncing is not None and not self._syncing.done()):
+            return
+        self._next = size + _AHEAD_BYTES
+        if self._syncing is not None:
+            self._syncing.result()
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1)
+        with suppress(RuntimeError):  # there is no room for a thread: who closes waits for the disk
+            self._syncing = self._thread.submit(os.fdatasync, self._descriptor)
+
+    def close(self) -> None:
+        """Wait for the last time to end.
+
+        Raises:
+            OSError: as :meth:`sync`.
+        """
+        if self._thread is not None:
+            self._thread.shutdown()
+            self._thread = None
+        if self._syncing is not None:
+            self._syncing.result()
 
 
 @contextmanager

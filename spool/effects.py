@@ -4,6 +4,7 @@ One that fails by itself waits for its next attempt; after too many it is parked
 has to say when.  Times are microseconds since the epoch.
 """
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,8 +13,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from spool import submissions
+from spool import many_rows, submissions
 from spool.journal import now
+from spool.prepared import Prepared
 from spool.tables import effects
 from spool.waking import Topic, wake
 
@@ -79,11 +81,11 @@ def plan(
     """Promise effects, numbered by ``ordinals``, or from 1, in the order of ``facts``."""
     numbers = range(1, len(facts) + 1) if ordinals is None else ordinals
     rows = [
-        {"ticket": ticket, "kind": kind, "ordinal": ordinal, "facts": dict(item), "state": "pending"}
+        (ticket, kind.value, ordinal, json.dumps(dict(item)), "pending")
         for ordinal, item in zip(numbers, facts, strict=True)
     ]
     if rows:
-        connection.execute(_PLAN, rows)
+        many_rows.insert(connection, _PLANNED, rows)
         wake(connection, _TOPICS[kind])
 
 
@@ -92,7 +94,7 @@ _COLUMNS: Final = (effects.c.number, effects.c.ticket, effects.c.ordinal, effect
 
 def pending(connection: Connection, kind: Kind, limit: int, *, after: int = 0) -> list[Effect]:
     """The oldest effects of ``kind`` still to do, of those with a number above ``after``."""
-    rows = connection.execute(_PENDING, {"of": kind, "after": after, "most": limit})
+    rows = _PENDING.all(connection, {"of": kind, "after": after, "most": limit})
     return [Effect(*row) for row in rows]
 
 
@@ -101,12 +103,13 @@ def due(connection: Connection, kind: Kind, at: int, limit: int) -> list[Effect]
 
     Whoever asks again has done them meanwhile, or put them off: an index leads to the next ones, however many wait.
     """
-    return [Effect(*row) for row in connection.execute(_DUE, {"of": kind, "at": at, "most": limit})]
+    return [Effect(*row) for row in _DUE.all(connection, {"of": kind, "at": at, "most": limit})]
 
 
 def next_due(connection: Connection, kind: Kind) -> int | None:
     """When the next effect of ``kind`` is due, which may be past; None if none waits."""
-    return connection.execute(_NEXT_DUE, {"of": kind}).scalar()
+    row = _NEXT_DUE.first(connection, {"of": kind})
+    return None if row is None else row[0]
 
 
 def due_beyond(connection: Connection, kind: Kind, beyond: int) -> bool:
@@ -128,8 +131,7 @@ def done(connection: Connection, carried_out: Iterable[Effect]) -> list[str]:
     numbers = [item.number for item in items]
     for batch in _batches(numbers):
         connection.execute(_DONE, {"numbers": batch, "at": now()})
-    tickets = sorted({item.ticket for item in items})
-    return [ticket for ticket in tickets if submissions.close_if_done(connection, ticket)]
+    return submissions.close_done(connection, {item.ticket for item in items})
 
 
 def failed(connection: Connection, failures: Sequence[Failure]) -> None:
@@ -214,21 +216,23 @@ def tickets_with_pending(connection: Connection, kind: Kind, *, among: Collectio
 
 
 # Asked for every submission, and so put together only once.
-_PLAN: Final = sa.insert(effects)
+_PLANNED: Final = (effects.c.ticket, effects.c.kind, effects.c.ordinal, effects.c.facts, effects.c.state)
 _OF_KIND: Final = (effects.c.state == "pending") & (effects.c.kind == sa.bindparam("of"))
-_PENDING: Final = (
+_PENDING: Final = Prepared(
     sa.select(*_COLUMNS)
     .where(_OF_KIND, effects.c.number > sa.bindparam("after"))
     .order_by(effects.c.number)
     .limit(sa.bindparam("most"))
 )
-_DUE: Final = (
+_DUE: Final = Prepared(
     sa.select(*_COLUMNS)
     .where(_OF_KIND, effects.c.next_attempt_at <= sa.bindparam("at"))
     .order_by(effects.c.next_attempt_at, effects.c.number)
     .limit(sa.bindparam("most"))
 )
-_NEXT_DUE: Final = sa.select(effects.c.next_attempt_at).where(_OF_KIND).order_by(effects.c.next_attempt_at).limit(1)
+_NEXT_DUE: Final = Prepared(
+    sa.select(effects.c.next_attempt_at).where(_OF_KIND).order_by(effects.c.next_attempt_at).limit(1)
+)
 _BEYOND: Final = (
     sa.select(effects.c.number).where(_OF_KIND, effects.c.next_attempt_at > sa.bindparam("beyond")).limit(1)
 )

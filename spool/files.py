@@ -42,17 +42,31 @@ def make_folder(path: Path, mode: int = 0o750) -> None:
 
 def write_durably(path: Path, data: bytes, mode: int = 0o640) -> None:
     """Put ``data`` at ``path``, whole or not at all; an older file of that name is replaced.  One at a time."""
-    temporary = f"{path.parent}/.{path.name}.writing"
-    descriptor = _create(temporary, mode)
+    write_hidden(path.parent, path.name, data, mode)
+    give_name(path.parent, path.name)
+    sync_folder(path.parent)
+
+
+def write_hidden(folder: Path, name: str, data: bytes, mode: int = 0o640) -> None:
+    """Have ``data`` on the disk for :func:`give_name`.  A file without bytes is a name and nothing else."""
+    descriptor = _create(_hidden(folder, name), mode)
     try:
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(descriptor, rest) :]
-        os.fsync(descriptor)
+        if data:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    os.rename(temporary, path)  # noqa: PTH104 - called for every file of every submission
-    sync_folder(path.parent)
+
+
+def give_name(folder: Path, name: str) -> None:
+    """Let what was written hidden be seen; durable once ``folder`` is synced.  An older file is replaced."""
+    os.rename(_hidden(folder, name), f"{folder}/{name}")  # noqa: PTH104 - called for every file of every submission
+
+
+def _hidden(folder: Path, name: str) -> str:
+    return f"{folder}/.{name}.writing"
 
 
 def move_durably(source: Path, target: Path) -> None:

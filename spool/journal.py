@@ -4,7 +4,6 @@ This file opens the journal and gives transactions; what is written stands in ``
 ``routing_queue``, what a database needs to be one in ``database``.
 """
 
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -20,7 +19,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection, Engine
 
 from config.errors import ConfigurationError, TemporaryError
-from spool.database import WAIT_SECONDS, Begins, Place, begin, open_engine
+from spool.database import Begins, Place, begin, open_engine
+from spool.shared_commits import SharedCommits, TurnLostError
 from spool.waking import Topic, listening
 
 _MIGRATION_SECONDS: Final = 900.0
@@ -41,8 +41,9 @@ class Journal:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._faults = (sa.exc.DBAPIError, engine.dialect.loaded_dbapi.Error, TurnLostError)
         # Threads queue here rather than ask SQLite again and again whether it is their turn.
-        self._turn = threading.Lock() if engine.dialect.name == "sqlite" else None
+        self._shared = SharedCommits(engine) if engine.dialect.name == "sqlite" else None
         # A command that is done with it just ends.
         weakref.finalize(self, engine.dispose)
 
@@ -50,14 +51,15 @@ class Journal:
     def write(self) -> Iterator[Connection]:
         """One transaction that may write: committed at the end of the block, rolled back on any exception.
 
+        With SQLite other threads of the process may commit with it (:mod:`spool.shared_commits`); it is undone alone.
+
         Raises:
             JournalError: the database failed; nothing was written.
         """
         try:
-            with self._in_turn(), self._engine.begin() as connection:
-                begin(connection, Begins.WRITING)
+            with self._writing(Begins.WRITING) as connection:
                 yield connection
-        except sa.exc.DBAPIError as fault:
+        except self._faults as fault:
             raise JournalError("the journal cannot be written") from fault
 
     @contextmanager
@@ -71,20 +73,18 @@ class Journal:
             with self._engine.connect() as connection:
                 begin(connection, Begins.READING)
                 yield connection
-        except sa.exc.DBAPIError as fault:
+        except self._faults as fault:
             raise JournalError("the journal cannot be read") from fault
 
     @contextmanager
-    def _in_turn(self) -> Iterator[None]:
-        if self._turn is None:
-            yield
+    def _writing(self, how: Begins) -> Iterator[Connection]:
+        if self._shared is not None:
+            with self._shared.write() as connection:
+                yield connection
             return
-        if not self._turn.acquire(timeout=WAIT_SECONDS):
-            raise JournalError("the journal cannot be written: others write for too long")
-        try:
-            yield
-        finally:
-            self._turn.release()
+        with self._engine.begin() as connection:
+            begin(connection, how)
+            yield connection
 
     @contextmanager
     def claim(self) -> Iterator[Connection]:
@@ -96,10 +96,9 @@ class Journal:
             JournalError: the database failed; nothing was claimed.
         """
         try:
-            with self._in_turn(), self._engine.begin() as connection:
-                begin(connection, Begins.CLAIMING)
+            with self._writing(Begins.CLAIMING) as connection:
                 yield connection
-        except sa.exc.DBAPIError as fault:
+        except self._faults as fault:
             raise JournalError("nothing can be claimed") from fault
 
     @property

@@ -17,20 +17,22 @@ from spool.files import make_folder
 
 _RECORD: Final = struct.Struct(">I32s")
 _RECORDS_AT_ONCE: Final = 2048
+_FORM: Final = struct.Struct(">I")
+_BUFFER_BYTES: Final = 256 * 1024
 
 
 class MarkWriter:
     """Takes the marks form by form.  Make it with :func:`writing`."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("wb")
+        self._file = path.open("wb", buffering=_BUFFER_BYTES)
         self._form = 0
 
     def append(self, marks: Iterable[str]) -> None:
         """Add those of the next form; each is 64 hexadecimal digits."""
         self._form += 1
-        for mark in marks:
-            self._file.write(_RECORD.pack(self._form, bytes.fromhex(mark)))
+        form = _FORM.pack(self._form)
+        self._file.write(b"".join([form + bytes.fromhex(mark) for mark in marks]))
 
     def close(self) -> None:
         """Hand what was written to the operating system."""

@@ -15,8 +15,8 @@ from typing import Final
 
 from schemas.filename import is_safe
 from spool.answers import StoredAnswer, file_names, stem_of
-from spool.files import make_folder, move_durably, sync_folder, write_durably
-from spool.in_use import MailboxLock
+from spool.files import give_name, make_folder, move_durably, sync_folder, write_hidden
+from spool.in_use import HUNG_SECONDS, MailboxLock
 from spool.mailbox import OUTBOXES, Entry, Mailbox, MailboxRefusal, Trouble
 
 # The earliest that a ZIP can say, and what a reader on Unix makes of the file: the same for every answer.
@@ -32,16 +32,17 @@ class Outbox:
     With ``is_shared`` they are safe beside other processes too.
     """
 
-    def __init__(self, root: Path, *, is_shared: bool = False) -> None:
+    def __init__(self, root: Path, *, is_shared: bool = False, hung: float = HUNG_SECONDS) -> None:
         self.root = root
         self._is_shared = is_shared
+        self._hung = hung
         self._locks: dict[Mailbox, MailboxLock] = {}
         self._guard = threading.Lock()
 
     def _locked(self, mailbox: Mailbox) -> MailboxLock:
         with self._guard:
             if mailbox not in self._locks:
-                self._locks[mailbox] = MailboxLock(self.folder(mailbox) if self._is_shared else None)
+                self._locks[mailbox] = MailboxLock(self.folder(mailbox) if self._is_shared else None, self._hung)
             return self._locks[mailbox]
 
     def folder(self, mailbox: Mailbox) -> Path:
@@ -61,11 +62,15 @@ class Outbox:
         folder = self.folder(mailbox)
         removed = folder / ".removed"
         make_folder(removed)
-        with self._locked(mailbox):
+        with self._locked(mailbox) as lock:
             if all((folder / name).exists() or (removed / name).exists() for name, _ in files):
                 return
             for name, data in files:
-                write_durably(folder / name, data)
+                write_hidden(folder, name, data)
+            for name, _ in files:
+                lock.check()
+                give_name(folder, name)
+            sync_folder(folder)
 
     def entries(self, mailbox: Mailbox) -> list[Entry]:
         """Every file of ``mailbox``, by name; never a part of an answer that is just being placed."""

@@ -3,7 +3,7 @@
 Every function takes the connection of a transaction, so that what belongs together is committed together.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from spool import chain
 from spool.journal import now
+from spool.prepared import Prepared
 from spool.tables import effects, events, files, submissions
 from spool.waking import Topic, wake
 
@@ -90,25 +91,27 @@ def note(connection: Connection, ticket: str | None, event: str, /, **facts: Any
     chain.append(connection, [(ticket, now(), event, facts)])
 
 
-def add(connection: Connection, submission: Submission) -> None:
-    """Record a submission that is in custody."""
-    row = {name: getattr(submission, name) for name in _AS_RECEIVED}
-    row |= {"next_attempt_at": 0, "findings": [list(finding) for finding in submission.findings] or None}
-    connection.execute(_ADD, row)
-    if submission.files:
-        rows = [{"ticket": submission.ticket, **asdict(file)} for file in submission.files]
-        connection.execute(_ADD_FILES, rows)
-    digests = {file.name: file.sha256 for file in submission.files}
+def add(connection: Connection, *taken: Submission) -> None:
+    """Record submissions that are in custody."""
+    rows = [{name: getattr(one, name) for name in _AS_RECEIVED} for one in taken]
+    for row, one in zip(rows, taken, strict=True):
+        row |= {"next_attempt_at": 0, "findings": [list(finding) for finding in one.findings] or None}
+    _ADD.run_for_each(connection, rows)
+    if stored := [{"ticket": one.ticket, **asdict(file)} for one in taken for file in one.files]:
+        _ADD_FILES.run_for_each(connection, stored)
+    digests = [{file.name: file.sha256 for file in one.files} for one in taken]
     wake(connection, Topic.JUDGE)
-    note(connection, submission.ticket, "custody.taken", name=submission.name, files=len(digests), sha256=digests)
+    facts = [{"name": one.name, "files": len(of), "sha256": of} for one, of in zip(taken, digests, strict=True)]
+    at = now()
+    chain.append(connection, [(one.ticket, at, "custody.taken", of) for one, of in zip(taken, facts, strict=True)])
 
 
 def load(connection: Connection, ticket: str) -> Submission | None:
     """The submission of ``ticket`` with its files, or None."""
-    row = connection.execute(_LOAD, {"of": ticket}).first()
+    row = _LOAD.first(connection, {"of": ticket})
     if row is None:
         return None
-    stored = connection.execute(_FILES, {"of": ticket})
+    stored = _FILES.all(connection, {"of": ticket})
     return _submission(row, tuple(StoredFile(*file) for file in stored))
 
 
@@ -157,7 +160,7 @@ def namesake(connection: Connection, submission: Submission) -> Submission | Non
         "at": submission.received_at,
         "this": submission.ticket,
     }
-    row = connection.execute(_NAMESAKE, this).first()
+    row = _NAMESAKE.first(connection, this)
     return None if row is None else _submission(row, ())
 
 
@@ -215,81 +218,83 @@ def settle(connection: Connection, ticket: str, ruling: Ruling) -> bool:
         "schema_version": ruling.schema_version,
         "forms": ruling.forms,
     }
-    found = connection.execute(_SETTLE, values).rowcount
+    found = _SETTLE.run(connection, values)
     if found:
         codes = [code for code, _ in ruling.findings]
         note(connection, ticket, _RULED[ruling.state], codes=codes, forms=ruling.forms, **ruling.facts)
     return bool(found)
 
 
-def close_if_done(connection: Connection, ticket: str) -> bool:
-    """Close a submission none of whose effects is still to do; answers whether it is closed now."""
-    closed = connection.execute(_CLOSE, {"of": ticket, "at": now()}).rowcount
+def close_done(connection: Connection, tickets: Collection[str]) -> list[str]:
+    """Close those of ``tickets`` none of whose effects is still to do; answers which are closed now."""
+    closed = list(connection.execute(_DONE, {"tickets": sorted(tickets)}).scalars())
     if closed:
-        note(connection, ticket, "submission.closed")
-    return bool(closed)
+        at = now()
+        connection.execute(_CLOSE, {"tickets": closed, "at": at})
+        chain.append(connection, [(ticket, at, "submission.closed", {}) for ticket in closed])
+    return closed
 
 
 _AS_RECEIVED: Final = (
     "ticket", "received_at", "channel", "sender", "username", "directory", "name", "stem", "content", "state",
     "attempts", "message_id",
 )  # fmt: skip
-_COLUMNS: Final = tuple(
-    submissions.c[name]
-    for name in (
-        "ticket", "received_at", "channel", "sender", "username", "directory", "name", "stem", "content", "state",
-        "attempts", "verdict_at", "findings", "forms", "closed_at", "message_id",
-    )
+_COLUMN_NAMES: Final = (
+    "ticket", "received_at", "channel", "sender", "username", "directory", "name", "stem", "content", "state",
+    "attempts", "verdict_at", "findings", "forms", "closed_at", "message_id",
 )  # fmt: skip
+_COLUMNS: Final = tuple(submissions.c[name] for name in _COLUMN_NAMES)
 
 # Asked for every submission, and so put together only once.
 _THIS: Final = submissions.c.ticket == sa.bindparam("of")
-_ADD: Final = sa.insert(submissions)
-_ADD_FILES: Final = sa.insert(files)
-_LOAD: Final = sa.select(*_COLUMNS).where(_THIS)
-_FILES: Final = (
+_ADD: Final = Prepared(sa.insert(submissions), (*_AS_RECEIVED, "next_attempt_at", "findings"))
+_ADD_FILES: Final = Prepared(sa.insert(files), ("ticket", "name", "size", "sha256"))
+_LOAD: Final = Prepared(sa.select(*_COLUMNS).where(_THIS))
+_FILES: Final = Prepared(
     sa.select(files.c.name, files.c.size, files.c.sha256)
     .where(files.c.ticket == sa.bindparam("of"))
     .order_by(files.c.name)
 )
+
+
+def is_any(*states: State) -> sa.ColumnElement[bool]:
+    """As ``in_``, which would be put together anew each time."""
+    return sa.or_(*(submissions.c.state == state for state in states))
+
+
 _CAME_BEFORE: Final = sa.tuple_(submissions.c.received_at, submissions.c.ticket) < sa.tuple_(
     sa.bindparam("at", type_=sa.BigInteger), sa.bindparam("this", type_=sa.String)
 )
-_NAMESAKE: Final = (
+_NAMESAKE: Final = Prepared(
     sa.select(*_COLUMNS)
     .where(
         submissions.c.sender == sa.bindparam("of"),
         submissions.c.directory == sa.bindparam("box"),
         submissions.c.stem == sa.bindparam("shared"),
         submissions.c.ticket != sa.bindparam("this", type_=sa.String),
-        (submissions.c.state == State.ACCEPTED)
-        | (submissions.c.state.in_((*OPEN_STATES, State.QUARANTINED)) & _CAME_BEFORE),
+        (submissions.c.state == State.ACCEPTED) | (is_any(*OPEN_STATES, State.QUARANTINED) & _CAME_BEFORE),
     )
     .order_by(submissions.c.received_at.desc(), submissions.c.ticket.desc())
     .limit(1)
 )
-_SETTLE: Final = (
-    sa.update(submissions)
-    .where(_THIS, submissions.c.state.in_(OPEN_STATES))
-    .values(
-        {
-            name: sa.bindparam(name)
-            for name in ("state", "verdict_at", "findings", "certificate", "schema_version", "forms")
-        }
-    )
+_RULING: Final = ("state", "verdict_at", "findings", "certificate", "schema_version", "forms")
+_SETTLE: Final = Prepared(
+    sa.update(submissions).where(_THIS, is_any(*OPEN_STATES)).values({name: sa.bindparam(name) for name in _RULING})
 )
 _OPEN_EFFECT: Final = sa.select(effects.c.number).where(
-    effects.c.ticket == sa.bindparam("of"), effects.c.state != "done"
+    effects.c.ticket == submissions.c.ticket, effects.c.state != "done"
 )
-_CLOSE: Final = (
-    sa.update(submissions)
-    .where(_THIS, submissions.c.state.in_(VERDICTS), submissions.c.closed_at.is_(None), ~_OPEN_EFFECT.exists())
-    .values(closed_at=sa.bindparam("at"))
+_NAMED: Final = submissions.c.ticket.in_(sa.bindparam("tickets", expanding=True))
+_DONE: Final = (
+    sa.select(submissions.c.ticket)
+    .where(_NAMED, submissions.c.state.in_(VERDICTS), submissions.c.closed_at.is_(None), ~_OPEN_EFFECT.exists())
+    .order_by(submissions.c.ticket)
 )
+_CLOSE: Final = sa.update(submissions).where(_NAMED).values(closed_at=sa.bindparam("at"))
 
 
-def _submission(row: sa.Row[Any], stored: tuple[StoredFile, ...]) -> Submission:
-    facts = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented way to read a row by name
+def _submission(row: Sequence[Any], stored: tuple[StoredFile, ...]) -> Submission:
+    facts = dict(zip(_COLUMN_NAMES, row, strict=True))
     facts["state"] = State(facts["state"])
     facts["findings"] = tuple((code, detail) for code, detail in facts["findings"] or ())
     return Submission(**facts, files=stored)

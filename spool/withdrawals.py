@@ -9,7 +9,8 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from spool.submissions import OPEN_STATES, State, Submission
+from spool.prepared import Prepared
+from spool.submissions import OPEN_STATES, State, Submission, is_any
 from spool.tables import submissions
 
 
@@ -27,17 +28,17 @@ def is_withdrawn(connection: Connection, submission: Submission) -> bool:
         "at": submission.received_at,
         "this": submission.ticket,
     }
-    return connection.execute(_WITHDRAWN, this).first() is not None
+    return _WITHDRAWN.first(connection, this) is not None
 
 
-_WITHDRAWN: Final = (
+_WITHDRAWN: Final = Prepared(
     sa.select(submissions.c.ticket)
     .where(
         submissions.c.sender == sa.bindparam("of"),
         submissions.c.directory == sa.bindparam("box"),
         submissions.c.stem == sa.bindparam("shared"),
         submissions.c.name.startswith("TD.", autoescape=True),
-        submissions.c.state.in_((*OPEN_STATES, State.QUARANTINED)),
+        is_any(*OPEN_STATES, State.QUARANTINED),
         sa.tuple_(submissions.c.received_at, submissions.c.ticket)
         > sa.tuple_(sa.bindparam("at", type_=sa.BigInteger), sa.bindparam("this", type_=sa.String)),
     )

@@ -1,0 +1,39 @@
+"""How do thousands of rows get into a table in one go?
+
+A large file names tens of thousands of persons, and SQLAlchemy takes longer over a row than the database does. So what
+its Core says of the table becomes one statement of the driver's: SQLite's runs it for each row, PostgreSQL takes the
+columns as arrays. Values go to the driver as they are: an enumeration has to be text by then, and JSON written.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+
+def insert(connection: Connection, columns: Sequence[sa.Column[Any]], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert ``rows``, which have values for these columns of one table, in their order; others get their defaults."""
+    if not rows:
+        return
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(_for_each_row(tuple(columns)), list(rows))
+    else:
+        arrays = tuple(list(values) for values in zip(*rows, strict=True))
+        connection.exec_driver_sql(_from_arrays(tuple(columns), connection.dialect), arrays)
+
+
+@lru_cache(maxsize=16)
+def _for_each_row(columns: tuple[sa.Column[Any], ...]) -> str:
+    return f"{_begin(columns)} VALUES ({', '.join('?' * len(columns))})"
+
+
+@lru_cache(maxsize=16)
+def _from_arrays(columns: tuple[sa.Column[Any], ...], dialect: sa.Dialect) -> str:
+    arrays = ", ".join(f"%s::{column.type.compile(dialect)}[]" for column in columns)
+    return f"{_begin(columns)} SELECT * FROM unnest({arrays})"  # noqa: S608 - names and types of our own tables
+
+
+def _begin(columns: tuple[sa.Column[Any], ...]) -> str:
+    return f"INSERT INTO {columns[0].table.name} ({', '.join(column.name for column in columns)})"

@@ -1,0 +1,172 @@
+"""How do several threads that write to the journal share one commit?
+
+A commit waits for the disk, and the disk takes as long for one submission as for ten.  Whoever has written, and sees
+that others wait for their turn, leaves the transaction to the next of them and waits for its commit; the last one
+commits for all.  Each answers for its own part: what fails is undone to the savepoint before it, and the others know
+nothing of it.  Nobody goes on before the commit: what a power cut or a kill takes, it takes from all of them before any
+has said so, and a commit that fails has failed for all.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from sqlalchemy.engine import Connection, Engine
+
+from spool.database import WAIT_SECONDS, Begins, begin
+
+MOST: Final = 16
+"""So many share one commit at most."""
+
+_LONGEST: Final = 0.05
+_LOOK: Final = 0.1
+
+
+class TurnLostError(Exception):
+    """Others have written for too long, or what was written together could not be committed."""
+
+
+class _Transaction:
+    """One transaction, and those who write in it."""
+
+    def __init__(self, connection: Connection, begun: float) -> None:
+        self.connection = connection
+        self.begun = begun
+        self.parts = 0
+        self.ended = threading.Event()
+        self.fault: BaseException | None = None
+
+
+class SharedCommits:
+    """Gives turns to write; safe from any thread.
+
+    Args:
+        engine: of a database that one writes to at a time.
+        clock: answers seconds.
+    """
+
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._turn = threading.Lock()
+        self._count = threading.Lock()
+        self._waiting = 0
+        self._open: _Transaction | None = None
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A part of a transaction: undone if the block raises, committed when this returns.
+
+        Raises:
+            TurnLostError: nothing was written.
+            sqlalchemy.exc.DBAPIError: likewise.
+        """
+        self._take_turn()
+        try:
+            transaction = self._join()
+        except BaseException:
+            self._turn.release()
+            raise
+        try:
+            yield transaction.connection
+        except BaseException:
+            self._undo(transaction)
+            raise
+        self._leave(transaction)
+        self._await(transaction)
+
+    def _take_turn(self) -> None:
+        with self._count:
+            self._waiting += 1
+        try:
+            if not self._turn.acquire(timeout=WAIT_SECONDS):
+                raise TurnLostError("others write for too long")
+        finally:
+            with self._count:
+                self._waiting -= 1
+
+    def _join(self) -> _Transaction:
+        """The transaction that others have left open, or a new one; it is our turn."""
+        transaction = self._open
+        if transaction is None:
+            transaction = self._begin()
+        else:
+            try:
+                transaction.connection.exec_driver_sql("SAVEPOINT part")
+            except BaseException as fault:
+                self._end(transaction, fault)
+                raise
+        transaction.parts += 1
+        return transaction
+
+    def _begin(self) -> _Transaction:
+        connection = self._engine.connect()
+        try:
+            begin(connection, Begins.WRITING)
+        except BaseException:
+            connection.close()
+            raise
+        return _Transaction(connection, self._clock())
+
+    def _undo(self, transaction: _Transaction) -> None:
+        """Our part failed: take it back, and see to the commit of the others."""
+        if transaction.parts == 1:
+            try:
+                self._end(transaction, None)
+            finally:
+                self._turn.release()
+            return
+        try:
+            transaction.connection.exec_driver_sql("ROLLBACK TO part")
+        except BaseException as fault:
+            try:
+                self._end(transaction, fault)
+            finally:
+                self._turn.release()
+            raise
+        self._leave(transaction)
+
+    def _leave(self, transaction: _Transaction) -> None:
+        """Commit, unless somebody waits who can do so; then it is the next one's turn."""
+        try:
+            is_late = transaction.parts >= MOST or self._clock() - transaction.begun > _LONGEST
+            if self._waiting and not is_late:
+                self._open = transaction
+            else:
+                self._commit(transaction)
+        finally:
+            self._turn.release()
+
+    def _await(self, transaction: _Transaction) -> None:
+        while not transaction.ended.wait(_LOOK):
+            # Whoever was to go on with it may have given up waiting for its turn.
+            if self._turn.acquire(blocking=False):
+                try:
+                    if self._open is transaction:
+                        self._commit(transaction)
+                finally:
+                    self._turn.release()
+        if transaction.fault is not None:
+            raise TurnLostError("what was written together was not committed") from transaction.fault
+
+    def _commit(self, transaction: _Transaction) -> None:
+        try:
+            transaction.connection.commit()
+        except Exception as fault:  # told to everybody who wrote
+            self._end(transaction, fault)
+        else:
+            self._end(transaction, None)
+
+    def _end(self, transaction: _Transaction, fault: BaseException | None) -> None:
+        """It is over, and what was not committed is undone."""
+        self._open = None
+        transaction.fault = fault
+        try:
+            if fault is not None:
+                # In which state it is nobody knows; without it the database undoes what it had begun.
+                transaction.connection.invalidate()
+            transaction.connection.close()
+        finally:
+            transaction.ended.set()

@@ -1,0 +1,58 @@
+"""Many rows at once: `spool.many_rows` in real databases, and the declarations of a large file on a real disk."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from spool import declarations, many_rows
+from spool.journal import Journal
+from spool.tables import effects
+
+_COLUMNS = (effects.c.ticket, effects.c.kind, effects.c.ordinal, effects.c.facts, effects.c.state)
+_MIB = b"x" * 1024**2
+
+
+@pytest.mark.every_database
+def test_rows_are_there_in_their_order_and_read_as_any_other(journal: Journal) -> None:
+    """Numbers go up with the order of the rows, JSON is JSON, columns that were not named have their defaults."""
+    texts = ['{"a": "é, \\"b\\" {c}"}', "[1, null]", '{"offset": 12345678901}']
+    rows = [(f"T{ordinal % 7}", "forward", ordinal, texts[ordinal % 3], "pending") for ordinal in range(1, 3001)]
+    with journal.write() as connection:
+        many_rows.insert(connection, _COLUMNS, rows)
+        many_rows.insert(connection, _COLUMNS, [])
+    query = sa.select(effects.c.ordinal, effects.c.facts, effects.c.attempts, effects.c.next_attempt_at)
+    with journal.read() as connection:
+        found = connection.execute(query.order_by(effects.c.number)).all()
+
+    facts = [{"a": 'é, "b" {c}'}, [1, None], {"offset": 12345678901}]
+    assert [(ordinal, facts[ordinal % 3], 0, 0) for ordinal in range(1, 3001)] == [tuple(row) for row in found]
+
+
+def test_a_large_file_of_declarations_is_whole(tmp_path: Path) -> None:
+    """Its beginning is on its way to the disk while the rest is written."""
+    path = tmp_path / "declarations" / "A"
+    with declarations.writing(path) as writer:
+        for number in range(12):
+            writer.append(_MIB + bytes([number]))
+
+    assert [declarations.read(path, *span) for span in writer.spans] == [_MIB + bytes([number]) for number in range(12)]
+
+
+def test_a_beginning_that_the_disk_did_not_keep_fails_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel says so once, to the first who asks; no later sync would tell."""
+
+    def disk_full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(os, "fdatasync", disk_full)
+    path = tmp_path / "declarations" / "A"
+    with pytest.raises(OSError, match="no space left"), declarations.writing(path) as writer:
+        for _ in range(6):
+            writer.append(_MIB)
+
+    assert [] == list(path.parent.iterdir())
