@@ -51,7 +51,7 @@ class Mq(Section):
     enabled: bool = False
     exchange: str = "batch.in"
     answers: str = "batch.out"
-    prefetch: Annotated[int, Field(ge=1, le=1000)] = 64
+    prefetch: Annotated[int, Field(ge=1, le=1000)] = 256
     max_message_bytes: Count = 64 * 1024**2
     max_waiting_sets: Count = 32
     parts_grace_seconds: Seconds = 60.0

@@ -15,11 +15,10 @@ known by it.
 """
 
 import asyncio
-import itertools
-import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,22 +30,23 @@ from channels.mq.door import inbox_of
 from channels.mq.envelope import Content, Letter, read_letter
 from channels.mq.topology import entrance_owner
 from config.errors import TemporaryError
-from gateway import accounts
-from gateway.accounts import UnknownUserError
+from gateway.message_custody import MessageCustody
+from gateway.message_owners import Asked, look
 from gateway.message_sets import Key, MessageSet, Part
+from gateway.together import Together
 from schemas.codes import Code, Finding
 from schemas.filename import set_key
-from spool.custody import Custody, Origin
-from spool.files import make_folder
+from spool.custody import Custody
 from spool.gather import is_complete_without_start
-from spool.journal import Journal, now
+from spool.journal import Journal
 from spool.mailbox import Mailbox
-from spool.redelivery import is_in_custody
 from spool.waiting import WaitingLimits, gives_way
 
 log = structlog.get_logger()
 
-_AT_ONCE: Final = 16
+_LOOKED_UP: Final = 256
+"""Messages whose owners are looked up together, at most."""
+
 _LEFT: Final = Settled(How.AGAIN, "the gateway stops")
 
 
@@ -76,6 +76,12 @@ class _Arrival:
     at: float
     settled: asyncio.Future[Settled]
 
+    @property
+    def asked(self) -> Asked:
+        """What it is looked up by."""
+        delivery, directory = self.delivery, inbox_of(self.delivery.queue)
+        return Asked(self.username, directory, delivery.message_id, self.letter.name, delivery.body.sha256)
+
     def of(self, sender: str, may: bool) -> Part:
         """The message as one of ``sender``'s, whose user ``may`` send or not."""
         letter = self.letter
@@ -96,18 +102,12 @@ class MessageReception:
     def __init__(
         self, folder: Path, custody: Custody, journal: Journal, rules: Rules, taken: Callable[[], None]
     ) -> None:
-        if folder.exists():
-            shutil.rmtree(folder)
-        make_folder(folder)
-        self._folder = folder
-        self._custody = custody
-        self._journal = journal
+        self._custody = MessageCustody(folder, custody, journal)
+        self._owners = Together(partial(look, journal, custody), _LOOKED_UP)
         self._rules = rules
         self._taken = taken
-        self._numbers = itertools.count(1)
         self._sets: dict[Key, MessageSet] = {}
         self._locks: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
-        self._at_once = asyncio.Semaphore(_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -157,14 +157,13 @@ class MessageReception:
         name, settled = arrival.letter.name, arrival.settled
         try:
             async with self._locked(inbox_of(arrival.delivery.queue), set_key(name)):
-                owner = await asyncio.to_thread(self._owner, arrival.username)
-                part = None if owner is None else arrival.of(*owner)
-                known = part is not None and await asyncio.to_thread(self._is_known, part)
+                owned = await self._owners.ask(arrival.asked)
+                part = arrival.of(owned.sender, owned.may) if owned.sender else None
                 if settled.done():
                     return  # its connection is lost
                 if part is None:
                     settled.set_result(Settled(How.DEAD, "108: the user_id is no technical user of a sender"))
-                elif known:
+                elif owned.is_known:
                     log.info("message.known", sender=part.mailbox.sender, file=name)
                     settled.set_result(TAKEN)
                 elif part.letter.findings:
@@ -174,18 +173,6 @@ class MessageReception:
         except Exception as fault:  # whoever waits for the message hands it in again, or lets it die
             if not settled.done():
                 settled.set_exception(fault)
-
-    def _owner(self, username: str) -> tuple[str, bool] | None:
-        """The sender that ``username`` acts for, and whether it still may; None if it is nobody's."""
-        with self._journal.read() as connection:
-            try:
-                sender = accounts.owner(connection, username)
-            except UnknownUserError:
-                return None
-            return (sender, username in accounts.standing(connection, [username], now())) if sender else None
-
-    def _is_known(self, part: Part) -> bool:
-        return is_in_custody(self._journal, self._custody, part.message)
 
     async def _gather(self, part: Part) -> None:
         key, name = part.key, part.letter.name
@@ -250,8 +237,7 @@ class MessageReception:
         if not waiting.parts:
             return  # the connection that all of it came by is lost
         try:
-            async with self._at_once:
-                ticket = await asyncio.to_thread(self._take_now, waiting.origin, list(waiting.parts.values()))
+            ticket = await self._custody.take(waiting)
         except (OSError, TemporaryError) as fault:
             waiting.settle(Settled(How.AGAIN, f"custody could not be taken: {type(fault).__name__}"))
             return
@@ -262,14 +248,3 @@ class MessageReception:
         log.info("custody.taken", ticket=ticket, sender=mailbox.sender, directory=mailbox.directory, file=name)
         waiting.settle(TAKEN)
         self._taken()
-
-    def _take_now(self, origin: Origin, parts: list[Part]) -> str:
-        folder = self._folder / str(next(self._numbers))
-        folder.mkdir(mode=0o750)
-        try:
-            for part in parts:
-                part.write(folder)
-            return self._custody.take(folder, origin)
-        finally:
-            # Gone to custody, or of no use; the bodies are still where they were.
-            shutil.rmtree(folder, ignore_errors=True)

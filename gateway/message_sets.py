@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 from channels.mq.consumer import Settled
@@ -10,7 +11,8 @@ from channels.mq.envelope import Letter
 from schemas.filename import set_key
 from spool.custody import Origin
 from spool.mailbox import Mailbox
-from spool.redelivery import Message
+from spool.submissions import StoredFile
+from spool.syncing import write_read_only
 from spool.waiting import Incomplete
 
 Key = tuple[Mailbox, str]
@@ -33,24 +35,26 @@ class Part:
         """What the messages of its set share."""
         return self.mailbox, set_key(self.letter.name)
 
-    @property
-    def message(self) -> Message:
-        """What it is known by when it comes again."""
-        name, delivery = self.letter.name, self.delivery
-        return Message(self.mailbox, self.username, delivery.message_id, name, delivery.body.sha256)
-
-    def write(self, folder: Path) -> None:
-        """Put its file, and its signature if it has one, into ``folder``; syncs nothing.
+    def write(self, folder: Path) -> list[StoredFile]:
+        """Put its file, and its signature if it has one, into ``folder``, read-only; syncs nothing.
 
         Raises:
             OSError: the disk did not take them, or the body is gone.
         """
-        if self.delivery.body.is_too_large:
-            (folder / self.letter.name).touch()
+        letter, body = self.letter, self.delivery.body
+        if body.is_too_large:
+            stored = [_written(folder, letter.name, b"")]
         else:
-            self.delivery.body.place(folder / self.letter.name)
-        if self.letter.signature is not None:
-            (folder / self.letter.signature_name).write_bytes(self.letter.signature)
+            body.place(folder / letter.name)
+            stored = [StoredFile(letter.name, body.size, body.sha256)]
+        if letter.signature is not None:
+            stored.append(_written(folder, letter.signature_name, letter.signature))
+        return stored
+
+
+def _written(folder: Path, name: str, data: bytes) -> StoredFile:
+    write_read_only(f"{folder}/{name}", data)
+    return StoredFile(name, len(data), sha256(data).hexdigest())
 
 
 @dataclass(slots=True)
@@ -76,8 +80,12 @@ class MessageSet:
         if not self.parts:
             return None
         since = min(part.arrived for part in self.parts.values())
-        size = sum(part.delivery.body.held for part in self.parts.values())
-        return Incomplete(next(iter(self.parts.values())).mailbox.sender, since, size)
+        return Incomplete(next(iter(self.parts.values())).mailbox.sender, since, self.size)
+
+    @property
+    def size(self) -> int:
+        """Its bytes, without signatures."""
+        return sum(part.delivery.body.held for part in self.parts.values())
 
     @property
     def origin(self) -> Origin:

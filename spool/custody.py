@@ -22,19 +22,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from config.errors import TemporaryError
 from schemas.filename import set_key
 from spool import submissions
+from spool.envelopes import submission_of
 from spool.files import make_folder, move_durably, sync_file, write_durably
 from spool.gather import naming_file
 from spool.journal import Journal, JournalError, now
 from spool.mailbox import Mailbox
-from spool.received_files import content_of, received_files, stored_file
-from spool.submissions import State, Submission
+from spool.received_files import received_files, stored_file
 from spool.tables import submissions as received
 
 ENVELOPE: Final = ".envelope.json"
@@ -116,17 +116,7 @@ class Custody:
         for path in files:
             sync_file(path)
             path.chmod(0o440)
-        envelope = {
-            "ticket": ticket,
-            "received_at": received_at,
-            "channel": origin.channel,
-            "sender": origin.mailbox.sender,
-            "directory": origin.mailbox.directory,
-            "username": origin.username,
-            "message_ids": dict(origin.message_ids),
-            "found": origin.found,
-            "by": self._by,
-        }
+        envelope = self.envelope(ticket, received_at, origin)
         write_durably(folder / ENVELOPE, json.dumps(envelope).encode(), 0o440)
         target = self.folder(ticket, received_at)
         make_folder(target.parent)
@@ -140,6 +130,24 @@ class Custody:
             self._put_back(target, folder, likeness)
             raise
         return ticket
+
+    def envelope(self, ticket: str, received_at: int, origin: Origin) -> dict[str, Any]:
+        """What is written beside the files of a set."""
+        return {
+            "ticket": ticket,
+            "received_at": received_at,
+            "channel": origin.channel,
+            "sender": origin.mailbox.sender,
+            "directory": origin.mailbox.directory,
+            "username": origin.username,
+            "message_ids": dict(origin.message_ids),
+            "found": origin.found,
+            "by": self._by,
+        }
+
+    def doubt(self, target: Path, mailbox: Mailbox, name: str) -> None:
+        """Nobody can tell whether the journal has the set at ``target``, which the file ``name`` is in."""
+        self._doubts[target] = _Likeness(mailbox, set_key(name))
 
     def _put_back(self, target: Path, folder: Path, likeness: _Likeness) -> None:
         try:
@@ -168,7 +176,7 @@ class Custody:
         with self._settling:
             for target, of in list(self._doubts.items()):
                 if likeness in {None, of}:
-                    recorded = self._is_recorded(target.name)
+                    recorded = self.is_recorded(target.name)
                     if recorded is None:
                         raise CustodyDoubtfulError("the journal cannot say yet whether it has a set that is in custody")
                     if not recorded:
@@ -186,7 +194,7 @@ class Custody:
         known: Mapping[str, str] = envelope.get("message_ids", {})
         return known
 
-    def _is_recorded(self, ticket: str) -> bool | None:
+    def is_recorded(self, ticket: str) -> bool | None:
         """Whether the journal has ``ticket``; None if it cannot say.
 
         Asked in a transaction that writes: it waits for the end of a commit whose confirmation alone was lost.
@@ -253,17 +261,7 @@ class Custody:
             CustodyDoubtfulError: nobody can tell.
         """
         envelope = json.loads((folder / ENVELOPE).read_bytes())
-        # An envelope of a time before there were messages has neither, and one of before there were roles not who.
-        message_ids, found = envelope.pop("message_ids", {}), envelope.pop("found", ())
-        envelope.pop("by", None)
-        stored = tuple(map(stored_file, received_files(folder)))
-        names = [file.name for file in stored]
-        name = naming_file(names)
-        submission = Submission(
-            **envelope, name=name, stem=set_key(name), content=content_of(stored), state=State.RECEIVED, attempts=0,
-            files=stored, findings=tuple((code, words) for code, words in found),
-            message_id=message_ids.get(name) or None,
-        )  # fmt: skip
+        submission = submission_of(envelope, tuple(map(stored_file, received_files(folder))))
         is_written = False
         try:
             with self._journal.write() as connection:
@@ -271,7 +269,7 @@ class Custody:
                 is_written = True
         except Exception as fault:
             # A commit that failed may have taken effect; and others who recover may have been quicker.
-            recorded = self._is_recorded(submission.ticket)
+            recorded = self.is_recorded(submission.ticket)
             if recorded is None and is_written:
                 raise CustodyDoubtfulError("the journal went away while it committed") from fault
             if not recorded:

@@ -8,9 +8,12 @@ the message would be judged as a repeat, and its sender answered twice.
 A message without an id cannot be known again; it is judged as a repeat.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from schemas.filename import set_key
 from spool.custody import Custody
@@ -28,6 +31,19 @@ class Message:
     message_id: str
     name: str
     sha256: str
+
+
+def came_before(connection: Connection, messages: Sequence[Message]) -> list[bool]:
+    """Of each message, whether another of its mailbox and stem is in custody: of one without, it need not be asked."""
+    stems: dict[Mailbox, set[str]] = {}
+    for message in messages:
+        stems.setdefault(message.mailbox, set()).add(set_key(message.name))
+    found: set[tuple[Mailbox, str]] = set()
+    for mailbox, asked in stems.items():
+        query = _STEMS.where(submissions.c.sender == mailbox.sender, submissions.c.directory == mailbox.directory)
+        rows = connection.execute(query.where(submissions.c.stem.in_(asked)))
+        found |= {(mailbox, stem) for (stem,) in rows}
+    return [(message.mailbox, set_key(message.name)) in found for message in messages]
 
 
 def is_in_custody(journal: Journal, custody: Custody, message: Message) -> bool:
@@ -56,3 +72,6 @@ def is_in_custody(journal: Journal, custody: Custody, message: Message) -> bool:
     with journal.read() as connection:
         found = connection.execute(query).all()
     return any(custody.message_ids(*row).get(message.name) == message.message_id for row in found)
+
+
+_STEMS: Final = sa.select(submissions.c.stem).where(submissions.c.channel == "mq").distinct()

@@ -1,9 +1,9 @@
 """May this user of the broker do that?  What RabbitMQ asks over HTTP, and the answers, which are pure.
 
-A technical user may log in, write to the exchange of the door and to its own entrance, and read the queue of its
-sender's answers.  Nobody configures anything, and nobody gets a tag: a tag would open the management interface, or let
-its holder write with another's name (``impersonator``).  Source: the protocol of ``rabbitmq_auth_backend_http`` 3.10:
-four paths with form fields, and the words ``allow`` and ``deny``.
+A technical user may log in, write to the exchange of the door and to its own entrance, and read the queues of its
+sender's answers and notices.  Nobody configures anything, and nobody gets a tag: a tag would open the management
+interface, or let its holder write with another's name (``impersonator``).  Source: the protocol of
+``rabbitmq_auth_backend_http`` 3.10: four paths with form fields, and the words ``allow`` and ``deny``.
 
 Every question is refused that isn't exactly one of these: fields that are missing, said twice, or too long.  Routing
 keys are the broker's business only where it asks about them, which it does for topic exchanges and not for CC headers;
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
-from channels.mq.topology import entrance, out_queue
+from channels.mq.topology import entrance, notice_queue, out_queue
 from channels.ports import Authentication
 from channels.sources import is_within
 
@@ -134,7 +134,8 @@ def _may_use(question: Use, guest: Guest, premises: Premises) -> bool:
     doors = (premises.exchange, entrance(premises.exchange, guest.username))
     if wanted in (("exchange", name, "write") for name in doors):
         return bool(guest.environments)
-    return wanted == ("queue", out_queue(premises.answers, guest.sender), "read")
+    queues = (out_queue(premises.answers, guest.sender), notice_queue(premises.answers, guest.sender))
+    return wanted in (("queue", name, "read") for name in queues)
 
 
 def by_certificate(guest: Guest) -> bool:

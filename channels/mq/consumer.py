@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import structlog
 
+from channels.mq.acknowledging import Acknowledgements
 from channels.mq.addresses import Brokers
 from channels.mq.connection import BrokerUnavailable, ConfirmingChannel
 from channels.mq.dead_letters import dead_letter
@@ -110,6 +111,7 @@ class _Consumption:
         self._tasks: set[asyncio.Task[None]] = set()
         self._coming: set[Body] = set()
         self._withheld: list[int] = []
+        self._acknowledgements = Acknowledgements(channel.raw)
         self._wanted = 0
         self._stopping = asyncio.Event()
 
@@ -168,7 +170,7 @@ class _Consumption:
             await self._stop()
             self._log.warning("consumer.waiting", reason=room.value)
             for delivery_tag in self._withheld:  # kept for half an hour, it would cost us the channel
-                self._channel.raw.basic_nack(delivery_tag, requeue=True)
+                self._acknowledgements.hand_back(delivery_tag)
             self._withheld.clear()
         elif not self._tag and room is Room.ENOUGH:
             self._wanted = 0
@@ -179,6 +181,7 @@ class _Consumption:
         staged = body if isinstance(body, Body) else self._desk.staging.open(0)
         self._coming.discard(staged)
         staged.close()
+        self._acknowledgements.came(method.delivery_tag)
         if staged.is_withheld:
             self._withheld.append(method.delivery_tag)
             self._wanted = max(self._wanted, staged.size)
@@ -205,8 +208,7 @@ class _Consumption:
             return
         if settled.how is How.DEAD:
             await self._bury(delivery, settled.reason)
-        if self._channel.raw.is_open:
-            self._channel.raw.basic_ack(tag)
+        self._acknowledgements.take(tag)
 
     async def _settled(self, delivery: Delivery) -> Settled:
         """What the handler says at last: TAKEN or DEAD; AGAIN only when we stop, and the message stays where it is."""
@@ -261,6 +263,7 @@ class _Consumption:
                     await self._stop()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=DRAIN_SECONDS)
+        self._acknowledgements.flush()
 
 
 def _text(value: object) -> str:

@@ -16,12 +16,17 @@ from enum import Enum
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
+from time import monotonic
 from typing import BinaryIO, Final
 
 from spool.files import free_bytes, make_folder
+from spool.syncing import write_read_only
 
 IN_MEMORY: Final = 64 * 1024
 """Bodies of at most so many bytes stay in memory."""
+
+_FRESH: Final = 0.1
+"""So many seconds a look at the disk holds."""
 
 
 class Room(Enum):
@@ -64,6 +69,8 @@ class Staging:
         self._is_held_up = is_held_up
         self._numbers = count(1)
         self._used = 0
+        self._looked_at = -_FRESH
+        self._seen_free = 0
 
     def room(self, size: int = 0) -> Room:
         """Whether a body of ``size`` bytes may come."""
@@ -71,9 +78,16 @@ class Staging:
             return Room.NOT_WANTED
         if self._used and self._used + size > self.limits.together:
             return Room.MUCH_IN_HAND
-        if free_bytes(self.folder) < self.limits.reserve + size:
+        if self._free(size) < self.limits.reserve + size:
             return Room.DISK_FULL
         return Room.ENOUGH
+
+    def _free(self, size: int) -> int:
+        """The bytes that the disk has left; for a body that stays in memory, those that it had a moment ago."""
+        if size > IN_MEMORY or monotonic() - self._looked_at > _FRESH:
+            self._looked_at = monotonic()
+            self._seen_free = free_bytes(self.folder)
+        return self._seen_free
 
     def open(self, size: int) -> "Body":
         """A body of ``size`` bytes begins to come."""
@@ -141,7 +155,7 @@ class Body:
         return bytes(self._in_memory) if self.held <= IN_MEMORY else self._path.read_bytes()
 
     def place(self, path: Path) -> None:
-        """Put the bytes at ``path``, where nothing is; may be done again elsewhere.  Blocks on the disk, syncs nothing.
+        """Put the bytes at ``path``, where nothing is, read-only; syncs nothing, may be done again elsewhere.  Blocks.
 
         Raises:
             OSError: the disk did not take them.
@@ -149,8 +163,9 @@ class Body:
         data = self._in_memory
         if self.held > IN_MEMORY:
             os.link(self._path, path)
+            path.chmod(0o440)
         elif len(data) == self.size:
-            path.write_bytes(data)
+            write_read_only(str(path), data)
         else:
             raise FileNotFoundError("the body is no longer here")
 

@@ -43,6 +43,9 @@ _DEAD_LETTERED: Final[Mapping[str, str | int]] = MappingProxyType(
         "x-overflow": "reject-publish",
     }
 )
+_NEWEST: Final[Mapping[str, str | int]] = MappingProxyType(
+    {"x-queue-type": "quorum", "x-max-length": 1, "x-overflow": "drop-head"}
+)
 _KEPT: Final[Mapping[str, str | int]] = MappingProxyType({"overflow": "reject-publish"})
 _DEFINED: Final[Mapping[str, str | int]] = MappingProxyType(
     {name.removeprefix("x-"): value for name, value in _DEAD_LETTERED.items() if name not in _QUORUM}
@@ -144,6 +147,16 @@ def out_queue(exchange: str, sender: str) -> str:
     return f"{exchange}.{sender}"
 
 
+def notice_exchange(answers: str) -> str:
+    """The exchange of notices, beside that of answers; its keys are the numbers of senders."""
+    return f"{answers}.notice"
+
+
+def notice_queue(answers: str, sender: str) -> str:
+    """The queue of what a sender is told that answers none of its files: the newest notice, and no other."""
+    return f"{notice_exchange(answers)}.{sender}"
+
+
 def _policy(name: str, rest: str, definition: Mapping[str, str | int], limit: int | None = None) -> Policy:
     """Of queues called ``name`` and ``rest``, an expression, in which at most ``limit`` bytes may wait."""
     limits = {} if limit is None else {"max-length-bytes": limit}
@@ -188,6 +201,16 @@ def answers(mq: Mq, senders: Iterable[str]) -> Topology:
         tuple(Queue(out_queue(mq.answers, number)) for number in numbers),
         tuple(Binding(mq.answers, number, out_queue(mq.answers, number)) for number in numbers),
         (_policy(mq.answers, r"\.[0-9]+", _KEPT, mq.max_queue_bytes),),
+    )
+
+
+def notices(mq: Mq, senders: Iterable[str]) -> Topology:
+    """Where senders read that maintenance is planned or off: a queue for each, in which a notice replaces the last."""
+    numbers, exchange = tuple(senders), notice_exchange(mq.answers)
+    return Topology(
+        (Exchange(exchange, Kind.DIRECT),),
+        tuple(Queue(notice_queue(mq.answers, number), _NEWEST) for number in numbers),
+        tuple(Binding(exchange, number, notice_queue(mq.answers, number)) for number in numbers),
     )
 
 
