@@ -24,12 +24,23 @@ def needed(settings: Settings, journal: Journal) -> Topology:
     """
     wanted = topology.routing(settings.routing) if settings.routing.declare else Topology()
     if settings.mq.enabled:
-        by_messages = [one for one in _senders(journal) if _has_channel(one)]
-        wanted += topology.door(settings.mq) + topology.answers(settings.mq, (one.number for one in by_messages))
+        by_messages = senders_by_message(journal)
+        numbers = [one.number for one in by_messages]
+        wanted += topology.door(settings.mq) + topology.answers(settings.mq, numbers)
+        wanted += topology.notices(settings.mq, numbers)
         wanted += topology.entrances(settings.mq, (user for one in by_messages for user in one.users))
     if settings.back.enabled:
         wanted += topology.way_back(settings.back)
     return wanted
+
+
+def senders_by_message(journal: Journal) -> list[Sender]:
+    """The senders who have the channel of messages.
+
+    Raises:
+        JournalError: they cannot be read now.
+    """
+    return [one for one in _senders(journal) if _has_channel(one)]
 
 
 def unknown_users(settings: Settings, journal: Journal) -> dict[str, str]:

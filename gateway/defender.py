@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from channels.sources import counted_as
+from spool.holds import Word
 from spool.register_tables import persons
 from spool.submissions import note
 from spool.tables import failed_logins, technical_users
@@ -164,8 +165,12 @@ def all_failures(connection: Connection) -> Iterator[Failures]:
     return (Failures(*row) for row in connection.execute(query))
 
 
-def lift(connection: Connection, username: str | None = None, source: str | None = None) -> int:
-    """Forget the failures of a name, of a source, of a name at a source, or all; answers how many rows had any."""
+def lift(connection: Connection, word: Word, username: str | None = None, source: str | None = None) -> int:
+    """Forget the failures of a name, of a source, of a name at a source, or all; answers how many rows had any.
+
+    Args:
+        word: who wants it, and why
+    """
     this = failed_logins.c.failures > 0
     if username is not None:
         this &= failed_logins.c.username == username
@@ -173,7 +178,8 @@ def lift(connection: Connection, username: str | None = None, source: str | None
         this &= failed_logins.c.source == counted_as(source)
     lifted = connection.execute(sa.update(failed_logins).where(this).values(failures=0, locked_until=0)).rowcount
     who = username if username is None or username in known_names(connection, [username]) else ""
-    note(connection, None, "defender.lifted", username=who, source=source, lifted=lifted)
+    facts = {"actor": word.actor, "reason": word.reason, "username": who, "source": source, "lifted": lifted}
+    note(connection, None, "defender.lifted", **facts)
     return lifted
 
 

@@ -42,6 +42,7 @@ class Round(StrEnum):
     WATCH = "watch"
     RETIRE = "retire"
     WARN = "warn"
+    TELL = "tell"
     SEAL = "seal"
     PURGE = "purge"
     TRACE = "trace"

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from spool.answers import FETCHED, AnswerName, StoredAnswer, file_names, stem_of
+from spool.holds import Word
 from spool.journal import Journal, now
 from spool.mailbox import Document, Entry, Mailbox, MailboxRefusal, Trouble
 from spool.outbox import answer_files
@@ -121,13 +122,13 @@ def of_ticket(connection: Connection, ticket: str) -> list[AnswerName]:
     return [name_of(Letter(*row)) for row in connection.execute(query)]
 
 
-def put_back(connection: Connection, ticket: str) -> list[AnswerName]:
+def put_back(connection: Connection, ticket: str, word: Word) -> list[AnswerName]:
     """Have the messages of ``ticket`` in their e-Box as if they had just come; answers which these are."""
     found = of_ticket(connection, ticket)
     if found:
         values = {"placed_at": now(), "read_at": None, "removed_at": None}
         connection.execute(sa.update(ebox).where(ebox.c.ticket == ticket).values(**values))
-        note(connection, ticket, PLACED, again=True)
+        note(connection, ticket, PLACED, actor=word.actor, reason=word.reason, again=True)
     return found
 
 

@@ -39,6 +39,24 @@ def planned(connection: Connection, at: int) -> Window | None:
     return None if row is None else Window(*row)
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What was said last of maintenance that is not past; without ``window``, that it was called off."""
+
+    number: int
+    window: Window | None
+
+
+def news(connection: Connection, at: int) -> News | None:
+    """What is to be known of maintenance at ``at``; None if nothing is."""
+    query = sa.select(windows).where(windows.c.ends_at > at).order_by(windows.c.number.desc()).limit(1)
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    window = Window(row.starts_at, row.ends_at, row.reason, row.actor)
+    return News(row.number, window if row.called_off_at is None else None)
+
+
 def announce(connection: Connection, window: Window, at: int) -> Window | None:
     """Let ``window`` be the one that is on or to come; answers the one whose place it takes."""
     before = call_off(connection, at)
@@ -63,14 +81,18 @@ def call_off(connection: Connection, at: int) -> Window | None:
     return before
 
 
-def facts(window: Window, at: int, zone: tzinfo) -> dict[str, Any]:
-    """A window as senders read it, times in ``zone``."""
+def terms(window: Window, zone: tzinfo) -> dict[str, Any]:
+    """What was announced, as senders read it, times in ``zone``."""
     return {
         "from": _moment(window.starts_at, zone).isoformat(),
         "until": _moment(window.ends_at, zone).isoformat(),
         "reason": window.reason,
-        "closed": window.is_closed(at),
     }
+
+
+def facts(window: Window, at: int, zone: tzinfo) -> dict[str, Any]:
+    """A window as senders read it, and whether it is on at ``at``."""
+    return {**terms(window, zone), "closed": window.is_closed(at)}
 
 
 def words(window: Window, at: int, zone: tzinfo = UTC) -> str:

@@ -18,6 +18,7 @@ from spool import answers as made
 from spool import ebox
 from spool.answers import AnswerName
 from spool.effects import Kind
+from spool.holds import Word
 from spool.journal import Journal, JournalError
 from spool.mailbox import OUTBOXES, Mailbox, MailboxRefusal, entry_of
 from spool.outbox import Outbox
@@ -140,10 +141,13 @@ class NotKeptError(LookupError):
     """The answers were given, and are kept no longer."""
 
 
-def place_again(connection: Connection, outbox: Outbox, ticket: str) -> list[AnswerName]:
+def place_again(connection: Connection, outbox: Outbox, ticket: str, word: Word) -> list[AnswerName]:
     """Have every answer to ``ticket`` given once more, whatever its sender has deleted; answers which these are.
 
     By the channel that it was given by: placed in OUT, published under the same message id, or put into the e-Box.
+
+    Args:
+        word: who wants it, and why
 
     Raises:
         NotAnsweredError: there is none, or it is still to be given for the first time.
@@ -151,7 +155,7 @@ def place_again(connection: Connection, outbox: Outbox, ticket: str) -> list[Ans
     """
     if are_answers_gone(connection, ticket):
         raise NotKeptError(ticket)
-    if boxed := ebox.put_back(connection, ticket):
+    if boxed := ebox.put_back(connection, ticket, word):
         return boxed
     mine = (effects.c.ticket == ticket) & effects.c.kind.in_((Kind.ANSWER, Kind.PUBLISH))
     planned = connection.execute(sa.select(effects.c.facts, effects.c.state, effects.c.kind).where(mine)).all()
@@ -165,5 +169,6 @@ def place_again(connection: Connection, outbox: Outbox, ticket: str) -> list[Ans
         outbox.forget_removal(name.mailbox, name.stem)
     anew = {"state": "pending", "done_at": None, "attempts": 0, "next_attempt_at": 0, "reason": None}
     connection.execute(sa.update(effects).where(mine).values(**anew))
-    note(connection, ticket, "answer.asked_again", stems=[name.stem for name in names])
+    stems = [name.stem for name in names]
+    note(connection, ticket, "answer.asked_again", actor=word.actor, reason=word.reason, stems=stems)
     return names

@@ -8,7 +8,11 @@ from pathlib import Path
 from lxml import etree
 
 import schemas
+from spool.holds import Word
 from tests.gateway_process import USER, Site
+
+ASKED = Word("operator", "its sender has lost it")
+"""Who has an answer given again, and why."""
 
 _ACRF = Path(schemas.__file__).with_name("acrf") / "ACRF_20231.xsd"
 _NOTI = Path(schemas.__file__).with_name("notification") / "NOTIFICATION_20223.xsd"

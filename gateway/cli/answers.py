@@ -1,11 +1,15 @@
 """``gateway answer``: an answer that its sender has lost."""
 
+import getpass
 from pathlib import Path
 
 import click
 
+from gateway.cli.acting import acting, with_reason
 from gateway.cli.output import RefusedError, with_config
-from gateway.site import open_site, settings_file
+from gateway.holding import word_of
+from gateway.register.actor import Operator
+from gateway.register.history import record
 from spool.answers import AnswerName
 from spool.outbox import Outbox
 from spool.retention import NotAnsweredError, NotKeptError, place_again
@@ -18,19 +22,20 @@ def answer() -> None:
 
 @answer.command()
 @click.argument("ticket")
+@with_reason
 @with_config
-def again(ticket: str, config: Path | None) -> None:
+def again(ticket: str, reason: str, config: Path | None) -> None:
     """Give the answers to TICKET again, by the channel that they were given by: the same bytes under the same names.
 
     What was put into OUT or an e-Box is there again; what was published is published again, under the same message id.
     TICKET may be that of an institution's message, too. A sender can do without this: the names of its answers stand in
     STATUS/<ticket>.json and can be fetched from STATUS.
     """
-    settings, journal = open_site(settings_file(config))
-    outbox = Outbox(settings.spool.path / "answers")
+    who = Operator(getpass.getuser())
     try:
-        with journal.write() as connection:
-            names = place_again(connection, outbox, ticket)
+        with acting(config) as (connection, settings):
+            names = place_again(connection, Outbox(settings.spool.path / "answers"), ticket, word_of(who, reason))
+            record(connection, who, "answer.asked_again", f"ticket:{ticket}", reason, None, None)
     except NotAnsweredError:
         raise RefusedError(f"no answer to {ticket} was given yet") from None
     except NotKeptError:

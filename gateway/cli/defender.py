@@ -1,12 +1,17 @@
 """``gateway defender``: who is locked out after failed log-ins, and lifting it."""
 
+import getpass
 from pathlib import Path
 from typing import Final
 
 import click
 
 from gateway import defender as lockouts
+from gateway.cli.acting import acting, with_reason
 from gateway.cli.output import RefusedError, print_rows, when, with_config, with_json
+from gateway.holding import word_of
+from gateway.register.actor import Operator
+from gateway.register.history import record
 from gateway.site import open_site, settings_file
 from spool.journal import now
 
@@ -49,14 +54,16 @@ def list_locks(config: Path | None, *, everything: bool, as_json: bool) -> None:
 @click.option("--user", help="What is counted of this user.")
 @click.option("--source", help="What is counted of this address.")
 @click.option("--all", "everything", is_flag=True, help="Everything.")
+@with_reason
 @with_config
-def lift(user: str | None, source: str | None, config: Path | None, *, everything: bool) -> None:
+def lift(user: str | None, source: str | None, reason: str, config: Path | None, *, everything: bool) -> None:
     """Forget failed log-ins of a user, of an address, of a user at an address, or all; their locks end at once."""
     if everything == bool(user or source):
         raise click.UsageError("name --user, --source or both, or --all")
-    _, journal = open_site(settings_file(config))
-    with journal.write() as connection:
-        lifted = lockouts.lift(connection, user, source)
+    who = Operator(getpass.getuser())
+    with acting(config) as (connection, _):
+        lifted = lockouts.lift(connection, word_of(who, reason), user, source)
+        record(connection, who, "defender.lifted", "failed_logins", reason, None, None)
     if not lifted:
         raise RefusedError("no failed log-in is counted of these")
     click.echo(f"Forgotten: {lifted}.")

@@ -43,7 +43,8 @@ def maintenance() -> None:
 def on(start: datetime | timedelta | None, end: datetime | timedelta, reason: str, config: Path | None) -> None:
     """Announce maintenance, or begin it at once.  Senders read the reason: say what they may know.
 
-    It stands in the SFTP banner and in STATUS/today.json from now on.  Another one takes its place.
+    It stands in the SFTP banner, in STATUS/today.json and in the senders' queues of notices from now on.  Another one
+    takes its place.
     """
     at = datetime.now(UTC)
     begins = at if start is None else counted(start, at)

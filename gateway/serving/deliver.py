@@ -17,6 +17,7 @@ from gateway.delivery import Post, post_of
 from gateway.download import DownloadLimits, open_downloader
 from gateway.fetching import Around, Fetcher
 from gateway.forward import Forwarder
+from gateway.notices import notices_of
 from gateway.purge import Purger
 from gateway.register import expiry
 from gateway.rounds import HOURLY, IDLE, Round, Turn
@@ -34,6 +35,7 @@ from spool.checkpoints import CHECKPOINTS, Checkpoints
 from spool.journal import Journal, now
 from spool.outbox import Outbox
 from spool.retention import Retention
+from spool.unsealed import Unsealed
 from spool.wanted import Wanted
 
 log = structlog.get_logger()
@@ -52,7 +54,8 @@ async def open_delivery(equipment: Equipment) -> AsyncIterator[None]:
         JournalError: the journal cannot be read.
     """
     settings, journal, rounds = equipment.settings, equipment.journal, equipment.rounds
-    outbox = Outbox(settings.spool.path / "answers", is_shared=equipment.is_shared)
+    hung = settings.journal.lease_seconds
+    outbox = Outbox(settings.spool.path / "answers", is_shared=equipment.is_shared, hung=hung)
     async with AsyncExitStack() as stack:
         turns = [
             rounds.go(Round.ANSWER, partial(_place, journal, outbox)),
@@ -67,6 +70,9 @@ async def open_delivery(equipment: Equipment) -> AsyncIterator[None]:
         if equipment.publisher is not None:
             publish = partial(_publish, post_of(settings, journal, equipment.publisher))
             turns.append(rounds.go(Round.PUBLISH, _reaching(equipment, publish)))
+            if settings.mq.enabled:
+                telling = notices_of(settings, journal, equipment.publisher, equipment.zone)
+                turns.append(rounds.go(Round.TELL, _reaching(equipment, telling.turn)))
         if settings.trust.fetch:
             fetcher = await stack.enter_async_context(_open_fetcher(equipment))
             stack.push_async_callback(fetcher.close)
@@ -90,9 +96,20 @@ def sealer(equipment: Equipment) -> Sealer:
         equipment.stamping,
         rules.seal_events,
         age,
-        equipment.limits.unsealed,
+        _told_of_unsealed(equipment),
         open_copies(rules),
     )
+
+
+def _told_of_unsealed(equipment: Equipment) -> Unsealed | None:
+    """What the sealer tells: the doors of this process, but where those look for themselves, since others may seal.
+
+    Then it has one of its own, so that a change is not seen by the doors first and told of by nobody.
+    """
+    doors = equipment.limits.unsealed
+    if doors is None or not (equipment.is_shared and equipment.has_door):
+        return doors
+    return Unsealed(equipment.settings.spool.path, doors.limit)
 
 
 def _keys(equipment: Equipment) -> OwnKeys:

@@ -1,10 +1,11 @@
 """What do all doors need before and while they are open?
 
-What a process that died took but did not record is recorded; and while the forwarding and the sealing are done by
-another process, what they would have told the doors is looked up: whether too much waits, or evidence can't be written.
+What a process that died took but did not record is recorded; and where the forwarding and the sealing may be another
+process's, what they would have told the doors is looked up: whether too much waits, or evidence can't be written.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,6 @@ from typing import Final
 
 import structlog
 
-from config.roles import Role
 from gateway.rounds import Round
 from gateway.serving.equipment import Equipment
 from gateway.serving.turns import running
@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 _LOOK: Final = 5.0
 _RECOVER: Final = 60.0
+_FIRST_SEALING: Final = 300.0
 
 
 @asynccontextmanager
@@ -37,7 +38,8 @@ async def open_intake(equipment: Equipment) -> AsyncIterator[None]:
     journal, limits = equipment.journal, equipment.limits
     custody, spool = equipment.custody, equipment.settings.spool.path
     await asyncio.to_thread(recover, custody, journal, spool)
-    await asyncio.to_thread(look, journal, limits)
+    started, grace = time.monotonic(), min(_FIRST_SEALING, equipment.settings.evidence.max_unsealed_seconds)
+    await asyncio.to_thread(look, journal, limits, by_age=False)
 
     async def settle() -> float:
         for ticket in await asyncio.to_thread(custody.settle_doubts):
@@ -45,7 +47,7 @@ async def open_intake(equipment: Equipment) -> AsyncIterator[None]:
         return _LOOK
 
     async def look_again() -> float:
-        await asyncio.to_thread(look, journal, limits)
+        await asyncio.to_thread(look, journal, limits, by_age=time.monotonic() - started >= grace)
         return _LOOK
 
     async def recover_again() -> float:
@@ -53,9 +55,8 @@ async def open_intake(equipment: Equipment) -> AsyncIterator[None]:
         return _RECOVER
 
     turns = [equipment.calendar.follow(), equipment.rounds.go(Round.SETTLE, settle)]
-    if Role.DELIVER not in equipment.roles:
-        turns.append(equipment.rounds.go(Round.LOOK, look_again))
     if equipment.is_shared:
+        turns.append(equipment.rounds.go(Round.LOOK, look_again))
         turns.append(equipment.rounds.go(Round.RECOVER, recover_again, _RECOVER))
     async with running(turns):
         yield
@@ -72,11 +73,21 @@ def recover(custody: Custody, journal: Journal, spool: Path) -> None:
     log.info("gateway.recovered", unrecorded_submissions=len(unrecorded))
 
 
-def look(journal: Journal, limits: IntakeLimits) -> None:
-    """See whether intake has to wait; blocks on the journal and the disk."""
+def look(journal: Journal, limits: IntakeLimits, *, by_age: bool) -> None:
+    """See whether intake has to wait; blocks on the journal and the disk.
+
+    Args:
+        by_age: whether it waits for what is unsealed for long, too: after a standstill everything is, and the first
+            sealing comes before that is looked at
+    """
     if limits.backlog is not None:
         limits.backlog.measure()
     if limits.unsealed is not None:
-        with journal.read() as connection:
-            oldest = chain.after(connection, checkpoints.latest(connection).last, 1)
-        limits.unsealed.look(oldest[0].at if oldest else None, now())
+        oldest = _oldest_unsealed(journal) if by_age else None
+        limits.unsealed.look(oldest, now())
+
+
+def _oldest_unsealed(journal: Journal) -> int | None:
+    with journal.read() as connection:
+        oldest = chain.after(connection, checkpoints.latest(connection).last, 1)
+    return oldest[0].at if oldest else None

@@ -44,7 +44,7 @@ async def open_judge(equipment: Equipment, shift: Shift | None) -> AsyncIterator
         judge=Judge(settings, journal, equipment.custody, equipment.workers),
         keys=equipment.keys,
         zone=equipment.zone,
-        outbox=Outbox(spool / "answers", is_shared=equipment.is_shared),
+        outbox=Outbox(spool / "answers", is_shared=equipment.is_shared, hung=equipment.settings.journal.lease_seconds),
         declarations=spool / "declarations",
         stamping=equipment.stamping,
         compress_above=settings.answers.compress_above_bytes,

@@ -58,7 +58,8 @@ async def open_sftp(equipment: Equipment, me: Process) -> AsyncIterator[Entrance
     """
     settings, journal, rounds = equipment.settings, equipment.journal, equipment.rounds
     spool = settings.spool.path
-    intake = Intake(spool / "incoming", equipment.limits, is_shared=journal.has_many_hosts)
+    hung = settings.journal.lease_seconds
+    intake = Intake(spool / "incoming", equipment.limits, is_shared=journal.has_many_hosts, hung=hung)
     patience = Patience(settings.intake.parts_grace_seconds, settings.intake.start_file_hours * 3600)
     reception = Reception(intake, equipment.custody, journal, patience, partial(rounds.ring, Round.JUDGE))
     # Beside another door nobody can tell what is left from what is in use; stale uploads run out by themselves.
@@ -75,7 +76,7 @@ async def open_sftp(equipment: Equipment, me: Process) -> AsyncIterator[Entrance
         premises = Premises(
             reception,
             intake,
-            Outbox(spool / "answers", is_shared=equipment.is_shared),
+            Outbox(spool / "answers", is_shared=equipment.is_shared, hung=hung),
             Records(journal, equipment.zone),
             Ebox(journal),
             notice=equipment.calendar.banner,
@@ -106,6 +107,8 @@ def _door_settings(settings: Settings) -> DoorSettings:
         max_sessions=sftp.max_sessions,
         share=ShareLimits(sftp.sender_threads, sftp.max_requests, sftp.max_listing),
         idle_timeout=sftp.idle_seconds,
+        finish_timeout=sftp.closing_seconds * 2 / 3,
+        drain_timeout=sftp.closing_seconds / 3,
         admission=AdmissionLimits(
             start=sftp.login_start,
             rate=sftp.login_rate,

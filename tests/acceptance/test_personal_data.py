@@ -42,7 +42,7 @@ def _fed(site: Site) -> set[str]:
     return sent | {PASSWORD, BROKER_PASSWORD, BROKEN}
 
 
-def _told(site: Site) -> list[str]:
+def told_of(site: Site) -> list[str]:
     """The metrics, and every page of status."""
     own = site.settings.operations.socket
     assert own is not None
@@ -57,7 +57,8 @@ def _told(site: Site) -> list[str]:
         return [client.get(address).raise_for_status().text for address in asked]
 
 
-def _events(site: Site) -> list[str]:
+def events(site: Site) -> list[str]:
+    """Every event of the journal, with what it says."""
     journal = open_journal(site.settings.journal.place)
     with journal.read() as connection:
         found = [json.dumps([link.name, link.facts], ensure_ascii=False) for link in chain.everything(connection)]
@@ -85,14 +86,14 @@ def test_logs_metrics_and_events_say_nothing_of_persons_and_passwords(site: Site
         for _ in range(4):
             process.wait_for("submission.judged")
         process.saw("broker.away")
-        told = _told(site)
-    written = [json.dumps(line, ensure_ascii=False) for line in _lines(process)]
+        told = told_of(site)
+    written = [json.dumps(line, ensure_ascii=False) for line in lines_of(process)]
     assert {"submission.judged", "sftp.login.refused"} <= {json.loads(line)["event"] for line in written}
-    for text in (*written, *told, *_events(site)):
+    for text in (*written, *told, *events(site)):
         assert [] == [mark for mark in sorted(marks) if mark in text], text
 
 
-def _lines(process: GatewayProcess) -> list[dict[str, object]]:
+def lines_of(process: GatewayProcess) -> list[dict[str, object]]:
     """Every line of a gateway that has ended."""
     with pytest.raises(AssertionError, match="ended before"):
         process.wait_for("no such event")

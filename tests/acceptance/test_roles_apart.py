@@ -2,9 +2,11 @@
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -141,6 +143,42 @@ def test_rounds_of_a_killed_process_go_on_in_another(moved: Site) -> None:
 
     assert [two] == [line["ticket"] for line in second.seen if line["event"] == "answer.placed"] != [one]
     assert 6 == len({message["message_id"] for message in messages}) == len(messages)
+
+
+def upload_until(site: Site, wanted: str, sequences: Iterator[int]) -> None:
+    """Upload one set after the other until what sftp says of one has these words, or says nothing for none."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        names = site.write_set(f"DIMN.{SENDER}.{today()}.{next(sequences):05}.R")
+        sent = site.sftp("cd IN", *(f"put {name}" for name in names))
+        if wanted in sent.stderr and bool(wanted) == bool(sent.returncode):
+            return
+    raise AssertionError(sent.stderr)
+
+
+@pytest.mark.parametrize("is_broken_before", [False, True])
+def test_a_door_beside_one_that_delivers_sees_that_evidence_cannot_be_written(
+    moved: Site, is_broken_before: bool
+) -> None:
+    """Another process seals; the door stops and goes on with it, also if it was opened while intake was stopped."""
+    place, away = moved.settings.spool.path / "evidence" / "checkpoints", moved.settings.spool.path / "away"
+    place.mkdir(parents=True, exist_ok=True)
+    sequences = count(1)
+    with ExitStack() as stack:
+        sealing = stack.enter_context(running(moved, roles=["deliver"]))
+        sealing.wait_for("shift.begun", lambda line: line["round"] == "seal")
+        if not is_broken_before:
+            stack.enter_context(running(moved, roles=["sftp", "judge", "deliver"]))
+            upload_until(moved, "", sequences)
+        place.rename(away)
+        place.write_bytes(b"no folder")
+        sealing.wait_for("intake.stopped")
+        if is_broken_before:
+            stack.enter_context(running(moved, roles=["sftp", "judge", "deliver"]))
+        upload_until(moved, "Failure", sequences)
+        place.unlink()
+        away.rename(place)
+        upload_until(moved, "", sequences)
 
 
 def test_a_set_that_comes_by_two_doors_is_whole(moved: Site) -> None:

@@ -30,7 +30,15 @@ from spool.journal import open_journal
 from tests.guarded_broker import GuardedBroker
 
 QUEUES = ("batch.in.R", "batch.in.T", "batch.in.S", "batch.dead", "batch.back", "declarations", "declarations.unrouted")
-EXCHANGES = ("batch.in", "batch.out", "batch.dead", "batch.back", "declarations", "declarations.unrouted")
+EXCHANGES = (
+    "batch.in",
+    "batch.out",
+    "batch.out.notice",
+    "batch.dead",
+    "batch.back",
+    "declarations",
+    "declarations.unrouted",
+)
 
 
 @dataclass
@@ -87,11 +95,13 @@ def test_check_says_what_is_missing_and_declare_makes_it(broker_site: BrokerSite
     assert 1 == missing.exit_code
     said = missing.stderr.splitlines()
     assert {f"there is no exchange {name}" for name in EXCHANGES} <= {line.removeprefix("Error: ") for line in said}
-    assert {f"there is no queue {name}" for name in (*QUEUES, "batch.out.123456")} <= set(said)
+    assert {f"there is no queue {name}" for name in (*QUEUES, "batch.out.123456", "batch.out.notice.123456")} <= set(
+        said
+    )
     assert "654321" not in missing.output
 
     for _ in range(2):
-        assert "6 exchanges, 8 queues with their bindings." in broker_site.run("declare").output
+        assert "7 exchanges, 9 queues with their bindings." in broker_site.run("declare").output
     assert (0, "Nothing is missing at the broker.") == (
         (found := broker_site.run("check")).exit_code,
         found.stdout.strip(),

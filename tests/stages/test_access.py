@@ -97,6 +97,9 @@ NAMES = (
     "batch.out",
     "batch.out.123456",
     "batch.out.654321",
+    "batch.out.notice",
+    "batch.out.notice.123456",
+    "batch.out.notice.654321",
     "batch.in.T",
     "batch.dead",
     "amq.default",
@@ -105,7 +108,7 @@ NAMES = (
 
 
 def test_of_everything_a_guest_may_write_to_the_door_and_read_its_answers() -> None:
-    """All resources, names and permissions: three combinations are allowed."""
+    """All resources, names and permissions: four combinations are allowed."""
     allowed = {
         (resource, name, permission)
         for resource in RESOURCES
@@ -117,6 +120,7 @@ def test_of_everything_a_guest_may_write_to_the_door_and_read_its_answers() -> N
         ("exchange", "batch.in", "write"),
         ("exchange", "batch.in.payroll01", "write"),
         ("queue", "batch.out.123456", "read"),
+        ("queue", "batch.out.notice.123456", "read"),
     } == allowed
 
 
