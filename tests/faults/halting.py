@@ -46,9 +46,9 @@ STEPS: Final = {
     "acknowledgement signed": Step("after", "gateway.answer:compose"),
     "effects planned, verdict not committed": Step("after", "gateway.forward:promise"),
     "verdict committed": Step("after", "gateway.pipeline:Pipeline._record"),
-    "FO placed": Step("after", "spool.outbox:write_durably"),
-    "FS placed": Step("after", "spool.outbox:write_durably", 2),
-    "GO placed": Step("after", "spool.outbox:write_durably", 3),
+    "FO placed": Step("after", "spool.outbox:give_name"),
+    "FS placed": Step("after", "spool.outbox:give_name", 2),
+    "GO placed": Step("after", "spool.outbox:sync_folder"),
     "all of the answer placed": Step("after", "spool.outbox:Outbox.place"),
     "answer recorded": Step("before", "gateway.answer:_report"),
     "anomalies found": Step("after", "gateway.judge:Judge._validation"),
@@ -56,10 +56,10 @@ STEPS: Final = {
     "first answer stored, second not": Step("after", "spool.answers:store"),
     "both answers planned, verdict not committed": Step("after", "gateway.answer:promise"),
     "verdict of anomalies committed": Step("after", "gateway.pipeline:Pipeline._record"),
-    "acknowledgement placed, notification not": Step("after", "spool.outbox:write_durably", 3),
-    "FO of the notification placed": Step("after", "spool.outbox:write_durably", 4),
-    "FS of the notification placed": Step("after", "spool.outbox:write_durably", 5),
-    "GO of the notification placed": Step("after", "spool.outbox:write_durably", 6),
+    "acknowledgement placed, notification not": Step("after", "spool.outbox:sync_folder"),
+    "FO of the notification placed": Step("after", "spool.outbox:give_name", 4),
+    "FS of the notification placed": Step("after", "spool.outbox:give_name", 5),
+    "GO of the notification placed": Step("after", "spool.outbox:sync_folder", 2),
     "placing of both answers recorded": Step("before", "gateway.answer:_report"),
     "declarations read": Step("after", "gateway.forward:message_of", 3),
     "nothing published": Step("before", "channels.mq.publisher:Publisher.publish_all"),
@@ -83,6 +83,14 @@ DOOR: Final = {
     "message in the journal, not acknowledged": Step("after", "spool.custody:Custody.take"),
 }
 """Steps of what comes by message, up to its acknowledgement; from there on the path is the same."""
+
+
+FLOOD: Final = {
+    "messages synced together, none moved": Step("after", "spool.custody_together:_seal_all"),
+    "messages moved together, journal not committed": Step("before", "spool.custody_together:_record"),
+    "messages in the journal together, none acknowledged": Step("after", "spool.custody_together:_record"),
+}
+"""Steps of many that come by message at once."""
 
 
 PURGE: Final = {
@@ -110,7 +118,7 @@ class Halting:
     """The steps of a process, of which ``word`` is the one to stand still at, or the file that names it."""
 
     def __init__(self, word: str) -> None:
-        self._steps = STEPS | BACK | DOOR | PURGE
+        self._steps = STEPS | BACK | DOOR | FLOOD | PURGE
         self._fixed = word if word in self._steps else ""
         self._file = Path(word)
         self._calls: Counter[str] = Counter()

@@ -2,8 +2,10 @@
 
 ORDERS is a file that may be written at any time (:class:`Order`, as JSON); empty, the gateway goes on like any other.
 An order is carried out once, and its number then written to the file ORDERS.struck: before the gateway kills itself by
-SIGKILL, or before the first call to the operating system that fails.  As in :mod:`tests.faults.halting` the product has
-no hook for this; here the functions of :mod:`os` are wrapped too, and fail only for what is in the site beside ORDERS.
+SIGKILL, or before the first call to the operating system that fails, or transaction that may not write.  As in
+:mod:`tests.faults.halting` the product has no hook for this; here the functions of :mod:`os` are wrapped too, and fail
+only for what is in the folder GROUND beside ORDERS.  Beside ORDERS are also the clock that the gateway is told the time
+by (:mod:`tests.faults.clock`), and what it takes for the boot id of the kernel.
 """
 
 import errno
@@ -13,11 +15,13 @@ import os
 import signal
 import sys
 import threading
+import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tests.faults import clock
 from tests.faults.halting import STEPS, Halting
 
 CALLS: Final = ("fsync", "write", "pwrite", "rename", "unlink")
@@ -25,10 +29,19 @@ CALLS: Final = ("fsync", "write", "pwrite", "rename", "unlink")
 
 ERRORS: Final = ("EIO", "ENOSPC")
 
+READ_ONLY: Final = "transaction"
+"""What fails, as a call does, when a database that is a file can't be written: each transaction that would write."""
+
+GROUND: Final = "ground"
+_PRODUCT: Final = ("gateway.daemon", "gateway.cli")
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Die at the ``call``-th time that ``step`` comes, or let ``fail`` fail by ``error`` the next ``times``."""
+    """Die at the ``call``-th time that ``step`` comes, or let ``fail`` fail by ``error`` the next ``times``.
+
+    ``fail`` is one of ``CALLS``, or ``READ_ONLY``, which fails until another order is given.
+    """
 
     number: int = 0
     step: str = ""
@@ -44,6 +57,16 @@ class Order:
         new.rename(orders)
 
 
+def clock_of(orders: Path) -> clock.Clock:
+    """The clock of the gateways that take these orders."""
+    return clock.Clock(orders.with_suffix(".clock"))
+
+
+def boot(orders: Path) -> None:
+    """Let gateways that start from now on take the machine for one that was started anew."""
+    orders.with_suffix(".boot").write_text(f"{uuid.uuid4()}\n", encoding="ascii")
+
+
 def struck(orders: Path) -> int:
     """The number of the order that was carried out last; 0 if none was."""
     try:
@@ -55,10 +78,11 @@ def struck(orders: Path) -> int:
 class Hurting(Halting):
     """The steps and calls of this process, and the order that stands."""
 
-    def __init__(self, orders: Path, spool: str) -> None:
+    def __init__(self, orders: Path) -> None:
         super().__init__(str(orders))
         self._orders = orders
-        self._spool = spool
+        self._ground = str(orders.parent / GROUND)
+        self._was_read_only = False
         self._stamp = (0, 0)
         self._order = Order()
         self._left = 0
@@ -70,6 +94,10 @@ class Hurting(Halting):
         super().install()
         for name in CALLS:
             setattr(os, name, self._failing(name, getattr(os, name)))
+        # Settings of modules and what they have imported from others, which a type checker takes for constants.
+        vars(importlib.import_module("spool.leftovers"))["_BOOT_ID"] = self._orders.with_suffix(".boot")
+        journal = vars(importlib.import_module("spool.journal"))
+        journal["begin"] = self._beginning(journal["begin"])
 
     def _standing(self) -> Order:
         facts = self._orders.stat()
@@ -116,20 +144,35 @@ class Hurting(Halting):
 
         return call
 
+    def _beginning(self, original: Callable[..., None]) -> Callable[..., None]:
+        def begin(connection: Any, how: Any) -> None:
+            order = self._standing()
+            is_read_only = order.fail == READ_ONLY
+            if is_read_only or self._was_read_only:
+                connection.exec_driver_sql(f"PRAGMA query_only={int(is_read_only)}")
+                if is_read_only and struck(self._orders) != order.number:
+                    self._tell(order)
+                self._was_read_only = True
+            original(connection, how)
+
+        return begin
+
     def _is_ours(self, what: Any) -> bool:
         try:
             path = Path(f"/proc/self/fd/{what}").readlink() if isinstance(what, int) else what
         except OSError:
             return False
-        return str(path).startswith(self._spool)
+        return str(path).startswith(self._ground)
 
 
 def main() -> int:
     """Take orders from the file that the first argument names, and run the command line with the others."""
     orders = Path(sys.argv[1])
-    for module in {step.function.partition(":")[0] for step in STEPS.values()}:
+    for module in (*_PRODUCT, *{step.function.partition(":")[0] for step in STEPS.values()}):
         importlib.import_module(module)
-    Hurting(orders, str(orders.parent / "site")).install()
+    clock.know_zone(orders.parent / "zones")
+    clock.install(clock_of(orders))
+    Hurting(orders).install()
     cli = importlib.import_module("gateway.cli")
     return int(cli.run(sys.argv[2:]))
 

@@ -4,6 +4,7 @@ The whole of it, by the thousand, with a broker and on PostgreSQL too, is in doc
 """
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,34 +12,67 @@ import pytest
 
 from tests.authority import Pki
 from tests.faults.campaign.course import Course, run
-from tests.faults.campaign.faults import Fault, wanted
+from tests.faults.campaign.faults import wanted
 from tests.faults.campaign.figures import Line, keep, read, summed, tables
 from tests.faults.campaign.world import Means, Outcome, World
+from tests.faults.ground import refusal
+from tests.postgres import Cluster
 
 CHOSEN: Final = (
     "killed: in the journal, sender not told",
-    "killed: FO placed",
     "fsync: EIO",
     "rename: ENOSPC",
-    "worker killed",
+    "worker out of memory",
+    "database read-only",
+    "clock set back",
+    "clock passes midnight",
+    "clock passes the end of summer time",
     "killed at any moment",
 )
+PACE: Final = 0.2
+OF_DISKS: Final = {
+    "tmpfs": ("disk full", "inodes full"),
+    "ext4": ("power cut, the file system's log written (ext4)",),
+    "xfs": ("power cut (xfs)",),
+}
+
+
+async def line_of(world: World, chosen: Sequence[str], database: str = "sqlite") -> Line:
+    """What becomes of a world in which this is done to a gateway, one after the other."""
+    known = {fault.name: fault for each in wanted(world.means, on=world.ground.name) for fault in each}
+    return await run(world, Course(database, [known[name] for name in chosen]), random.Random(1), lambda _: None)
+
+
+def check(line: Line, chosen: Sequence[str]) -> None:
+    """Each fault came about, and nothing is lost, repeated or unanswered."""
+    outcome = line.outcome
+    assert ([], [], [], []) == (outcome.lost, outcome.repeated, outcome.unanswered, outcome.misfits)
+    assert (dict.fromkeys(chosen, 1), outcome.submissions) == (
+        line.kills | line.faults,
+        outcome.accepted + outcome.rejected,
+    )
 
 
 @pytest.mark.timeout(300)
 async def test_under_load_nothing_is_lost_repeated_or_unanswered(tmp_path: Path, pki: Pki) -> None:
     """Each fault comes about, and every sender finds one answer to each set that it was told OK for."""
-    means = Means(pki)
-    known = {fault.name: fault for each in wanted(means) for fault in each}
-    chosen: list[Fault] = [known[name] for name in CHOSEN]
-    line = await run(World(tmp_path, means, 2), Course("sqlite", chosen), random.Random(1), lambda _: None)
-    outcome = line.outcome
+    check(await line_of(World(tmp_path, Means(pki), 2, pace=PACE), CHOSEN), CHOSEN)
 
-    assert ([], [], [], []) == (outcome.lost, outcome.repeated, outcome.unanswered, outcome.misfits)
-    assert (dict.fromkeys(CHOSEN, 1), outcome.submissions) == (
-        line.kills | line.faults,
-        outcome.accepted + outcome.rejected,
-    )
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("on", OF_DISKS)
+async def test_nothing_is_lost_on_a_disk_that_is_full_or_loses_its_power(tmp_path: Path, pki: Pki, on: str) -> None:
+    """What a sender was told OK for is there once the disk is: in custody, answered once."""
+    if words := refusal(on):
+        pytest.skip(words)
+    check(await line_of(World(tmp_path, Means(pki), 2, on, PACE), OF_DISKS[on]), OF_DISKS[on])
+
+
+@pytest.mark.timeout(300)
+async def test_two_processes_that_have_the_same_work_do_it_once(tmp_path: Path, pki: Pki, cluster: Cluster) -> None:
+    """One is stopped until another has what it had claimed; then both go on."""
+    chosen = ("two processes have the same work", "database read-only")
+    check(await line_of(World(tmp_path, Means(pki, cluster=cluster), 2, pace=PACE), chosen, "postgresql"), chosen)
 
 
 def test_the_page_has_the_figures_of_every_run(tmp_path: Path) -> None:

@@ -27,6 +27,13 @@ class Course:
 
 async def run(world: World, course: Course, chance: random.Random, say: Callable[[str], None]) -> Line:
     """Do it all to a world; ``say`` is told how far it is.  What did not come about is not counted."""
+    try:
+        return await _run(world, course, chance, say)
+    finally:
+        await asyncio.to_thread(world.clear)
+
+
+async def _run(world: World, course: Course, chance: random.Random, say: Callable[[str], None]) -> Line:
     began = time.monotonic()
     killed, hurt = Counter[str](), Counter[str]()
     async with world.at_work():

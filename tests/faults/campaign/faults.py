@@ -7,6 +7,7 @@ see to.
 import asyncio
 import os
 import random
+import resource
 import signal
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
@@ -19,15 +20,19 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from tests.faults.campaign.world import Means, World
+from tests.faults.campaign import disks, times
+from tests.faults.campaign.world import LEASE_SECONDS, Means, World
 from tests.faults.halting import STEPS
-from tests.faults.hurt import CALLS, ERRORS, Order, struck
+from tests.faults.hurt import CALLS, ERRORS, READ_ONLY, Order, struck
+from tests.postgres import Cluster
 
 _AWAY: Final = 1.0
 """Seconds for which a broker or a database is away."""
-_STEP_SECONDS: Final = 10.0
+_STEP_SECONDS: Final = 30.0
 """A step that does not come within so many seconds is not on the way of what these senders send."""
 _KILLS: Final = 4
+_SOME: Final = 4
+_LITTLE_MEMORY: Final = 1024**2
 _WITHOUT_BROKER: Final = ("channels.mq.", "pika.")
 _EMBEDDED: Final = "embedded queue"
 
@@ -48,18 +53,31 @@ def kills(*, is_embedded: bool) -> list[Fault]:
     return [*at_steps, Fault("killed at any moment", _kill, is_kill=True)]
 
 
-def faults(*, has_broker: bool, on_postgresql: bool) -> list[Fault]:
-    """Everything else."""
+def faults(*, has_broker: bool, on_postgresql: bool, on: str = "folder") -> list[Fault]:
+    """Everything else; what a disk does several times over, for only some worlds lie on one that can do it."""
     found = [Fault(f"{call}: {error}", partial(_fail, call=call, error=error)) for call in CALLS for error in ERRORS]
     found += [
         Fault("worker killed", _kill_worker),
         Fault("worker hung", _hang_worker),
         Fault("all workers killed", _kill_all_workers),
+        Fault("worker out of memory", _starve_worker),
+        Fault("clock set forwards", times.forwards),
+        Fault("clock set back", times.backwards),
+        Fault("clock passes midnight", times.midnight),
+        Fault("clock set back over midnight", times.back_over_midnight),
+        Fault("clock passes the start of summer time", partial(times.change, to_summer=True)),
+        Fault("clock passes the end of summer time", partial(times.change, to_summer=False)),
     ]
+    found += _SOME * _of_disk(on)
     if on_postgresql:
-        found += [Fault("database gone and back", _restart_database), Fault("database cuts everybody off", _cut_off)]
+        found += [
+            Fault("database gone and back", _restart_database),
+            Fault("database cuts everybody off", _cut_off),
+            Fault("database read-only", _forbid_writing),
+            Fault("two processes have the same work", _let_both_work),
+        ]
     else:
-        found.append(Fault("database locked", _lock_database))
+        found += [Fault("database locked", _lock_database), Fault("database read-only", _forbid_writing_to_file)]
     if has_broker:
         found += [
             Fault("broker closes connections", _close_connections),
@@ -68,6 +86,17 @@ def faults(*, has_broker: bool, on_postgresql: bool) -> list[Fault]:
             Fault("broker killed and back", _kill_broker),
         ]
     return found
+
+
+def _of_disk(on: str) -> list[Fault]:
+    if on == "folder":
+        return []
+    if on == "tmpfs":
+        return [Fault("disk full", disks.fill), Fault("inodes full", disks.fill_inodes)]
+    return [
+        Fault(f"power cut ({on})", partial(disks.cut_power, log_written=False)),
+        Fault(f"power cut, the file system's log written ({on})", partial(disks.cut_power, log_written=True)),
+    ]
 
 
 def _is_passed(name: str, *, is_embedded: bool) -> bool:
@@ -120,6 +149,20 @@ async def _hang_worker(world: World, chance: random.Random) -> bool:
     return bool(workers) and _signal(chance.choice(workers), signal.SIGSTOP)
 
 
+async def _starve_worker(world: World, chance: random.Random) -> bool:
+    """A worker gets no more memory than it has, for a while."""
+    if not (workers := world.workers()):
+        return False
+    pid = chance.choice(workers)
+    with suppress(ProcessLookupError):  # the gateway may make others meanwhile
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_AS)
+        resource.prlimit(pid, resource.RLIMIT_AS, (_LITTLE_MEMORY, hard))
+        await asyncio.sleep(_AWAY)
+        resource.prlimit(pid, resource.RLIMIT_AS, (soft, hard))
+        return True
+    return False
+
+
 async def _lock_database(world: World, chance: random.Random) -> bool:
     await asyncio.to_thread(_hold_lock, world.site.settings.journal.path)
     return True
@@ -130,6 +173,47 @@ def _hold_lock(path: Path) -> None:
         connection.execute("BEGIN IMMEDIATE")
         signal.sigtimedwait([], _AWAY)
         connection.execute("ROLLBACK")
+
+
+async def _forbid_writing_to_file(world: World, chance: random.Random) -> bool:
+    done = await _ordered(world, Order(next(_NUMBERS), fail=READ_ONLY))
+    await asyncio.sleep(_AWAY)
+    world.order(Order())
+    return done
+
+
+async def _forbid_writing(world: World, chance: random.Random) -> bool:
+    cluster = world.means.cluster
+    assert cluster is not None
+    for value in ("on", "off"):
+        await asyncio.to_thread(_let_write, cluster, value)
+        await asyncio.sleep(_AWAY)
+    return True
+
+
+def _let_write(cluster: Cluster, value: str) -> None:
+    url = sa.make_url(cluster.url("postgres")).set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"ALTER SYSTEM SET default_transaction_read_only = {value}"))
+        connection.execute(sa.text("SELECT pg_reload_conf()"))
+    engine.dispose()
+
+
+async def _let_both_work(world: World, chance: random.Random) -> bool:
+    """One process is stopped until another has taken over what it had claimed, and then goes on as if nothing were."""
+    rival = await asyncio.to_thread(world.rival)
+    first = world.gateway
+    assert first is not None
+    first.process.send_signal(signal.SIGSTOP)
+    try:
+        await asyncio.sleep(LEASE_SECONDS + 2 * _AWAY)
+    finally:
+        first.process.send_signal(signal.SIGCONT)
+    await asyncio.sleep(_AWAY)
+    both_live = rival.process.poll() is None and first.process.poll() is None
+    await asyncio.to_thread(world.end, rival)
+    return both_live
 
 
 async def _restart_database(world: World, chance: random.Random) -> bool:
@@ -195,12 +279,13 @@ def _signal(pid: int, number: int) -> bool:
     return False
 
 
-def wanted(means: Means, only: str = "") -> tuple[list[Fault], list[Fault]]:
-    """The kills and the other faults of a world with these means, those with ``only`` in their names."""
+def wanted(means: Means, only: str = "", on: str = "folder") -> tuple[list[Fault], list[Fault]]:
+    """The kills and the other faults of a world with these means, with one of the words of ``only`` in their names."""
     has_broker = means.broker is not None
-    others = faults(has_broker=has_broker, on_postgresql=means.cluster is not None)
+    others = faults(has_broker=has_broker, on_postgresql=means.cluster is not None, on=on)
     every = kills(is_embedded=not has_broker), others
-    mine, hurts = ([fault for fault in each if only in fault.name] for each in every)
+    words = only.split(",")
+    mine, hurts = ([fault for fault in each if any(word in fault.name for word in words)] for each in every)
     return mine, hurts
 
 

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Final
 
@@ -16,7 +17,7 @@ from lxml import etree
 
 from benchmarks.throughput_sets import Signer
 from schemas.filename import set_key
-from tests.gateway_process import Site, three_forms, today
+from tests.gateway_process import Site, three_forms
 
 _SERIAL: Final = b">VOORBEELD-0001<"
 _INVALID_EVERY: Final = 10
@@ -45,6 +46,8 @@ class Records:
     """How often a set had to be sent again."""
     answers: dict[str, Acknowledged] = field(default_factory=dict)
     """Acknowledgements by the names they had."""
+    unreadable: list[str] = field(default_factory=list)
+    """Those that are no document."""
 
 
 class SetMaker:
@@ -53,13 +56,15 @@ class SetMaker:
     def __init__(self, site: Site) -> None:
         self._signer = Signer.read(site.signer.key, site.signer.certificate)
         self._text = three_forms()
+        # Yesterday wherever the gateway's clock and its zone may take it.
+        self._day = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y%m%d")
 
     def files(self, sender: str, serial: int) -> tuple[str, bool, list[tuple[str, bytes]]]:
         """What the names share, whether it is valid, and names and bytes in the order in which they are sent."""
         data = self._text.replace(_SERIAL, b">VOORBEELD-%06d<" % serial)
         if not (is_valid := serial % _INVALID_EVERY != 0):
             data = data.replace(b">SU<", b">XX<")
-        stem = f"DIMN.{sender}.{today()}.{serial:05}.R"
+        stem = f"DIMN.{sender}.{self._day}.{serial:05}.R"
         files = [(f"FI.{stem}.1.1", data), (f"FS.{stem}.1.1", self._signer.sign(data)), (f"GO.{stem}.1", b"")]
         return stem, is_valid, files
 
@@ -122,7 +127,10 @@ class SftpSender:
             async with sftp.open(f"OUT/{name}", "r") as file:
                 content = str(await file.read()).encode()
             if name.startswith("FO.ACRF."):
-                self.records.answers[name] = _read(content)
+                try:
+                    self.records.answers[name] = _read(content)
+                except etree.XMLSyntaxError:
+                    self.records.unreadable.append(name)
             for prefix in ("FO", "FS", "GO"):
                 await sftp.remove(f"OUT/{prefix}{name[2:]}")
 

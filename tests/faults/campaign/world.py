@@ -25,14 +25,20 @@ from spool.reconciliation import Mismatch
 from spool.tables import submissions
 from tests.authority import Pki
 from tests.broker import Broker, free_ports
+from tests.faults import ground
 from tests.faults.campaign.senders import Records, SetMaker, SftpSender, sender_names
-from tests.faults.hurt import Order
+from tests.faults.clock import SECOND, ZONE, know_zone
+from tests.faults.hurt import GROUND, Order, boot, clock_of
 from tests.gateway_process import GatewayProcess, Site, grandchildren, make_test_site
 from tests.postgres import Cluster
 
 FORMS: Final = 3
+LEASE_SECONDS: Final = 3.0
 _FETCH_EVERY: Final = 3
 _SETTLE_SECONDS: Final = 180.0
+_TRIES: Final = 100
+"""A gateway that ends so often before it is ready never will be."""
+_END_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.1
 _PAUSES: Final = (0.3, 1.0, 3.0)
 _CHANGES: Final = (
@@ -49,8 +55,13 @@ _CHANGES: Final = (
     ("sftp", "source_logins = 20", "source_logins = 500"),
     ("sftp", "user_connections = 20", "user_connections = 100"),
     ("sftp", "max_connections = 200", "max_connections = 500"),
+    ("journal", "lease_seconds = 30.0", f"lease_seconds = {LEASE_SECONDS}"),
+    ("intake", 'time_zone = "Europe/Brussels"', f'time_zone = "{ZONE}"'),
+    ("spool", "reserve = 268435456", "reserve = 1048576"),
 )
 """What fails is tried again soon and often: the outages here are short, and many."""
+_AHEAD: Final = 6 * 3600 * SECOND
+"""So far ahead is a world's clock at first: it can be set back, and no key or list was made later than it shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +92,34 @@ class Outcome:
 
 
 class World:
-    """A site in ``folder``, with its journal in a file or, if ``means`` have a cluster, in PostgreSQL."""
+    """A site in ``folder``, with its journal in a file or, if ``means`` have a cluster, in PostgreSQL.
 
-    def __init__(self, folder: Path, means: Means, senders: int) -> None:
+    It lies on what ``on`` names (:mod:`tests.faults.ground`); ``clear`` has to be called when it is done with.  After
+    each set its sender waits for ``pace`` seconds.
+    """
+
+    def __init__(self, folder: Path, means: Means, senders: int, on: str = "folder", pace: float = 0.0) -> None:
         self.means = means
         self.outcome = Outcome()
-        self.site = _make_site(folder, means, senders)
+        self._pace = pace
         self.orders = folder / "orders"
         self.orders.write_text("{}", encoding="utf-8")
+        boot(self.orders)
+        know_zone(folder / "zones")
+        self.clock = clock_of(self.orders)
+        self.clock.jump(_AHEAD)
+        self.ground = ground.make(on, folder / GROUND)
+        self.ground.lay()
+        try:
+            self._settle_in(senders)
+        except BaseException:
+            self.clear()
+            raise
+
+    def _settle_in(self, senders: int) -> None:
+        means = self.means
+        self.site = _make_site(self.ground.folder, means, senders)
+        self.ground.settle()
         self.gateway: GatewayProcess | None = None
         self.comparison = Comparison(
             self._journal(), self.site.settings.spool.path, is_embedded=means.broker is None, pauses=_PAUSES
@@ -98,6 +129,7 @@ class World:
         self._senders = [SftpSender(who, self.site, maker, self._going) for who in sender_names(senders).items()]
         self._is_full = False
         self._end = threading.Event()
+        self._power = threading.Lock()
 
     def _journal(self) -> Journal:
         return open_journal(self.site.settings.journal.place)
@@ -113,6 +145,33 @@ class World:
         if running and self.gateway is not None:
             self.gateway.process.kill()
         return running
+
+    def cut_power(self, *, log_written: bool, seconds: float) -> None:
+        """Cut the power of the site's disk; the gateway lives on for so long, then the machine starts anew."""
+        assert isinstance(self.ground, ground.Disk)
+        with self._power:
+            self.comparison.journal.close()
+            self.ground.cut(log_written=log_written)
+            time.sleep(seconds)
+            self.kill()
+            self.ground.mend()
+            boot(self.orders)
+
+    def rival(self) -> GatewayProcess:
+        """Start a second process that judges and delivers on this site; whoever asks for it has to end it."""
+        return GatewayProcess(self.site, "tests.faults.hurt", str(self.orders), roles=("judge", "deliver")).ready()
+
+    def end(self, gateway: GatewayProcess) -> None:
+        """End a gateway and what it has left, as a service manager does: a worker that hangs would stay."""
+        gateway.process.kill()
+        gateway.process.wait()
+        end = time.monotonic() + _END_SECONDS
+        while (left := grandchildren(gateway.process.pid)) and time.monotonic() < end:
+            for pid in left:  # one of them may just make another
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(_POLL_SECONDS / 10)
+        gateway.stop()
 
     def workers(self) -> list[int]:
         """The processes that judge: those of the gateway's session whose parent it is not."""
@@ -155,34 +214,31 @@ class World:
                 self.kill()  # it came too late to be ended with the others
             await asyncio.to_thread(self.gateway.process.wait)
             self._going.clear()
-            await asyncio.to_thread(self._clear_away, self.gateway)
+            await asyncio.to_thread(self.end, self.gateway)
 
     def _start(self) -> None:
+        tries = 0
         while not self._end.is_set():
-            self.gateway = GatewayProcess(self.site, "tests.faults.hurt", str(self.orders))
+            with self._power:
+                self.gateway = GatewayProcess(self.site, "tests.faults.hurt", str(self.orders))
             self.outcome.starts += 1
             try:
                 self.gateway.ready()
             except AssertionError:  # it ended before, for it was killed, or there is no database
-                self._clear_away(self.gateway)
+                self.end(self.gateway)
+                tries += 1
+                if tries == _TRIES:
+                    raise
                 time.sleep(_POLL_SECONDS)
             else:
                 return
-
-    def _clear_away(self, gateway: GatewayProcess) -> None:
-        """End what a gateway that ended has left, as a service manager does: a worker that hangs would stay."""
-        gateway.process.kill()
-        gateway.process.wait()
-        for pid in grandchildren(gateway.process.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        gateway.stop()
 
     async def _send(self, sender: SftpSender) -> None:
         while not self._is_full:
             await sender.send()
             if len(sender.records.told) % _FETCH_EVERY == 0:
                 await sender.fetch()
+            await asyncio.sleep(self._pace)
 
     async def _settle(self) -> None:
         """Wait until nothing is open any more; what stays open is found afterwards."""
@@ -224,6 +280,12 @@ class World:
         before = self.sent
         await self.until(lambda: self.sent >= before + sets, seconds)
 
+    def clear(self) -> None:
+        """Have done with it; harmless twice."""
+        if comparison := getattr(self, "comparison", None):
+            comparison.journal.close()
+        self.ground.clear()
+
     # --- what has to be true
 
     def reconcile(self) -> list[Mismatch]:
@@ -250,7 +312,6 @@ class World:
         outcome.misfits += [f"{each.ticket} {each.misfit}: {each.detail}" for each in misfits]
         if self.means.broker is not None:
             self._compare_queue(self.means.broker)
-        self.comparison.journal.close()
         return outcome
 
     def _judge(self, records: Records) -> None:
@@ -258,6 +319,7 @@ class World:
         outcome = self.outcome
         outcome.submissions += len(records.told)
         outcome.again += records.again
+        outcome.lost += [f"{name} can't be read" for name in records.unreadable]
         tickets: dict[str, set[tuple[str, bool]]] = {}
         for answer in records.answers.values():
             tickets.setdefault(answer.stem, set()).add((answer.ticket, answer.accepted))
