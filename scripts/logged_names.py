@@ -125,7 +125,7 @@ class Source:
             yield levels, call.args[0]
         elif words in {"note", "submissions.note", "journal_of.note"} and len(call.args) > 2:
             yield {_JOURNAL}, call.args[2]
-        elif words == "chain.append" and module.name != "spool.submissions":
+        elif words == "chain.append" and not _is_note(module.function(call)):
             yield from (
                 ({_JOURNAL}, row.elts[2]) for row in ast.walk(call) if isinstance(row, ast.Tuple) and len(row.elts) == 4
             )
@@ -190,6 +190,11 @@ class Source:
                 more = _fields(call) - set(names)
                 for said in self._names(caller if given not in function.args.defaults else module, given):
                     yield _Said(said.name, said.fields | more, said.is_open)
+
+
+def _is_note(function: _Function | None) -> bool:
+    """Whether that is what the others note with, which is told the names."""
+    return function is not None and function.name == "note"
 
 
 def _last(function: ast.expr) -> str:

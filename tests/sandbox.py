@@ -1,26 +1,23 @@
-"""What a unit of systemd allows, made by bubblewrap: namespaces, mounts, and a filter of address families.
+"""What a unit of systemd allows, made by bubblewrap: namespaces, mounts, and a filter of system calls.
 
-Of the unit and its drop-in these count: ProtectSystem, PrivateTmp, PrivateDevices, PrivateNetwork, PrivateUsers,
-CapabilityBoundingSet, InaccessiblePaths, ReadOnlyPaths, StateDirectory and RestrictAddressFamilies.  Not made here:
-SystemCallFilter, IPAddressDeny and the rest, which need systemd itself; ``systemd-analyze`` weighs them.
+Of the unit and its drop-in these count: ProtectSystem, PrivateTmp, PrivateDevices, PrivateNetwork, PrivateUsers, User,
+CapabilityBoundingSet, InaccessiblePaths, ReadOnlyPaths, StateDirectory, SystemCallFilter and RestrictAddressFamilies.
+Not made here: IPAddressDeny and the rest, which need systemd itself; ``systemd-analyze`` weighs them.
 """
 
 import os
-import platform
-import socket
-import struct
 import subprocess
 import sys
 from pathlib import Path
 from typing import Final
 
+from tests import system_calls
 from tests.gateway_process import Site
 
+_NOT_ROOT: Final = "1000"
+"""SQLite gives its files to their owner where it is root, by a call that no unit allows."""
+
 UNITS: Final = Path(__file__).parents[1] / "systemd"
-_SOCKET_CALLS: Final = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
-_ALLOW: Final = 0x7FFF0000
-_NO_SUCH_FAMILY: Final = 0x00050000 | 97
-_LOAD, _EQUAL, _RETURN = 0x20, 0x15, 0x06
 
 
 def directives(role: str) -> dict[str, list[str]]:
@@ -64,10 +61,12 @@ def around(site: Site, role: str, filters: Path) -> tuple[list[str], int]:
         words += ["--ro-bind", str(nothing), str(path)]
     assert said["CapabilityBoundingSet"] == []
     words += ["--cap-drop", "ALL"]
-    words += ["--unshare-user"] * (said.get("PrivateUsers") == ["yes"])
+    assert (said["PrivateUsers"], said["User"]) == (["yes"], ["batch-gateway"])
+    words += ["--unshare-user", "--uid", _NOT_ROOT, "--gid", _NOT_ROOT]
     words += ["--unshare-net"] * (said.get("PrivateNetwork") == ["yes"])
     program = filters / f"{role}.bpf"
-    program.write_bytes(only_families(said["RestrictAddressFamilies"]))
+    calls = system_calls.allowed(said["SystemCallFilter"])
+    program.write_bytes(system_calls.program(calls, said["RestrictAddressFamilies"]))
     descriptor = os.open(program, os.O_RDONLY)
     return [*words, "--seccomp", str(descriptor)], descriptor
 
@@ -88,21 +87,3 @@ def _placed(site: Site, path: str) -> Path:
         return site.folder / "authorities"
     moved = path.replace("/etc/batch-gateway", str(site.folder)).replace("/var/lib/batch-gateway", f"{site.folder}/var")
     return Path(moved)
-
-
-def only_families(names: list[str]) -> bytes:
-    """A filter (seccomp(2)) with which no socket is made but of these families."""
-    architecture, call = _SOCKET_CALLS[platform.machine()]
-    families = [int(getattr(socket, name)) for name in names]
-    count = len(families)
-    program = [
-        (_LOAD, 0, 0, 4),
-        (_EQUAL, 0, count + 4, architecture),
-        (_LOAD, 0, 0, 0),
-        (_EQUAL, 0, count + 2, call),
-        (_LOAD, 0, 0, 16),
-        *((_EQUAL, count - index, 0, family) for index, family in enumerate(families)),
-        (_RETURN, 0, 0, _NO_SUCH_FAMILY),
-        (_RETURN, 0, 0, _ALLOW),
-    ]
-    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)

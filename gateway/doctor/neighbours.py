@@ -1,7 +1,9 @@
 """Does the broker let us in, and has it what we need there; does the content scanner answer, in a short time?"""
 
 import asyncio
+import time
 from collections.abc import Iterator
+from typing import Final
 
 from channels.mq.connection import Brokers, BrokerUnavailable, LoginRefused, brokers_of, open_channel
 from channels.mq.declaring import administering
@@ -10,7 +12,10 @@ from config.settings import Settings
 from gateway.broker_needs import needed, unknown_users
 from gateway.clamd import Clamd, ScannerUnavailable
 from gateway.doctor.finding import Finding, Mark, Patient, fine, of_fault, trouble, unknown
+from gateway.metrics.signatures import made_at
 from spool.journal import open_journal
+
+_OLD: Final = 3 * 86_400.0
 
 
 def broker(patient: Patient) -> Iterator[Finding]:
@@ -85,4 +90,9 @@ def scanner(patient: Patient) -> Iterator[Finding]:
         words = str(fault) or "no answer in time"
         yield trouble(f"the content scanner: {words}", "Start clamd, or see its socket.", "GatewayScannerAway")
     else:
-        yield fine(f"the content scanner answers: {said}")
+        made = made_at(said)
+        if made is not None and time.time() - made > _OLD:
+            words = f"the content scanner answers, and its signatures are old: {said}"
+            yield trouble(words, "See why freshclam brings no new ones.", "GatewayScannerSignaturesOld")
+        else:
+            yield fine(f"the content scanner answers: {said}")

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from gateway.doctor import journal, machine, neighbours, site, trust
+from gateway.doctor import journal, machine, neighbours, site, trust, volume
 from gateway.doctor.finding import Examination, Finding, Patient, trouble, unknown
 
 EXAMINATIONS: Final[Mapping[str, Examination]] = {
@@ -17,6 +17,7 @@ EXAMINATIONS: Final[Mapping[str, Examination]] = {
     "journal": journal.journal,
     "evidence": journal.evidence,
     "disk": machine.disk,
+    "volume": volume.volume,
     "clock": machine.clock,
     "keys": trust.keys,
     "authorities": trust.authorities,

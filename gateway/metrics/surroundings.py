@@ -23,6 +23,7 @@ from config.settings import Settings
 from gateway.health import Running, stops
 from gateway.metrics import inside
 from gateway.metrics.inside import HASHINGS, INSIDE
+from gateway.metrics.signatures import Signatures
 from gateway.metrics.spool_bytes import SpoolBytes
 from gateway.metrics.waiting import waiting
 from gateway.watch import authority_expiries
@@ -51,6 +52,10 @@ GAUGES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "gateway_intake_stopped": ("Whether nothing new is taken in, for this reason.", ("reason",)),
     "gateway_evidence_unsealed_seconds": ("How long the oldest event without a checkpoint has waited for it.", ()),
     "gateway_checkpoint_age_seconds": ("Since the last checkpoint was made; only where there is one.", ()),
+    "gateway_scanner_signatures_age_seconds": (
+        "Since the signatures of the content scanner were published; only where it says so.",
+        (),
+    ),
     "gateway_role_processes": ("Processes of the site that have a role, on whatever host.", ("role",)),
     "gateway_revocation_age_seconds": ("Age of the oldest revocation list in use of an authority.", ("authority",)),
     "gateway_revocation_left_seconds": (
@@ -108,6 +113,7 @@ class Surroundings(Collector):
         self._journal = journal
         self._running = running
         self._spool_bytes = SpoolBytes(settings.spool.path)
+        self._signatures = Signatures(settings.scanner)
         self._seen: Authorities | None = None
         self._lists: list[tuple[str, datetime, datetime]] = []
 
@@ -131,6 +137,9 @@ class Surroundings(Collector):
         yield from inside.samples(self._running)
         yield from self._of_disk()
         yield from _by_label("gateway_spool_bytes", self._spool_bytes.known())
+        made_at = self._signatures.made_at()
+        if made_at is not None:
+            yield "gateway_scanner_signatures_age_seconds", (), at.timestamp() - made_at
         yield from _by_label("gateway_role_processes", processes.by_role(self._settings.spool.path))
         yield from self._of_own_certificates(at)
         yield from self._of_authorities(at)

@@ -1,0 +1,241 @@
+"""What does systemd do with our units?  The little of it that ``scripts/test-install`` needs where there is none.
+
+Read from the installed units: which processes a target has, their user, what they are started with, what comes before
+it, how long they may take to start and to stop, and which port is held open for which of them.  A unit whose port
+somebody connects to is started, be it in the middle of whatever; the port stays open meanwhile, and nobody is refused.
+``systemctl`` is a script in a folder of its own that asks over a socket.  Not done: starting again what has failed, and
+every restriction but the user, his groups and no privileges.
+"""
+
+import json
+import os
+import select
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+_UNITS: Final = Path("/usr/local/lib/systemd/system")
+_ASK: Final = """#!{python} -IS
+import json, socket, sys
+asked = socket.socket(socket.AF_UNIX)
+asked.connect({place!r})
+asked.sendall(json.dumps(sys.argv[1:]).encode() + b"\\n")
+said = json.loads(asked.makefile().readline())
+print(said["words"], end="", file=sys.stderr)
+sys.exit(said["status"])
+"""
+# The shell is the process that becomes the gateway, so that LISTEN_PID is right; the port has to be descriptor 3.
+_BECOME: Final = 'if [ -n "$0" ]; then exec 3<&"$0"; export LISTEN_FDS=1 LISTEN_PID=$$; fi; exec "$@"'
+_HEARD: Final = 4096
+
+
+class UnitFailedError(Exception):
+    """A unit did not start or did not stop as it should."""
+
+
+def directives(unit: str) -> dict[str, list[str]]:
+    """What the file of a unit says, and what is added to it for one role; ``%i`` is replaced."""
+    stem, at, role = unit.partition("@")
+    role, _, suffix = role.partition(".")
+    paths = [_UNITS / (f"{stem}@.{suffix}" if at else unit), *sorted(_UNITS.glob(f"{unit}.d/*.conf"))]
+    said: dict[str, list[str]] = {}
+    for line in (line for path in paths for line in path.read_text().splitlines()):
+        name, equals, value = line.partition("=")
+        if equals and not line.startswith(("#", "[")):
+            said.setdefault(name, []).append(value.replace("%i", role))
+    return said
+
+
+@dataclass
+class Service:
+    """One service: its process while there is one, and the port that is held open for it."""
+
+    name: str
+    folder: Path
+    port: socket.socket | None = None
+    process: "subprocess.Popen[bytes] | None" = None
+    starts: int = 0
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether its process runs."""
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def log(self) -> Path:
+        """Where what it writes goes."""
+        return self.folder / f"{self.name}.log"
+
+    def start(self) -> None:
+        """Start it, and wait until it says that it is ready; one that is active is left alone."""
+        with self.turn:
+            if self.is_active:
+                return
+            said = directives(self.name)
+            self._run_before(said)
+            place = self.folder / f"{self.name}.{self.starts}.notify"
+            self.starts += 1
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices:
+                notices.bind(str(place))
+                place.chmod(0o666)
+                self.process = self._begin(said, place)
+                self._wait_until_ready(notices, float(said["TimeoutStartSec"][-1]))
+
+    def stop(self) -> None:
+        """End it, and wait for that."""
+        with self.turn:
+            if self.process is None or self.process.poll() is not None:
+                return
+            self.process.send_signal(signal.SIGTERM)
+            status = self.process.wait(float(directives(self.name)["TimeoutStopSec"][-1]))
+        if status:
+            raise UnitFailedError(f"{self.name} ended with {status}: {self.log.read_text()[-2000:]}")
+
+    def _run_before(self, said: dict[str, list[str]]) -> None:
+        for line in said.get("ExecStartPre", []):
+            done = subprocess.run([*_as_user(said), *shlex.split(line.removeprefix("-"))], check=False)
+            if done.returncode and not line.startswith("-"):
+                raise UnitFailedError(f"{self.name}: {line} ended with {done.returncode}")
+
+    def _begin(self, said: dict[str, list[str]], notices: Path) -> "subprocess.Popen[bytes]":
+        (line,) = said["ExecStart"]
+        descriptor = "" if self.port is None else str(self.port.fileno())
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [*_as_user(said), "bash", "-c", _BECOME, descriptor, *shlex.split(line)],
+                env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": str(notices), "LANG": "C.UTF-8"},
+                pass_fds=[int(descriptor)] if descriptor else [], stdout=log, stderr=log, cwd="/",
+            )  # fmt: skip
+
+    def _wait_until_ready(self, notices: socket.socket, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while self.is_active and time.monotonic() < until:
+            if select.select([notices], [], [], 0.1)[0] and b"READY=1" in notices.recv(_HEARD).split(b"\n"):
+                return
+        raise UnitFailedError(f"{self.name} is not ready: {self.log.read_text()[-2000:]}")
+
+
+def _as_user(said: dict[str, list[str]]) -> list[str]:
+    user = said["User"][-1]
+    rights = ["--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"]
+    return ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", *rights, "--"]
+
+
+class Units:
+    """The services of one target, and who asks for them."""
+
+    def __init__(self, target: str, folder: Path) -> None:
+        self._target = target
+        self._folder = folder
+        self._ended = threading.Event()
+        self.services: dict[str, Service] = {}
+        self.faults: list[str] = []
+
+    def load(self, socket_unit: str, port: socket.socket) -> None:
+        """Read what the target wants; ``port`` is what stays open for the service of ``socket_unit``."""
+        (wanted,) = directives(self._target)["Wants"]
+        self.services = {name: Service(name, self._folder) for name in wanted.split()}
+        self.services[directives(socket_unit)["Service"][0]].port = port
+
+    @property
+    def is_active(self) -> bool:
+        """Whether any of its services runs."""
+        return any(service.is_active for service in self.services.values())
+
+    def start(self) -> None:
+        """Start all of them."""
+        self._each(Service.start)
+
+    def stop(self) -> None:
+        """Stop all of them."""
+        self._each(Service.stop)
+
+    def restart(self) -> None:
+        """Each by itself: one may be ready while another still finishes its work."""
+
+        def again(service: Service) -> None:
+            service.stop()
+            service.start()
+
+        self._each(again)
+
+    def _each(self, act: Callable[[Service], None]) -> None:
+        with ThreadPoolExecutor(len(self.services)) as threads:
+            for done in [threads.submit(act, service) for service in self.services.values()]:
+                done.result()
+
+    # --- who asks
+
+    def answer(self, words: list[str]) -> int:
+        """Do what ``systemctl`` was asked for; answers its exit status."""
+        match [word for word in words if not word.startswith("--")]:
+            case ["is-active", unit]:
+                return 0 if unit == self._target and self.is_active else 3
+            case ["daemon-reload"]:
+                return 0
+            case ["start" | "stop" | "restart" as act, unit] if unit == self._target:
+                getattr(self, act)()
+                return 0
+            case ["disable", unit]:
+                if unit in self.services:
+                    self.services[unit].stop()
+                return 0
+        return 1
+
+    @contextmanager
+    def asked(self) -> Iterator[Path]:
+        """Answer for the time of the block; answers the folder where ``systemctl`` is."""
+        place, command = self._folder / "systemctl.socket", self._folder / "bin" / "systemctl"
+        command.parent.mkdir()
+        command.write_text(_ASK.format(python=sys.executable, place=str(place)))
+        command.chmod(0o755)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(place))
+            listener.listen()
+            threads = [threading.Thread(target=self._listen, args=[listener])]
+            threads.append(threading.Thread(target=self._watch))
+            for thread in threads:
+                thread.start()
+            try:
+                yield command.parent
+            finally:
+                self._ended.set()
+                for thread in threads:
+                    thread.join()
+                with suppress(UnitFailedError):
+                    self.stop()
+
+    def _listen(self, listener: socket.socket) -> None:
+        while not self._ended.is_set():
+            if not select.select([listener], [], [], 0.1)[0]:
+                continue
+            with listener.accept()[0] as asking:
+                words = json.loads(asking.makefile().readline())
+                try:
+                    said = {"status": self.answer(words), "words": ""}
+                except UnitFailedError as fault:
+                    said = {"status": 1, "words": f"{fault}\n"}
+                asking.sendall(json.dumps(said).encode() + b"\n")
+
+    def _watch(self) -> None:
+        """Start a service whose port somebody waits at, whatever else goes on, as systemd does."""
+        while not self._ended.wait(0.05):
+            for service in self.services.values():
+                if service.port is None or not service.starts or service.is_active or service.turn.locked():
+                    continue
+                if select.select([service.port], [], [], 0)[0]:
+                    try:
+                        service.start()
+                    except UnitFailedError as fault:
+                        self.faults.append(str(fault))
