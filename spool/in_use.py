@@ -2,20 +2,34 @@
 
 Several doors may share one spool.  Then a mailbox is held by a lock on a file of its folder too, and so is the file of
 every upload that is open.  The kernel, or the server of a shared volume, lets go of them when a process ends.
+
+A host that hangs keeps its locks.  Who has waited for a mailbox for longer than anybody holds one puts another file in
+the place of the one that is locked; the host that hung sees so when it goes on, and leaves off.
 """
 
+import errno
 import fcntl
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Final
+
+import structlog
 
 from spool.files import is_locked, make_folder
 from spool.layout import Layout
 from spool.mailbox import Mailbox
 from spool.upload import Upload
 
+log = structlog.get_logger()
+
 LOCK: Final = ".lock"
+HUNG_SECONDS: Final = 30.0
+"""Who holds a mailbox for so long is taken to hang."""
+
+_SOON: Final = 0.001
+_LATER: Final = 0.05
 
 
 class MailboxLock:
@@ -23,21 +37,28 @@ class MailboxLock:
 
     Args:
         folder: the mailbox's, if other processes use it too.
+        hung: for how many seconds at most one of these may hold it.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, hung: float = HUNG_SECONDS) -> None:
         self._threads = threading.RLock()
         self._folder = folder
+        self._hung = hung
         self._depth = 0
         self._descriptor = -1
+        self._file = Path()
 
     def acquire(self, *, blocking: bool = True) -> bool:
         """Take it; without ``blocking`` only if nobody else has it.  Answers whether it was taken."""
         if not self._threads.acquire(blocking=blocking):
             return False
-        if self._depth == 0 and self._folder is not None and not self._take(self._folder, blocking=blocking):
+        try:
+            if self._depth == 0 and self._folder is not None and not self._take(self._folder, blocking=blocking):
+                self._threads.release()
+                return False
+        except BaseException:
             self._threads.release()
-            return False
+            raise
         self._depth += 1
         return True
 
@@ -49,33 +70,81 @@ class MailboxLock:
             self._descriptor = -1
         self._threads.release()
 
-    def __enter__(self) -> None:
+    def check(self) -> None:
+        """See that it is ours still; to be called right before something gets its name.
+
+        Raises:
+            OSError: this host hung for so long that others have gone on without it (ESTALE).
+        """
+        if self._folder is not None and _newest(self._folder) != self._file:
+            raise OSError(errno.ESTALE, "others hold this mailbox: this host stood still for too long")
+
+    def __enter__(self) -> "MailboxLock":
         self.acquire()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self.release()
 
     def _take(self, folder: Path, *, blocking: bool) -> bool:
-        descriptor = _opened(folder)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX if blocking else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        except BaseException:
-            os.close(descriptor)
-            raise
-        self._descriptor = descriptor
-        return True
+        seen, since, pause = (Path(), 0), time.monotonic(), _SOON
+        while True:
+            file = _newest(folder)
+            descriptor, taken_at = _locked(file)
+            if descriptor is None:
+                if not blocking:
+                    return False
+                if seen != (file, taken_at):
+                    seen, since = (file, taken_at), time.monotonic()
+                elif time.monotonic() - since > self._hung:
+                    _supersede(file)
+                time.sleep(pause)
+                pause = min(2 * pause, _LATER)
+            elif _newest(folder) == file:
+                self._descriptor, self._file = descriptor, file
+                return True
+            else:
+                os.close(descriptor)
 
 
-def _opened(folder: Path) -> int:
+def _newest(folder: Path) -> Path:
+    """The file that is locked now: each that hung has left one with a lower number."""
+    number, file = 0, folder / LOCK
+    while (following := folder / f"{LOCK}-{number + 1}").exists():
+        number, file = number + 1, following
+    return file
+
+
+def _locked(file: Path) -> tuple[int | None, int]:
+    """A descriptor of the file, locked, or None if somebody else has it; and when it was taken (nanoseconds)."""
+    descriptor = _opened(file)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.utime(descriptor)  # who waits sees that it goes from hand to hand
+    except BlockingIOError:
+        taken_at = os.fstat(descriptor).st_mtime_ns
+        os.close(descriptor)
+        return None, taken_at
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor, 0
+
+
+def _supersede(file: Path) -> None:
+    """Put another in its place; of several who wait all do the same."""
+    _, _, number = file.name.partition("-")
+    os.close(_opened(file.with_name(f"{LOCK}-{int(number or 0) + 1}")))
+    log.warning("mailbox.taken_over", sender=file.parent.parent.name, directory=file.parent.name)
+
+
+def _opened(file: Path) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
     try:
-        return os.open(folder / LOCK, flags, 0o640)
+        return os.open(file, flags, 0o640)
     except FileNotFoundError:
-        make_folder(folder)
-        return os.open(folder / LOCK, flags, 0o640)
+        make_folder(file.parent)
+        return os.open(file, flags, 0o640)
 
 
 class InUse:
@@ -84,20 +153,27 @@ class InUse:
     Args:
         layout: where they are.
         is_shared: whether other processes use them too.
+        hung: for how many seconds at most one of these may hold a mailbox.
     """
 
-    def __init__(self, layout: Layout, *, is_shared: bool) -> None:
+    def __init__(self, layout: Layout, *, is_shared: bool, hung: float = HUNG_SECONDS) -> None:
         self._layout = layout
         self._is_shared = is_shared
+        self._hung = hung
         self._uploads: dict[tuple[Mailbox, str], Upload] = {}
         self._locks: dict[Mailbox, MailboxLock] = {}
         self._guard = threading.Lock()
 
     def lock(self, mailbox: Mailbox) -> MailboxLock:
         """The lock of ``mailbox``."""
+        known = self._locks.get(mailbox)
+        if known is not None:
+            return known
         with self._guard:
             if mailbox not in self._locks:
-                self._locks[mailbox] = MailboxLock(self._layout.folder(mailbox) if self._is_shared else None)
+                self._locks[mailbox] = MailboxLock(
+                    self._layout.folder(mailbox) if self._is_shared else None, self._hung
+                )
             return self._locks[mailbox]
 
     def begun(self, upload: Upload) -> None:

@@ -4,8 +4,11 @@ Each holds a file of its own below ``processes`` locked while it lives; the kern
 however it ends, and so does the server of a shared volume when a host is gone.  What a dead process claimed is taken
 over at once, therefore, and not only when its claim runs out.
 
-On disk: ``processes/<id>`` (JSON: roles, host, pid) and, beside it, ``<id>.sock``, where the process tells of itself,
-and ``<id>.json``, the settings it runs with; ``<role>.lock`` keeps a second process from a role.
+Its number says nothing by itself: hosts, and containers of a host, give the same.  Hosts may even have one name; then
+the kernel's boot id tells them apart.
+
+On disk: ``processes/<id>`` (JSON: roles, host, pid, kernel, numbers) and, beside it, ``<id>.sock``, where the process
+tells of itself, and ``<id>.json``, the settings it runs with; ``<role>.lock`` keeps a second process from a role.
 """
 
 import fcntl
@@ -28,22 +31,35 @@ SOCKET: Final = ".sock"
 TOLD: Final = ".json"
 _LONGEST: Final = 107
 _STALE_SECONDS: Final = 3600.0
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+_NUMBERS: Final = Path("/proc/self/ns/pid")
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process that is alive; ``address`` is its socket, which may not be there."""
+    """A process that is alive; ``address`` is its socket, which may not be there.
+
+    ``kernel`` is the boot id of the kernel that it runs on, ``numbers`` the namespace that its pid is of; both are
+    empty of a process of an older release.
+    """
 
     id: str
     roles: frozenset[Role]
     host: str
     pid: int
     address: Path
+    kernel: str = ""
+    numbers: str = ""
 
     @property
     def is_here(self) -> bool:
         """Whether it runs on this host."""
-        return self.host == socket.gethostname()
+        return self.host == socket.gethostname() and self.kernel in {"", _kernel()}
+
+    @property
+    def can_be_signalled(self) -> bool:
+        """Whether its pid is its pid for us, and nobody else's."""
+        return self.is_here and self.numbers in {"", _numbers()}
 
 
 @contextmanager
@@ -53,8 +69,10 @@ def joined(spool: Path, roles: Iterable[Role]) -> Iterator[Process]:
     make_folder(folder)
     host = socket.gethostname()
     path = folder / f"{os.getpid()}-{secrets.token_hex(4)}"
-    mine = Process(path.name, frozenset(roles), host, os.getpid(), path.with_name(path.name + SOCKET))
-    told = json.dumps({"roles": sorted(mine.roles), "host": host, "pid": mine.pid})
+    address = path.with_name(path.name + SOCKET)
+    mine = Process(path.name, frozenset(roles), host, os.getpid(), address, _kernel(), _numbers())
+    where = {"host": host, "pid": mine.pid, "kernel": mine.kernel, "numbers": mine.numbers}
+    told = json.dumps({"roles": sorted(mine.roles), **where})
     begun = path.with_name(f".{path.name}")
     descriptor = os.open(begun, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
     try:
@@ -109,10 +127,25 @@ def gone(spool: Path, holders: Iterable[str]) -> set[str]:
     return {holder for holder in holders if not is_locked(folder / holder)}
 
 
+def _kernel() -> str:
+    """The boot id (random(4)): no two kernels have the same; nothing where it isn't told."""
+    with suppress(OSError):
+        return _BOOT_ID.read_text().strip()
+    return ""
+
+
+def _numbers() -> str:
+    """The namespace of process numbers that we are in (pid_namespaces(7)); nothing where it isn't told."""
+    with suppress(OSError):
+        return str(_NUMBERS.readlink())
+    return ""
+
+
 def _read(path: Path) -> Process:
     told = json.loads(path.read_bytes())
     roles = frozenset(map(Role, told["roles"]))
-    return Process(path.name, roles, told["host"], told["pid"], path.with_name(path.name + SOCKET))
+    where = told.get("kernel", ""), told.get("numbers", "")
+    return Process(path.name, roles, told["host"], told["pid"], path.with_name(path.name + SOCKET), *where)
 
 
 def _clear_if_stale(path: Path) -> None:

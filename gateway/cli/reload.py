@@ -98,8 +98,8 @@ def _facts(found: Plan) -> dict[str, Any]:
 
 def _reload(settings: Settings, seconds: float, as_json: bool) -> int:
     spool = settings.spool.path
-    before = {process.id: told for process, told in in_force.told(spool) if process.is_here}
-    here = {process.id: process for process, _ in in_force.told(spool) if process.is_here and process.id in before}
+    before = {process.id: told for process, told in in_force.told(spool) if process.can_be_signalled}
+    here = {process.id: process for process, _ in in_force.told(spool) if process.id in before}
     if not here:
         raise RefusedError("no gateway runs on this spool here; `gateway serve` takes the settings as they are")
     for process in here.values():
