@@ -12,7 +12,7 @@ _VERDICT: Final = "codes forms checks signed_by signatures refused refusal scans
 _USER: Final = "sender username"
 
 JOURNAL: Final = (
-    Event("answer.asked_again", "", "stems", "A person had an answer given again."),
+    Event("answer.asked_again", "", "actor reason stems", "A person had an answer given again."),
     Event("answer.deleted", "", "file", "The sender has deleted a file of its answer."),
     Event("answer.expired", "", "stem", "The answer was taken out of OUT, as its time was up."),
     Event("answer.fetched", "", "file by", "A file of an answer, or of a message in an e-Box, was read to its end."),
@@ -32,11 +32,11 @@ JOURNAL: Final = (
     Event("declaration.parked", "", "form attempts reason", "A message was refused too often, and waits for a person."),
     Event("declarations.replayed", "", "count reason", "A person has had parked messages sent again."),
     Event("declarations.sent_again", "", "count reason", "A person has had confirmed messages sent again."),
-    Event("defender.lifted", "", "username source lifted", "A person has lifted locks."),
+    Event("defender.lifted", "", "actor reason username source lifted", "A person has lifted locks."),
     Event("defender.locked", "", "username source failures until", "Too many log-ins failed."),
     Event("ebox.deleted", "", "file by", "A file of a message in an e-Box was deleted."),
     Event("ebox.expired", "", "stem", "A message was taken out of an e-Box, as its time was up."),
-    Event("ebox.placed", "", "quality stem again", "A message is in an e-Box, or is there again."),
+    Event("ebox.placed", "", "quality stem again actor reason", "A message is in an e-Box, or is there again."),
     Event("ebox.removed", "", "stem by", "A message was taken out of an e-Box."),
     Event("evidence.purged", "", "events first last", "The facts of so many events are gone; their digests stay."),
     Event("expiry.warned", "", "sender what days count keys first_end", "A sender was warned of what ends."),

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from gateway.registrations import ALWAYS, Period
 from spool.journal import now
+from spool.prepared import Prepared
 from spool.register_tables import sender_channels
 
 
@@ -48,11 +49,11 @@ def openings_of(connection: Connection, sender: str) -> tuple[Opening, ...]:
     """Every opening of a sender, those of yesterday and tomorrow included, in the order in which they were made."""
     return tuple(
         Opening(Channel(channel), environment, Period(start, end))
-        for channel, environment, start, end in connection.execute(_OPENINGS, {"of": sender})
+        for channel, environment, start, end in _OPENINGS.all(connection, {"of": sender})
     )
 
 
-_OPENINGS: Final = (
+_OPENINGS: Final = Prepared(
     sa.select(
         sender_channels.c.channel,
         sender_channels.c.environment,

@@ -22,6 +22,7 @@ from schemas.wording import Language
 from signing.evidence import Format
 from signing.policy import Leniency
 from spool.journal import now
+from spool.prepared import Prepared
 from spool.register_tables import persons
 from spool.submissions import note
 from spool.tables import certificates, senders, ssh_keys, technical_users
@@ -89,14 +90,14 @@ class UnknownCertificateError(LookupError):
 
 def find_sender(connection: Connection, number: str) -> Sender | None:
     """The sender of ``number`` with its users and certificates, or None."""
-    row = connection.execute(_SENDER, {"of": number}).first()
+    row = _SENDER.first(connection, {"of": number})
     return None if row is None else _sender(connection, row)
 
 
 def signature_of(connection: Connection, number: str) -> SignatureProfile | None:
     """How the sender of ``number`` signs, or None if there is none."""
-    profile = connection.execute(_SIGNATURE, {"of": number}).scalar()
-    return None if profile is None else SignatureProfile(profile)
+    profile = _SIGNATURE.first(connection, {"of": number})
+    return None if profile is None else SignatureProfile(profile[0])
 
 
 def all_senders(connection: Connection) -> list[Sender]:
@@ -267,25 +268,25 @@ _SENDER_COLUMNS = tuple(
 _REGISTRATION_COLUMNS = tuple(certificates.c[name] for name in ("fingerprint", "valid_from", "valid_to", "holder"))
 # Asked for every submission, and so put together only once.
 _OF = sa.bindparam("of", type_=sa.String)
-_SIGNATURE = sa.select(senders.c.signature).where(senders.c.number == _OF)
-_SENDER = sa.select(*_SENDER_COLUMNS).where(senders.c.number == _OF)
-_USERS = (
+_SIGNATURE = Prepared(sa.select(senders.c.signature).where(senders.c.number == _OF))
+_SENDER = Prepared(sa.select(*_SENDER_COLUMNS).where(senders.c.number == _OF))
+_USERS = Prepared(
     sa.select(technical_users.c.username).where(technical_users.c.sender == _OF).order_by(technical_users.c.username)
 )
-_REGISTRATIONS = sa.select(*_REGISTRATION_COLUMNS).where(certificates.c.sender == _OF)
+_REGISTRATIONS = Prepared(sa.select(*_REGISTRATION_COLUMNS).where(certificates.c.sender == _OF))
 
 
-def _sender(connection: Connection, row: sa.Row[*tuple[Any, ...]]) -> Sender:
+def _sender(connection: Connection, row: Sequence[Any]) -> Sender:
     number, signature, environments, purposes, state, formats, leniencies, language, quality, any_employer = row
-    users = connection.execute(_USERS, {"of": number}).scalars()
-    held = connection.execute(_REGISTRATIONS, {"of": number})
+    users = _USERS.all(connection, {"of": number})
+    held = _REGISTRATIONS.all(connection, {"of": number})
     return Sender(
         number=number,
         signature=SignatureProfile(signature),
         environments=environments,
         purposes=tuple(purposes),
         active=state == "active",
-        users=tuple(users),
+        users=tuple(name for (name,) in users),
         certificates=tuple(
             Registration(fingerprint, Period(start, end), holder) for fingerprint, start, end, holder in held
         ),

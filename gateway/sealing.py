@@ -14,14 +14,14 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from config.errors import TemporaryError
+from gateway.sealed_chain import Reached, checkpoint_fault, follow_sealed
 from gateway.sealing_copies import Copies
 from gateway.timestamping import Stamping
-from signing.own.check import fault_of
 from signing.own.own_keys import OwnKeys
 from signing.own.timestamp_request import TimestampUnavailable
 from spool import chain, checkpoints
 from spool.chain import Link, Misfit, Place
-from spool.checkpoints import MOST, NONE, Checkpoint, Checkpoints, Recorded, Sealed
+from spool.checkpoints import MOST, Checkpoint, Checkpoints, Recorded, Sealed
 from spool.journal import Journal, now
 from spool.submissions import note
 from spool.unsealed import Unsealed
@@ -34,6 +34,21 @@ _SECOND: Final = 1_000_000
 
 class UnsealableError(TemporaryError):
     """The journal and its checkpoints do not fit together; an operator has to look."""
+
+
+def sealed_as(files: Checkpoints, ordinal: int) -> Sealed:
+    """A checkpoint that there has to be.
+
+    Raises:
+        UnsealableError: there is none.
+    """
+    try:
+        sealed = files.load(ordinal)
+    except ValueError as fault:
+        raise UnsealableError(f"checkpoint {ordinal}: {fault}") from fault
+    if sealed is None:
+        raise UnsealableError(f"checkpoint {ordinal} is missing: there is no {files.path(ordinal)}")
+    return sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,63 +189,48 @@ def verify_journal(connection: Connection, files: Checkpoints, certificates: Col
     Args:
         certificates: those that may have signed checkpoints, DER
     """
-    before, place = NONE, Place()
+    reached = Reached()
     for recorded in checkpoints.every(connection):
-        sealed = _checked(files, recorded.ordinal, before, certificates)
+        sealed = _checked(files, recorded.ordinal, reached, certificates)
         if isinstance(sealed, str):
             return sealed
         if sealed.digest != recorded.digest:
             return f"checkpoint {recorded.ordinal} was replaced: it is not the one that the journal has recorded"
-        followed = _sealed_events(connection, sealed, place)
+        followed = _sealed_events(connection, sealed, reached)
         if isinstance(followed, str):
             return followed
-        before, place = recorded, followed
-    if wrong := _unrecorded(connection, files, before, place, certificates):
+        reached = followed
+    if wrong := _unrecorded(connection, files, reached, certificates):
         return wrong
-    end = chain.follow(chain.everything(connection, place.number), place)
+    end = chain.follow(chain.everything(connection, reached.place.number), reached.place)
     if isinstance(end, Misfit):
         return end.words
-    return Sound(before.ordinal, end.number - place.number)
+    return Sound(reached.ordinal, end.number - reached.place.number)
 
 
-def _unrecorded(
-    connection: Connection, files: Checkpoints, before: Recorded, place: Place, certificates: Collection[bytes]
-) -> str:
+def _unrecorded(connection: Connection, files: Checkpoints, reached: Reached, certificates: Collection[bytes]) -> str:
     """What is wrong with files that the journal does not know: one may be, of a process that died, and it must fit."""
-    ordinal = before.ordinal + 1
+    ordinal = reached.ordinal + 1
     if files.highest() < ordinal:
         return ""
     if files.highest() > ordinal:
         return f"checkpoint {ordinal} is not recorded in the journal, which lacks what was sealed"
-    sealed = _checked(files, ordinal, before, certificates)
-    followed = sealed if isinstance(sealed, str) else _sealed_events(connection, sealed, place)
+    sealed = _checked(files, ordinal, reached, certificates)
+    followed = sealed if isinstance(sealed, str) else _sealed_events(connection, sealed, reached)
     return followed if isinstance(followed, str) else ""
 
 
-def _checked(files: Checkpoints, ordinal: int, before: Recorded, certificates: Collection[bytes]) -> Checkpoint | str:
-    if ordinal != before.ordinal + 1:
-        return f"checkpoint {before.ordinal + 1} is missing in the journal"
+def _checked(files: Checkpoints, ordinal: int, reached: Reached, certificates: Collection[bytes]) -> Checkpoint | str:
+    if ordinal != reached.ordinal + 1:
+        return f"checkpoint {reached.ordinal + 1} is missing in the journal"
     try:
-        sealed = files.load(ordinal)
-    except ValueError as fault:
-        return f"checkpoint {ordinal}: {fault}"
-    if sealed is None:
-        return f"checkpoint {ordinal} is missing: there is no {files.path(ordinal)}"
-    if wrong := fault_of(sealed.checkpoint.statement(), sealed.signature, certificates):
-        return f"checkpoint {ordinal}: {wrong}"
-    if sealed.checkpoint.previous != before.digest:
-        return f"checkpoint {ordinal} does not follow checkpoint {before.ordinal}"
-    return sealed.checkpoint
+        sealed = sealed_as(files, ordinal)
+    except UnsealableError as fault:
+        return str(fault)
+    return checkpoint_fault(sealed, reached, certificates) or sealed.checkpoint
 
 
-def _sealed_events(connection: Connection, sealed: Checkpoint, place: Place) -> Place | str:
-    """Where the chain is after the events of a checkpoint."""
-    links = chain.after(connection, place.number, min(MOST, max(1, sealed.events)))
-    followed = chain.follow(links, place)
-    if isinstance(followed, Misfit):
-        return followed.words
-    if len(links) < sealed.events:
-        return f"events up to {sealed.last} are missing, which checkpoint {sealed.ordinal} has sealed"
-    if checkpoints.make(sealed.ordinal, sealed.previous, links, sealed.at) != sealed:
-        return f"events {sealed.first} to {sealed.last} are not those that checkpoint {sealed.ordinal} has sealed"
-    return followed
+def _sealed_events(connection: Connection, sealed: Checkpoint, reached: Reached) -> Reached | str:
+    """Follow the events of a checkpoint."""
+    links = chain.after(connection, reached.place.number, min(MOST, max(1, sealed.events)))
+    return follow_sealed(sealed, links, reached)

@@ -13,14 +13,14 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from signing.durable import write_new
 from spool import merkle
-from spool.chain import BEGINNING, Link
+from spool.chain import BEGINNING, Link, Place
 from spool.files import make_folder
 from spool.tables import checkpoints
 
@@ -68,11 +68,15 @@ class Sealed:
     checkpoint: Checkpoint
     signature: bytes
 
+    @property
+    def said(self) -> dict[str, str]:
+        """What of it is written: the statement as it was signed, and the signature."""
+        signature = base64.b64encode(self.signature).decode("ascii")
+        return {"statement": self.checkpoint.statement().decode("ascii"), "signature": signature}
+
     def written(self) -> bytes:
         """The content of its file."""
-        signature = base64.b64encode(self.signature).decode("ascii")
-        said = {"statement": self.checkpoint.statement().decode("ascii"), "signature": signature}
-        return (json.dumps(said, indent=1) + "\n").encode("ascii")
+        return (json.dumps(self.said, indent=1) + "\n").encode("ascii")
 
 
 def read(content: bytes) -> Sealed:
@@ -82,7 +86,18 @@ def read(content: bytes) -> Sealed:
         ValueError: it is none.
     """
     try:
-        said = json.loads(content)
+        return understood(json.loads(content))
+    except RecursionError as fault:
+        raise ValueError("this is no checkpoint") from fault
+
+
+def understood(said: Any) -> Sealed:
+    """The checkpoint of which ``said`` is what was written.
+
+    Raises:
+        ValueError: of none.
+    """
+    try:
         checkpoint = Checkpoint(**json.loads(said["statement"]))
         sealed = Sealed(checkpoint, base64.b64decode(said["signature"], validate=True))
     except (TypeError, KeyError, RecursionError) as fault:
@@ -94,8 +109,8 @@ def read(content: bytes) -> Sealed:
     return sealed
 
 
-def make(ordinal: int, previous: str, links: Sequence[Link], at: int) -> Checkpoint:
-    """The checkpoint over ``links``, at least one."""
+def make(ordinal: int, previous: str, links: Sequence[Link] | Sequence[Place], at: int) -> Checkpoint:
+    """The checkpoint over ``links``, or the places of them, at least one."""
     last = links[-1]
     root = merkle.root([link.digest for link in links])
     return Checkpoint(ordinal, previous, links[0].number, last.number, len(links), last.digest, root, at)

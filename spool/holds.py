@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection
 from schemas.filename import Environment
 from spool import waking
 from spool.operator_tables import drops, holds
+from spool.prepared import Prepared
 from spool.submissions import OPEN_STATES, State, Submission, note
 from spool.tables import events, submissions
 from spool.waking import Topic
@@ -102,7 +103,7 @@ def place(
 
 def in_force(connection: Connection, at: int) -> list[Hold]:
     """Every hold that neither was released nor has ended, oldest first."""
-    return [hold_of(row) for row in connection.execute(_IN_FORCE, {"at": at})]
+    return [_hold(*row) for row in _IN_FORCE.all(connection, {"at": at})]
 
 
 def standing_on(connection: Connection, submission: Submission, at: int) -> Hold | None:
@@ -163,9 +164,7 @@ def wake(connection: Connection, tickets: Sequence[str]) -> int:
 
 def let_follow(connection: Connection, submission: Submission) -> None:
     """``submission`` has its verdict: what was held behind it, under the same name, need wait no longer."""
-    connection.execute(
-        _FOLLOW, {"of": submission.sender, "box": submission.directory, "shared": submission.stem, "due": 0}
-    )
+    _FOLLOW.run(connection, {"of": submission.sender, "box": submission.directory, "shared": submission.stem, "due": 0})
 
 
 # --- dropping
@@ -181,7 +180,7 @@ def drop(connection: Connection, ticket: str, word: Word, at: int) -> bool:
 
 def dropped(connection: Connection, ticket: str) -> Word | None:
     """Who dropped it and why, None if nobody did."""
-    row = connection.execute(_DROPPED, {"ticket": ticket}).first()
+    row = _DROPPED.first(connection, {"ticket": ticket})
     return None if row is None else Word(*row)
 
 
@@ -212,14 +211,17 @@ def behind(connection: Connection, submission: Submission, limit: int = 20) -> l
     return list(connection.execute(query).scalars())
 
 
-_IN_FORCE: Final = (
-    sa.select(holds)
+_HOLD: Final = (
+    "number", "placed_at", "ends_at", "actor", "reason", "ticket", "sender", "purpose", "environment",
+)  # fmt: skip
+_IN_FORCE: Final = Prepared(
+    sa.select(*(holds.c[name] for name in _HOLD))
     .where(holds.c.released_at.is_(None), sa.func.coalesce(holds.c.ends_at, UNTIL_RELEASED) > sa.bindparam("at"))
     .order_by(holds.c.number)
 )
-_DROPPED: Final = sa.select(drops.c.actor, drops.c.reason).where(drops.c.ticket == sa.bindparam("ticket"))
+_DROPPED: Final = Prepared(sa.select(drops.c.actor, drops.c.reason).where(drops.c.ticket == sa.bindparam("ticket")))
 
-_FOLLOW: Final = (
+_FOLLOW: Final = Prepared(
     sa.update(submissions)
     .where(
         submissions.c.sender == sa.bindparam("of"),
@@ -242,5 +244,8 @@ _WAITING: Final = tuple(
 
 def hold_of(row: sa.Row[Any]) -> Hold:
     """The hold that a row of such a table is."""
-    selection = Selection(row.ticket, row.sender, row.purpose, row.environment)
-    return Hold(row.number, selection, row.placed_at, row.ends_at, Word(row.actor, row.reason))
+    return _hold(*(row._mapping[name] for name in _HOLD))  # noqa: SLF001 - the documented way to read by name
+
+
+def _hold(number: int, placed_at: int, ends_at: int | None, actor: str, reason: str, *selected: str | None) -> Hold:
+    return Hold(number, Selection(*selected), placed_at, ends_at, Word(actor, reason))

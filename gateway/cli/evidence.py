@@ -1,4 +1,4 @@
-"""``gateway evidence``: the proof of a ticket for whoever asks, and whether proofs hold."""
+"""``gateway evidence``: the proof of a ticket and the whole chain for whoever asks, and whether they hold."""
 
 import asyncio
 from pathlib import Path
@@ -6,19 +6,19 @@ from pathlib import Path
 import click
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from config.settings import Settings
-from gateway import proof
-from gateway.cli.output import RefusedError, with_config
+from gateway import chain_file, proof
+from gateway.chain_file import Closing
+from gateway.cli.output import RefusedError, when, with_config
 from gateway.exporting import Exporter
+from gateway.proof import Proof
 from gateway.sealing import Sealer, verify_journal
 from gateway.sealing_copies import open_copies
 from gateway.site import open_site, settings_file
 from gateway.timestamping import open_stamping
-from signing.own.own_keys import OwnKeys, open_keys, own_certificates
+from signing.own.own_keys import open_keys, own_certificates
 from signing.own.sign import read_certificate
 from spool import submissions
 from spool.checkpoints import CHECKPOINTS, Checkpoints
-from spool.journal import Journal
 
 
 @click.group(short_help="Export the proof of a ticket, and verify proofs off line.")
@@ -27,28 +27,51 @@ def evidence() -> None:
 
 
 @evidence.command()
-@click.argument("ticket")
-@click.option("--to", "target", required=True, type=click.Path(path_type=Path), help="A new file, such as proof.asice.")
+@click.argument("ticket", required=False)
+@click.option("--chain", "whole", is_flag=True, help="The whole chain with its checkpoints instead of a TICKET.")
+@click.option("--with-facts", is_flag=True, help="With --chain: what happened too, and not only its digests.")
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A new file, such as proof.asice, or chain.jsonl.gz.",
+)
 @with_config
-def export(ticket: str, target: Path, config: Path | None) -> None:
-    """Write all that proves what became of TICKET into one signed container (ASiC-E); seals its events first."""
+def export(ticket: str | None, target: Path, config: Path | None, *, whole: bool, with_facts: bool) -> None:
+    """Write all that proves what became of TICKET into one signed container (ASiC-E); seals its events first.
+
+    With --chain write the digests of all events there are, and the checkpoints that seal them, into one signed file.
+    """
+    if whole == (ticket is not None) or (with_facts and not whole):
+        raise click.UsageError("Give either a TICKET or --chain; --with-facts is for the chain.")
     settings, journal = open_site(settings_file(config))
+    exporter = Exporter(settings, journal, open_keys(settings.signing))
+    if ticket is None:
+        _export_chain(exporter, target, with_facts=with_facts)
+        return
     with journal.read() as connection:
         submission = submissions.load(connection, ticket)
     if submission is None:
         raise RefusedError(f"there is no submission {ticket}")
-    keys = open_keys(settings.signing)
-    asyncio.run(_seal(settings, journal, keys))
-    missing = Exporter(settings, journal, keys).write(submission, target)
+    asyncio.run(_seal(exporter))
+    missing = exporter.write(submission, target)
     click.echo(f"{target} has the proof of {ticket}.")
     for words in missing:
         click.echo(f"missing: {words}")
 
 
-async def _seal(settings: Settings, journal: Journal, keys: OwnKeys) -> None:
+def _export_chain(exporter: Exporter, target: Path, *, with_facts: bool) -> None:
+    asyncio.run(_seal(exporter))
+    said = exporter.write_chain(target, with_facts=with_facts)
+    click.echo(f"{target} has the chain up to event {said.last}, under {said.checkpoints} checkpoints.")
+
+
+async def _seal(exporter: Exporter) -> None:
+    settings = exporter.settings
     files, copies = Checkpoints(settings.spool.path / CHECKPOINTS), open_copies(settings.evidence)
     async with open_stamping(settings.signing) as stamping:
-        await Sealer(journal, files, keys, stamping, copies=copies).seal_all()
+        await Sealer(exporter.journal, files, exporter.keys, stamping, copies=copies).seal_all()
 
 
 @evidence.command()
@@ -63,7 +86,10 @@ async def _seal(settings: Settings, journal: Journal, keys: OwnKeys) -> None:
 )
 @with_config
 def verify(file: Path | None, paths: tuple[Path, ...], config: Path | None, *, whole: bool) -> None:
-    """Verify an exported proof, FILE, with the gateway's certificate alone; names the first thing that is wrong."""
+    """Verify an exported proof or chain, FILE, with the gateway's certificate alone; names the first thing wrong.
+
+    With --chain it is the journal of this site, not a FILE.
+    """
     certificates = {read_certificate(path).public_bytes(Encoding.DER) for path in paths}
     if whole == (file is not None):
         raise click.UsageError("Give either a FILE or --chain.")
@@ -73,15 +99,28 @@ def verify(file: Path | None, paths: tuple[Path, ...], config: Path | None, *, w
     if not certificates:
         raise click.UsageError("A FILE is verified with --certificate.")
     try:
-        held = proof.verify(file, certificates)
-    except proof.MisfitError as fault:
+        if chain_file.is_one(file):
+            _say_chain(chain_file.verify(file, certificates))
+        else:
+            _say_proof(proof.verify(file, certificates))
+    except (proof.MisfitError, chain_file.ChainMisfitError) as fault:
         raise RefusedError(f"{file}: {fault}") from None
+
+
+def _say_proof(held: Proof) -> None:
     click.echo(
         f"The proof of {held.ticket} holds: {held.events} events, {held.answers} answers, "
         f"{held.signatures} signatures of the sender."
     )
     for words in held.missing:
         click.echo(f"missing: {words}")
+
+
+def _say_chain(held: Closing) -> None:
+    click.echo(
+        f"The chain holds: {held.checkpoints} checkpoints over the events up to {held.last}, "
+        f"exported at {when(held.at)}."
+    )
 
 
 def _verify_chain(certificates: set[bytes], config: Path | None) -> None:

@@ -1,5 +1,9 @@
-"""A group of commands that loads one when it is asked for: most of them bring a database along, and help needs none."""
+"""A group of commands that loads one when it is asked for: most of them bring a database along, and help needs none.
 
+What commands log goes to stderr, unless it was said otherwise.
+"""
+
+import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from importlib import import_module
 from typing import Any
@@ -41,6 +45,7 @@ class _Commands(MutableMapping[str, click.Command]):
             return known
         module, _, attribute = known.partition(":")
         command: click.Command = getattr(import_module(module), attribute)
+        _let_events_go_beside()
         self._known[name] = command
         return command
 
@@ -55,3 +60,20 @@ class _Commands(MutableMapping[str, click.Command]):
 
     def __len__(self) -> int:
         return len(self._known)
+
+
+class _Beside:
+    """Says events on stderr, whatever that is by then: what a command prints is what it was asked for."""
+
+    def msg(self, message: str) -> None:
+        """Say one."""
+        click.echo(message, err=True)
+
+    debug = info = warning = error = critical = exception = msg
+
+
+def _let_events_go_beside() -> None:
+    """See to the events of commands, where one that logs is loaded and nobody has said yet where they go."""
+    structlog = sys.modules.get("structlog")
+    if structlog is not None and isinstance(structlog.get_config()["logger_factory"], structlog.PrintLoggerFactory):
+        structlog.configure(logger_factory=lambda *_: _Beside())

@@ -76,6 +76,21 @@ class Lists:
     queue: str | None = None
 
 
+def refuse_odd(settings: Settings, lists: Lists) -> None:
+    """See that ``lists`` can be compared, before anything else is done.
+
+    Raises:
+        ConfigurationError: a queue is to be looked at, and there is no broker.
+        click.UsageError: a line of the sender's list is none.
+        OSError: the list cannot be read.
+    """
+    if lists.queue and not settings.broker.urls:
+        raise ConfigurationError(["broker.urls: names no broker whose queue could be looked at"])
+    if lists.sent:
+        for _ in _lines(lists.sent):
+            pass
+
+
 def compared(
     settings: Settings,
     journal: Journal,
@@ -88,9 +103,10 @@ def compared(
     """Compare, print what does not fit, and answer how much that is.
 
     Raises:
-        ConfigurationError: a queue is to be looked at, and there is no broker.
-        BrokerUnavailable: it cannot be looked at.
+        ConfigurationError, click.UsageError, OSError: as :func:`refuse_odd`.
+        BrokerUnavailable: the queue cannot be looked at.
     """
+    refuse_odd(settings, lists)
     comparison = Comparison(journal, settings.spool.path, hashes=hashes, is_embedded=not settings.broker.urls)
     tally, named, count = Tally(), list[Mismatch](), 0
     listed = comparing.compare_sent(comparison, _lines(lists.sent), lists.sender) if lists.sent else ()
@@ -107,8 +123,6 @@ def compared(
 
 
 def _lying(settings: Settings, queue: str) -> Iterator[Lying]:
-    if not settings.broker.urls:
-        raise ConfigurationError(["broker.urls: names no broker whose queue could be looked at"])
     return lying(brokers_of(settings.broker).addresses, queue, _MOST_LYING)
 
 

@@ -10,7 +10,7 @@ from config.settings import Settings, read_settings
 from gateway import restore as restoring
 from gateway.backup import Head
 from gateway.cli.output import RefusedError, when, with_config
-from gateway.cli.reconcile import Lists, compared, with_lists
+from gateway.cli.reconcile import Lists, compared, refuse_odd, with_lists
 from gateway.site import settings_file
 from signing.own.own_keys import own_certificates
 from signing.own.sign import read_certificate
@@ -41,6 +41,8 @@ def restore(
     ours = [own.certificate for own in own_certificates(settings.signing)]
     named = [read_certificate(path) for path in paths] or ours
     certificates = {certificate.public_bytes(Encoding.DER) for certificate in named}
+    lists = Lists(sent, sender, settings.routing.queue if queue else None)
+    refuse_odd(settings, lists)
     try:
         restored = restoring.restore(folder, settings.spool.path, settings.journal.place, certificates)
     except restoring.BackupMisfitError as fault:
@@ -60,7 +62,7 @@ def restore(
     )
     click.echo("NUMBER; and what still lies in the broker's queue: gateway reconcile --queue.")
     journal = open_journal(settings.journal.place)
-    if compared(settings, journal, Lists(sent, sender, settings.routing.queue if queue else None)):
+    if compared(settings, journal, lists):
         raise click.exceptions.Exit(1)
 
 

@@ -75,6 +75,27 @@ def test_the_help_says_of_a_command_what_the_command_says_of_itself(name: str) -
     assert COMMANDS[name][1] == command.get_short_help_str(limit=100)
 
 
+_LOGGING = """
+from gateway.cli import gateway
+import click, contextlib, io, structlog
+gateway.get_command(click.Context(gateway), "evidence")
+log = structlog.get_logger()
+log.warning("said.to.stderr", reason="one")
+with contextlib.redirect_stderr(io.StringIO()) as replaced:
+    log.warning("said.to.another")
+assert "said.to.another" in replaced.getvalue()
+"""
+
+
+def test_what_a_command_logs_is_not_among_what_it_prints() -> None:
+    """Events go to stderr, without colours where that is no terminal, and to what stands in its place."""
+    done = subprocess.run([sys.executable, "-c", _LOGGING], capture_output=True, text=True, check=True)
+    assert not done.stdout
+    assert "said.to.stderr" in done.stderr
+    assert "reason=one" in done.stderr
+    assert 1 == len(done.stderr.splitlines())
+
+
 def test_what_is_no_command_is_refused() -> None:
     """With the name that nobody knows."""
     with pytest.raises(click.UsageError, match="sned"):

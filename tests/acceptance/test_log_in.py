@@ -94,7 +94,7 @@ def test_a_lock_outlives_the_gateway_and_is_lifted(site: Site) -> None:
         assert "INTEST" not in sftp(site, USER, *change).stdout
         [lock] = listing(site, "defender", "list")
         assert (USER, "127.0.0.1", 5) == (lock["user"], lock["source"], lock["failures"])
-        done(site, "defender", "lift", "--user", USER, "--source", "127.0.0.1")
+        done(site, "defender", "lift", "--user", USER, "--source", "127.0.0.1", "--reason", "he called")
         assert [] == listing(site, "defender", "list")
         assert "INTEST" in sftp(site, USER, *change).stdout
 
@@ -155,8 +155,8 @@ def test_a_sender_is_held_to_addresses_and_let_off(site: Site, gateway: GatewayP
         (("sender", "sources", SENDER, "192.0.2.1/24"), 2, "has host bits set"),
         (("sender", "sources", "654321", "--any"), 1, "there is no sender 654321"),
         (("sender", "login", SENDER, "--tolerate", "md5"), 2, "'md5' is not one of"),
-        (("defender", "lift"), 2, "name --user, --source or both, or --all"),
-        (("defender", "lift", "--all"), 1, "no failed log-in is counted"),
+        (("defender", "lift", "--reason", "x"), 2, "name --user, --source or both, or --all"),
+        (("defender", "lift", "--all", "--reason", "x"), 1, "no failed log-in is counted"),
     ],
 )
 def test_what_is_refused_is_said_in_words(site: Site, words: tuple[str, ...], status: int, part: str) -> None:

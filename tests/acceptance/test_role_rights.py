@@ -17,7 +17,7 @@ from tests.gateway_process import SENDER, GatewayProcess, Site, today
 _MOST_EXPOSURE = 15
 
 PROBE = """
-import json, socket, sys
+import json, os, socket, sys
 from pathlib import Path
 
 def tried(act):
@@ -27,23 +27,34 @@ def tried(act):
         return False
     return True
 
+def ends(act):
+    child = os.fork()
+    if child == 0:
+        tried(act)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
 site, port = Path(sys.argv[1]), int(sys.argv[2])
 print(json.dumps({
     "signing key": tried((site / "keys/gateway.key").read_bytes),
     "host key": tried((site / "keys/ssh_host_ed25519_key").read_bytes),
     "key of the register": tried((site / "keys/inss.key").read_bytes),
+    "key of holders": tried((site / "keys/holders.key").read_bytes),
     "settings": tried(lambda: (site / "gateway.toml").open("ab").close()),
     "authorities": tried(lambda: (site / "authorities/probe").mkdir()),
     "spool": tried(lambda: (site / "var/spool/probe").write_bytes(b"")),
     "network": tried(lambda: socket.create_connection(("127.0.0.1", port), 10).close()),
+    "another root": ends(lambda: os.chroot("/")) == 0,
+    "others' files": ends(lambda: os.chown(site / "var", -1, -1)) == 0,
+    "a bare socket": tried(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close()),
 }))
 """
-"""Tries what some roles may and others may not; says what went well."""
+"""Tries what some roles may and others may not, and what none may; says what went well."""
 
 MAY = {
     Role.SFTP: {"host key", "spool", "network"},
     Role.MQ: {"signing key", "key of the register", "spool", "network"},
-    Role.JUDGE: {"signing key", "key of the register", "spool"},
+    Role.JUDGE: {"signing key", "key of the register", "key of holders", "spool"},
     Role.DELIVER: {"signing key", "authorities", "spool", "network"},
     Role.OPERATIONS: {"key of the register", "spool", "network"},
 }
@@ -67,6 +78,7 @@ def test_every_role_works_with_its_rights_and_no_more(site: Site, tmp_path: Path
     """Together they do the main job; each of them may what its work needs, and nothing else of what others may."""
     if not sandbox.is_possible():
         pytest.skip("the kernel lets nobody here make namespaces")
+    (site.folder / "keys/holders.key").write_bytes(b"of a site that hashes holders")
     with ExitStack() as stack:
         told: dict[Role, set[str]] = {}
         wrapped = {}

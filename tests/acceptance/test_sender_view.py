@@ -25,7 +25,7 @@ def test_a_sender_follows_its_file_and_gets_a_lost_answer_again(site: Site, gate
     assert 0 == fetched.returncode, fetched.stderr
     again = site.sftp(*(f"get STATUS/{name} second-{name}" for name in answer))
     assert 0 == again.returncode, again.stderr
-    asked = site.command("answer", "again", ticket)
+    asked = site.command("answer", "again", ticket, "--reason", "lost")
     assert 0 == asked.returncode, asked.stderr
     gateway.wait_for("answer.placed")
     third = site.sftp(*(f"get OUT/{name} third-{name}" for name in answer))
@@ -41,6 +41,6 @@ def test_a_sender_follows_its_file_and_gets_a_lost_answer_again(site: Site, gate
 
 def test_nobody_gets_an_answer_that_does_not_exist(site: Site) -> None:
     """The operator is told, with status 1."""
-    asked = site.command("answer", "again", "X" * 13)
+    asked = site.command("answer", "again", "X" * 13, "--reason", "lost")
     assert (1, "") == (asked.returncode, asked.stdout)
     assert "no answer" in asked.stderr

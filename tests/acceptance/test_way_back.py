@@ -154,5 +154,5 @@ def in_the_e_box(site: Site, staff: Staff, ticket: str) -> None:
         shown["channel"],
         [step["event"] for step in shown["timeline"]][1:3],
     )
-    assert 0 == site.command("answer", "again", ticket).returncode
+    assert 0 == site.command("answer", "again", ticket, "--reason", "lost").returncode
     assert names == listing(site, "EBOX", user=_THEIR_USER)

@@ -321,6 +321,7 @@ async def open_house(
     intake = intake or Intake(folder / "incoming", IntakeLimits(file_bytes=64 * 1024 * 1024, files=20_000, reserve=0))
     outbox = Outbox(folder / "answers")
     settings.setdefault("port", 0)
+    settings.setdefault("finish_timeout", 0.0)
     door_settings = DoorSettings(host="127.0.0.1", host_keys=tuple(host_keys), **settings)
     shelf, postbox = Shelf(), Postbox()
     behind = Premises(reception or ledger, intake, outbox, records or shelf, postbox)

@@ -14,6 +14,8 @@ from spool.tables import events
 from tests.adapters.gatehouse import add_sender
 from tests.adapters.sftp_door import SENDER
 
+pytestmark = pytest.mark.every_database
+
 # Three keys of nobody; only what they are called differs.
 LINES = tuple(f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43}" for letter in "ABC")
 USER = "payroll01"

@@ -33,9 +33,12 @@ from spool.journal import Journal, now
 from spool.outbox import Outbox
 from spool.retention import place_again
 from spool.submissions import Ruling, State, Submission
+from tests.answers import ASKED
 from tests.authority import Pki
 from tests.broker import Broker
 from tests.submissions_made import BRUSSELS
+
+pytestmark = pytest.mark.every_database
 
 MINE, OTHER = "123456", "654321"
 
@@ -311,7 +314,7 @@ async def test_an_answer_is_published_again_when_an_operator_asks(
     async with exchange.open(journal) as post:
         await publish_all(post)
         with journal.write() as connection:
-            [name] = place_again(connection, Outbox(tmp_path / "answers"), "A" * 13)
+            [name] = place_again(connection, Outbox(tmp_path / "answers"), "A" * 13, ASKED)
         assert 1 == await publish_all(post)
 
     first, second = exchange.get()

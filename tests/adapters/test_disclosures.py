@@ -19,6 +19,8 @@ from spool.register_tables import disclosures as rows
 from spool.register_tables import institution_messages, register_changes
 from spool.tables import effects, submissions
 
+pytestmark = pytest.mark.every_database
+
 _MARK = "a" * 64
 _OTHER = "b" * 64
 _INSS = "88070412305"

@@ -149,6 +149,29 @@ def test_what_a_page_names_is_there(page: str) -> None:
         assert not {word.split("=")[0] for word in rest if word.startswith("--")} - known, (page, line)
 
 
+def _untyped() -> list[tuple[str, str]]:
+    """Lines that begin with our command and are typed with other names elsewhere, or by nobody."""
+    found = []
+    for page in PAGES:
+        for block in blocks(page):
+            for line in block.lines if block.language in COMMANDS else ():
+                test = elsewhere(page, line)
+                if line.startswith("gateway ") and (never(line) or (test is not None and test.like)):
+                    found.append((page, line))
+    return found
+
+
+def test_what_nobody_types_as_it_stands_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command takes these words and options, whatever it would make of them."""
+    (tmp_path / "published").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert _untyped()
+    for page, line in _untyped():
+        command, rest = _command(shlex.split(re.split("[|<>;]", line)[0])[1:])
+        assert not isinstance(command, click.Group), (page, line)
+        command.make_context("gateway", rest)
+
+
 def _unit_file(unit: str) -> str:
     """The file of a unit as systemctl takes it: a service where nothing else is said, one template for all roles."""
     named = unit if unit.endswith((".service", ".socket", ".target")) else f"{unit}.service"

@@ -19,6 +19,7 @@ from spool.records import Records
 from spool.register_tables import ebox as letters
 from spool.retention import NotAnsweredError, Retention, expire, place_again
 from spool.tables import events
+from tests.answers import ASKED
 from tests.enterprises_made import staffed
 from tests.submissions_made import BRUSSELS
 
@@ -142,14 +143,14 @@ def test_what_was_removed_can_be_read_in_status_and_given_again(box: Ebox, journ
         box.remove(MINE, name)
     document = Records(journal, BRUSSELS).document(SISTER, FILES[0])
     with journal.write() as connection:
-        again = place_again(connection, Outbox(tmp_path / "answers"), "A" * 13)
+        again = place_again(connection, Outbox(tmp_path / "answers"), "A" * 13, ASKED)
 
     assert document is not None
     assert b"<NOTIFICATION/>" == document.data
     assert [("ebox", FILES[0])] == [(name.channel, name.file_name) for name in again]
     assert FILES == names(box)
     with journal.write() as connection, pytest.raises(NotAnsweredError):
-        place_again(connection, Outbox(tmp_path / "answers"), "C" * 13)
+        place_again(connection, Outbox(tmp_path / "answers"), "C" * 13, ASKED)
 
 
 def test_it_is_given_again_whatever_the_clock_says(box: Ebox, journal: Journal, tmp_path: Path) -> None:
@@ -157,7 +158,7 @@ def test_it_is_given_again_whatever_the_clock_says(box: Ebox, journal: Journal, 
     for name in FILES:
         box.remove(MINE, name)
     with journal.write() as connection:
-        place_again(connection, Outbox(tmp_path / "answers"), "A" * 13)
+        place_again(connection, Outbox(tmp_path / "answers"), "A" * 13, ASKED)
         connection.execute(sa.update(letters).values(placed_at=1))
 
     assert FILES == names(box)

@@ -1,5 +1,6 @@
 """`gateway evidence` on a real site: a proof with real signatures holds, and whatever is done to it is named."""
 
+import gzip
 import hashlib
 import json
 import shutil
@@ -22,7 +23,7 @@ from signing.own.own_keys import open_keys
 from signing.own.sign import Signer
 from signing.trust import authorities
 from signing.verify import verify_detached
-from spool import answers, submissions
+from spool import answers, chain, submissions
 from spool.answers import AnswerName, StoredAnswer
 from spool.chain import Link, canonical
 from spool.custody import Custody, Origin
@@ -265,3 +266,32 @@ def test_the_chain_of_a_site_is_verified(made: Desk, capsys: pytest.CaptureFixtu
         connection.execute(sa.update(events).where(events.c.number == 5).values(name="verdict.accepted"))
     journal.close()
     assert 0 == made.evidence("verify", "--chain")
+
+
+def test_the_whole_chain_is_carried_away(made: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is not sealed yet is sealed first; the file holds by itself, and what is wrong with it is named."""
+    journal = open_journal(made.site.settings.journal.place)
+    with journal.write() as connection:
+        submissions.note(connection, "OTHER", "of.another")
+        end = chain.end(connection).number
+    journal.close()
+    path = tmp_path / "chain.jsonl.gz"
+    assert 0 == made.evidence("export", "--chain", "--with-facts", "--to", str(path))
+    said = capsys.readouterr()
+    assert f"{path} has the chain up to event {end}, under 2 checkpoints.\n" == said.out
+    assert "checkpoint.sealed" in said.err
+
+    assert 0 == made.verify(path)
+    assert f"The chain holds: 2 checkpoints over the events up to {end}, exported at 20" in capsys.readouterr().out
+    lines = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(lines.replace(b"of.another", b"of.nobody")))
+    assert 1 == made.verify(path)
+    assert f"{path}: event 6 was changed, or is not where it was written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [("--to", "x"), ("T", "--chain", "--to", "x"), ("T", "--with-facts", "--to", "x")], ids=" ".join
+)
+def test_an_export_is_of_a_ticket_or_of_the_chain(made: Desk, words: tuple[str, ...]) -> None:
+    """And facts are left out, or not, of the chain alone."""
+    assert 2 == made.evidence("export", *words)

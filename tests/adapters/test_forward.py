@@ -30,6 +30,8 @@ from spool.journal import Journal, now
 from spool.mailbox import Mailbox, MailboxRefusal
 from spool.submissions import Ruling, State, StoredFile, Submission
 
+pytestmark = pytest.mark.every_database
+
 NAME = "GO.DIMN.123456.20261121.00001.R.1"
 IMPATIENT = Patience(first=0.001, ceiling=0.001, attempts=3)
 WAITING = Patience(first=3600.0, ceiling=3600.0, attempts=3)

@@ -12,6 +12,7 @@ from gateway import accounts, defender, gatekeeper
 from gateway.defender import LockRules
 from gateway.gatekeeper import Gatekeeper
 from gateway.passwords import Hashing, HashingLimits
+from spool.holds import Word
 from spool.journal import Journal, now
 from tests.adapters.gatehouse import CHEAP, DAY, NEW_PASSWORD, PASSWORD, Register, open_register, policy
 
@@ -242,6 +243,7 @@ async def test_guessing_from_everywhere_locks_the_password_but_not_where_it_is_u
         assert not register.gatekeeper.is_locked(USER, THERE)
 
 
+@pytest.mark.every_database
 async def test_many_tries_at_once_are_no_more_than_one_after_another(journal: Journal) -> None:
     """Of a hundred that come together, as many are looked at as the limit says."""
     async with open_register(journal, HashingLimits(1024, 1, at_once=8, waiting=200)) as register:
@@ -299,12 +301,14 @@ async def test_an_operator_lifts_a_lock(register: Register) -> None:
     """Of a user, of an address or all, in another process; the door knows when it next looks round."""
     await fail(register, 5)
     with register.journal.write() as connection:
-        assert 2 == defender.lift(connection, username=USER)
+        assert 2 == defender.lift(connection, Word("operator", "he called"), username=USER)
     assert register.gatekeeper.is_locked(USER, HERE)
     await register.gatekeeper.standing(())
     assert not register.gatekeeper.is_locked(USER, HERE)
     assert Answer.GOOD is await answer(register, PASSWORD)
-    assert [{"username": USER, "source": None, "lifted": 2}] == register.noted("defender.lifted")
+    assert [
+        {"actor": "operator", "reason": "he called", "username": USER, "source": None, "lifted": 2}
+    ] == register.noted("defender.lifted")
 
 
 async def test_what_is_long_past_is_forgotten(register: Register, clock: list[int]) -> None:

@@ -47,10 +47,13 @@ from spool.register_tables import disclosures, institution_messages
 from spool.retention import place_again
 from spool.submissions import Submission
 from spool.tables import answer_numbers, events
+from tests.answers import ASKED
 from tests.authority import Pki
 from tests.clamd import MARKER, NAME, Scanner
 from tests.enterprises_made import HELPDESK, ONSS_NUMBERS, granted, staffed
 from tests.submissions_made import BRUSSELS
+
+pytestmark = pytest.mark.every_database
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -305,7 +308,7 @@ async def test_a_message_with_parts_comes_and_goes_as_one(branch: Branch, tmp_pa
     for name in names:
         records.fetched(box, name, 0.0)
     with branch.journal.write() as connection:
-        place_again(connection, outbox, message.ticket)
+        place_again(connection, outbox, message.ticket, ASKED)
         fetched = [event.facts["file"] for event in submissions.timeline(connection, message.ticket)[-4:-1]]
     place_all(branch.journal, outbox)
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from spool.intake import Intake, IntakeLimits, Upload
 from spool.mailbox import Mailbox, MailboxRefusal, Trouble
 from spool.quota import Quota
+from spool.upload import Allowance, Reserve
 
 _BOX = Mailbox("123456", "IN")
 _FI = "FI.DIMN.123456.20261121.00001.R.1.1"
@@ -95,7 +96,8 @@ def test_limits_hold(intake: Intake) -> None:
 
 def test_the_reserve_holds_while_a_file_grows(tmp_path: Path) -> None:
     """A large upload that was begun in time is broken off when the disk gets full."""
-    upload = Upload(_BOX, _FI, tmp_path / "growing", IntakeLimits(10_000, 5, reserve=2**60), Quota(10_000))
+    allowed = Allowance(IntakeLimits(10_000, 5, reserve=2**60), Quota(10_000), Reserve(tmp_path, 2**60))
+    upload = Upload(_BOX, _FI, tmp_path / "growing", allowed)
     with pytest.raises(MailboxRefusal, match="no room"):
         upload.write(0, b"x")
     upload.close()

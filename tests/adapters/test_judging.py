@@ -19,6 +19,8 @@ from spool.journal import Journal, now
 from spool.submissions import State, Submission
 from spool.wanted import Want, Wanted
 
+pytestmark = pytest.mark.every_database
+
 
 class FailingPipeline:
     """A pipeline that never gets to a verdict."""

@@ -40,7 +40,7 @@ def test_the_timeline_is_counted_once_by_type_stage_and_outcome(journal: Journal
         submissions.settle(connection, "T000000000002", Ruling(State.REJECTED, findings=(("129", "x"),)))
         for event in ("answer.placed", "submission.closed", "answer.placed", "something.else"):
             if event == "submission.closed":
-                submissions.close_if_done(connection, "T000000000001")
+                submissions.close_done(connection, ["T000000000001"])
             else:
                 submissions.note(connection, "T000000000001", event)
         number = connection.execute(sa.select(sa.func.max(events.c.number))).scalar_one()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from spool.answers import AnswerName, StoredAnswer
-from spool.files import write_durably
+from spool.files import give_name
 from spool.mailbox import Mailbox, MailboxRefusal
 from spool.outbox import Outbox, answer_files, compressed
 
@@ -149,14 +149,14 @@ def test_a_lister_sees_an_answer_whole_or_not_at_all(outbox: Outbox, monkeypatch
         asked.set()
         listed.append(names(outbox))
 
-    def slow(path: Path, data: bytes) -> None:
-        write_durably(path, data)
-        if path.name.startswith("FO."):
+    def slow(folder: Path, name: str) -> None:
+        give_name(folder, name)
+        if name.startswith("FO."):
             lister.start()
             asked.wait(10)
 
     lister = threading.Thread(target=look)
-    monkeypatch.setattr("spool.outbox.write_durably", slow)
+    monkeypatch.setattr("spool.outbox.give_name", slow)
     outbox.place(_BOX, _FILES)
     lister.join(10)
 

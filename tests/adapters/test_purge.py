@@ -28,6 +28,7 @@ from spool.relied import Kind as ReliedKind
 from spool.retention import NotKeptError, place_again
 from spool.submissions import State
 from spool.tables import answers, events, routing_queue
+from tests.answers import ASKED
 from tests.purge_made import FI, LATER, SENDER, Archive, gone, make_archive, make_keys, odd
 
 pytestmark = pytest.mark.every_database
@@ -102,7 +103,7 @@ async def test_an_answer_goes_later_and_leaves_its_digest(site: Archive) -> None
     digests = {f"FO.{stem}": b"<ACRF/>", f"FS.{stem}": b"c2ln"}
     assert {name: hashlib.sha256(data).hexdigest() for name, data in digests.items()} == told.facts["sha256"]
     with pytest.raises(NotKeptError), site.journal.write() as connection:
-        place_again(connection, Outbox(site.spool / "answers"), ticket)
+        place_again(connection, Outbox(site.spool / "answers"), ticket, ASKED)
     assert await is_sound(site)
 
 

@@ -16,6 +16,7 @@ from spool.outbox import Outbox
 from spool.register_tables import ebox as boxes
 from spool.retention import NotKeptError, place_again
 from spool.status_messages import file as status_file
+from tests.answers import ASKED
 from tests.enterprises_made import staffed
 from tests.purge_made import SENDER, Archive, gone, make_archive, make_keys
 
@@ -68,5 +69,5 @@ async def test_a_message_goes_once_nobody_can_come_for_it(site: Archive) -> None
     with site.journal.read() as connection:
         assert (b"", b"") == tuple(connection.execute(sa.select(boxes.c.data, boxes.c.signature)).one())
     with pytest.raises(NotKeptError), site.journal.write() as connection:
-        place_again(connection, Outbox(site.spool / "answers"), BOXED)
+        place_again(connection, Outbox(site.spool / "answers"), BOXED, ASKED)
     assert [] == Ebox(site.journal).entries(SENDER, 10)

@@ -333,6 +333,7 @@ def test_a_reported_loss_leaves_nothing_to_come_in_with(journal: Journal, staff:
 # --- INSS
 
 
+@pytest.mark.sqlite_only  # it reads the files of that
 def test_an_inss_is_kept_nowhere(journal: Journal, staff: Staff, tmp_path: Path) -> None:
     """Nor is a password, in whichever of the journal's files."""
     mark = inss.mark(bytes(32), _INSS)

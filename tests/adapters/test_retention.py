@@ -14,8 +14,9 @@ from spool.mailbox import Mailbox, MailboxRefusal, Trouble
 from spool.outbox import Outbox
 from spool.records import Records
 from spool.retention import NotAnsweredError, Placed, Retention, expire, is_due, place_again
-from spool.submissions import Ruling, State
+from spool.submissions import Ruling, State, timeline
 from spool.tables import events
+from tests.answers import ASKED
 from tests.submissions_made import BRUSSELS, MINE, STEM, answer, receive
 
 pytestmark = pytest.mark.every_database
@@ -116,13 +117,16 @@ def test_a_deleted_answer_comes_back(journal: Journal, outbox: Outbox, placed: f
     for name in FILES:
         outbox.remove(BOX, name)
     with journal.write() as connection:
-        given = place_again(connection, outbox, "0" * 13)
+        given = place_again(connection, outbox, "0" * 13, ASKED)
     count = place_all(journal, outbox)
 
     assert ([FILES[0]], 1) == ([name.file_name for name in given], count)
     assert FILES == names(outbox)
     assert b"<ACRF/>" == (outbox.folder(BOX) / FILES[0]).read_bytes()
     assert ["answer.placed", "answer.asked_again", "answer.placed"] == seen(journal, "0" * 13)
+    with journal.read() as connection:
+        [asked] = [one.facts for one in timeline(connection, "0" * 13) if one.name == "answer.asked_again"]
+    assert (ASKED.actor, ASKED.reason) == (asked["actor"], asked["reason"])
 
 
 def test_what_was_fetched_before_it_came_back_does_not_count(journal: Journal, outbox: Outbox, placed: float) -> None:
@@ -131,7 +135,7 @@ def test_what_was_fetched_before_it_came_back_does_not_count(journal: Journal, o
     for name in FILES:
         outbox.remove(BOX, name)
     with journal.write() as connection:
-        place_again(connection, outbox, "0" * 13)
+        place_again(connection, outbox, "0" * 13, ASKED)
     place_all(journal, outbox)
 
     assert 0 == expire(journal, outbox, AGES, now() / 1_000_000 + 31 * DAY)
@@ -146,7 +150,7 @@ def test_a_repeat_brings_back_the_first_answer(journal: Journal, outbox: Outbox,
     place_all(journal, outbox)
     outbox.remove(BOX, FILES[0])
     with journal.write() as connection:
-        place_again(connection, outbox, "R" * 13)
+        place_again(connection, outbox, "R" * 13, ASKED)
     place_all(journal, outbox)
 
     assert FILES == names(outbox)
@@ -158,7 +162,7 @@ def test_what_was_not_answered_is_not_answered_again(journal: Journal, outbox: O
     receive(journal, "N" * 13)
     answer(journal, "N" * 13)
     with pytest.raises(NotAnsweredError), journal.write() as connection:
-        place_again(connection, outbox, ticket)
+        place_again(connection, outbox, ticket, ASKED)
 
 
 def test_an_answer_that_was_removed_meanwhile_is_no_trouble(

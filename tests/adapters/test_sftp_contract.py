@@ -7,6 +7,8 @@ import pytest
 from asyncssh.auth import _ServerPasswordAuth, _ServerPublicKeyAuth, lookup_server_auth
 from asyncssh.channel import SSHServerChannel
 from asyncssh.connection import SSHAcceptor, SSHServerConnection
+from asyncssh.crypto.cipher import GCMCipher
+from asyncssh.encryption import GCMEncryption
 from asyncssh.sftp import SFTPHandler, SFTPServerHandler
 from asyncssh.stream import SSHServerStreamSession
 
@@ -42,6 +44,18 @@ def test_the_version_is_the_one_that_was_read() -> None:
         (SFTPServerHandler, "run", ["self"]),
         (SFTPHandler, "recv_packet", ["self"]),
         (SSHServerStreamSession, "session_started", ["self"]),
+        (SSHServerStreamSession, "data_received", ["self", "data", "datatype"]),
+        (SSHServerConnection, "send_packet", ["self", "pkttype", "args", "handler"]),
+        (SSHServerConnection, "_recv_data", ["self"]),
+        (SSHServerConnection, "_recv_pkthdr", ["self"]),
+        (SSHServerConnection, "_reset_keepalive_timer", ["self"]),
+        (SSHServerConnection, "_keepalive_timer_callback", ["self"]),
+        (SSHServerChannel, "write", ["self", "data", "datatype"]),
+        (SSHServerChannel, "_flush_send_buf", ["self"]),
+        (SSHServerChannel, "_accept_data", ["self", "data", "datatype"]),
+        (GCMCipher, "encrypt_and_sign", ["self", "header", "data"]),
+        (GCMCipher, "verify_and_decrypt", ["self", "header", "data", "mac"]),
+        (SFTPHandler, "send_packet", ["self", "pkttype", "pktid", "args"]),
     ],
 )
 def test_what_is_replaced_is_still_there(owner: type, name: str, parameters: list[str]) -> None:
@@ -68,6 +82,15 @@ def test_what_is_replaced_is_still_there(owner: type, name: str, parameters: lis
         (SFTPServerHandler.run, "self._extensions"),
         (SFTPHandler.recv_packets, "await self.recv_packet()"),
         (SSHServerStreamSession.connection_lost, "self._connection_lost = True"),
+        (SSHServerConnection.data_received, "self._inpbuf += data"),
+        (SSHServerConnection.data_received, "self._recv_data()"),
+        (SSHServerConnection.send_packet, "self.send_packet(MSG_IGNORE, String(b''))"),
+        (SSHServerConnection.send_packet, "self._rekey_bytes_sent += pktlen"),
+        (SSHServerConnection._recv_packet, "self._recv_encryption.decrypt_packet("),
+        (SSHServerConnection._finish_recv_packet, "self._auth_final = True"),
+        (SSHServerChannel._process_data, "datalen > self._recv_window"),
+        (SSHServerChannel._flush_send_buf, "while self._send_buf and self._send_window:"),
+        (GCMEncryption.decrypt_packet, "self._cipher.verify_and_decrypt(first[:header_len],"),
     ],
 )
 def test_what_is_replaced_is_still_used(where: object, words: str) -> None:

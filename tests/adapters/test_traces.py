@@ -57,7 +57,7 @@ def come(journal: Journal, ticket: str, outcome: State, codes: tuple[str, ...] =
             effects.plan(connection, ticket, Kind.FORWARD, [{}, {}])
             effects.done(connection, effects.pending(connection, Kind.FORWARD, 10))
         else:
-            submissions.close_if_done(connection, ticket)
+            submissions.close_done(connection, [ticket])
 
 
 async def test_a_submission_is_one_trace_with_a_span_for_each_stage(

@@ -1,16 +1,17 @@
 """Uploads that are cut and gone on with, their gaps, and how much of them one sender may have waiting."""
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spool import leftovers
+from spool import leftovers, upload
 from spool.intake import Intake, IntakeLimits
 from spool.mailbox import Mailbox, MailboxRefusal, Trouble
-from spool.upload import Extent
+from spool.upload import Extent, Reserve
 
 BOX = Mailbox("123456", "IN")
 FI = "FI.DIMN.123456.20261121.00001.R.1.1"
@@ -268,3 +269,20 @@ def test_the_quota_holds_when_many_write_at_once(intake: Intake) -> None:
     assert refused
     assert waiting <= 10_000
     assert 10_000 - waiting == free(intake)
+
+
+def test_the_disk_is_not_asked_for_every_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While there is plenty; what was taken counts, and what is nearly gone is looked at each time."""
+    answers = [1000, 90, 60, 40]
+    monkeypatch.setattr(upload, "free_bytes", lambda _: answers.pop(0))
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+    reserve = Reserve(tmp_path, 50)
+    for _ in range(9):
+        reserve.check(100)
+    plenty = list(answers)
+    reserve.check(100)
+    reserve.check(20)
+
+    assert ([90, 60, 40], [40]) == (plenty, answers)
+    with pytest.raises(MailboxRefusal):
+        reserve.check(20)

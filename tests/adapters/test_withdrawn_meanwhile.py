@@ -13,6 +13,8 @@ from spool.journal import Journal
 from spool.submissions import State
 from tests.submissions_made import BRUSSELS, MINE, receive
 
+pytestmark = pytest.mark.every_database
+
 NOTHING = cast("Any", None)
 
 
