@@ -1,11 +1,9 @@
 """Is a file a valid document of its type, and which declarations does it hold?
 
 One pass over the bytes, in memory for one form: libxml2 judges (`schemas.judgement`), forms are cut out beside it
-(`schemas.splitting`) and looked at (`schemas.inspection`). Of a large file both is done with a piece at the same time;
-what was found in a piece counts for nothing once the schema refuses it. A file in which something is wrong is read
-again, to say where and what, for every form (`schemas.refusal`). Runs in a worker process with limits of its own,
-since libxml2 reads the bytes of a stranger here and keeps every element name it ever met: such a process should be
-replaced now and then.
+(`schemas.splitting`) and looked at (`schemas.inspection`). A file in which something is wrong is read again, to say
+where and what, for every form (`schemas.refusal`). Runs in a worker process with limits of its own, since libxml2 reads
+the bytes of a stranger here and keeps every element name it ever met: such a process should be replaced now and then.
 
 Source: annex 30, codes 088, 089, 102, 134 to 139, 157, 158, 172, 184, 205, 246, 255, 275, 312. What this does not do:
 signatures and mandates.
@@ -13,10 +11,9 @@ signatures and mandates.
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import date
-from itertools import chain, islice
+from itertools import chain
 from typing import BinaryIO, Final, NamedTuple
 
 from schemas import refusal
@@ -25,7 +22,7 @@ from schemas.choice import Chosen, choose
 from schemas.codes import Code, Finding
 from schemas.forms import misplaced, too_many
 from schemas.inspection import Employer, Inspected, Inspection
-from schemas.judgement import Judge, Judged, Judgement, judging
+from schemas.judgement import Judgement
 from schemas.lines import placed
 from schemas.locate import Fault, Reading, faults_of
 from schemas.message_type import MessageType
@@ -36,8 +33,6 @@ from schemas.splitting import Form, Splitter, pieces_of
 __all__ = ["Limits", "Refused", "Validated", "validate"]
 
 _DECLARED: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
-_FEW: Final = 3
-"""A document of fewer pieces is judged before a thread would have begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,33 +143,19 @@ class _Pass:
 
     def read(self, pieces: Iterator[bytes]) -> Finding | None:
         """Read to the end; the finding that refuses the file as a whole, if there is one."""
-        first = [*islice(pieces, _FEW)]
-        with judging(self._judgement, apart=len(first) == _FEW) as judge:
-            for piece in chain(first, pieces):
-                self.size += len(piece)
-                if self.size > self._bounds.max_bytes:
-                    return Finding(Code.FILE_TOO_LARGE, f"more than {self._bounds.max_bytes} bytes")
-                finding = self._go_on(piece, judge)
-                if finding is not None:
-                    return finding
+        for piece in pieces:
+            self.size += len(piece)
+            if self.size > self._bounds.max_bytes:
+                return Finding(Code.FILE_TOO_LARGE, f"more than {self._bounds.max_bytes} bytes")
+            self._digest.update(piece)
+            finding = self._judgement.feed(piece)
+            self._check_schema()
+            finding = finding or self._take(piece)
+            if finding is not None:
+                return finding
         finding = self._judgement.close()
-        if self._judgement.rule_broken:
-            raise _SomethingWrongError
+        self._check_schema()
         return finding or self._splitter.close() or self._empty()
-
-    def _go_on(self, piece: bytes, judge: Judge) -> Finding | None:
-        judged = judge(piece)
-        self._digest.update(piece)  # lets go of the interpreter, so that the judgement begins
-        if judged.done() and (refused := _malformed(judged)):
-            return refused
-        try:
-            finding = self._take(piece)
-        except Exception:
-            # What the schema refuses may look like anything, and must not have been looked at.
-            if refused := _malformed(judged):
-                return refused
-            raise
-        return _malformed(judged) or finding
 
     def validated(self, content: BinaryIO) -> Validated:
         """What was read, when nothing was wrong; ``content`` is read again to place warnings, if there are any."""
@@ -188,6 +169,10 @@ class _Pass:
             anomalies=tuple(placed(content, self._warnings[:MAX_ANOMALIES], self._encoding)),
             warnings=self._warned,
         )
+
+    def _check_schema(self) -> None:
+        if self._judgement.rule_broken:
+            raise _SomethingWrongError
 
     def _empty(self) -> Finding | None:
         return None if self._splitter.forms else Finding(Code.NO_DECLARATION, "the root element holds no form")
@@ -229,15 +214,3 @@ class _Pass:
     def _document(self, form: Form) -> bytes:
         document = self._splitter.alone(form.written_plainly(), _DECLARED)
         return document.decode("latin-1").encode() if self._encoding == "ISO-8859-1" else document
-
-
-def _malformed(judged: "Future[Judged]") -> Finding | None:
-    """What the judgement has against a piece, once it is made.
-
-    Raises:
-        _SomethingWrongError: the document is not valid.
-    """
-    malformed, rule_broken = judged.result()
-    if rule_broken:
-        raise _SomethingWrongError
-    return malformed
