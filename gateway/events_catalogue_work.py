@@ -93,7 +93,7 @@ WORK: Final = (
           "Whether maintenance was announced could not be read; what was read last counts.",
           "See that the journal answers."),
     Event("notice.not_published", "warning", "sender reason",
-          "A sender could not be told of maintenance by message; it is not tried again before the next start.",
+          "A sender could not be told of maintenance by message; tried again after half a minute.",
           "Run `gateway mq declare`: its queue of notices is missing."),
     Event("notice.published", "info", "sender notice", "A sender was told of maintenance by message."),
     Event("revocation.failed", "warning", "authority host kind reason failures",

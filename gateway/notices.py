@@ -20,7 +20,6 @@ from channels.mq.messages import OutgoingMessage
 from channels.mq.publisher import Publisher
 from config.settings import Settings
 from gateway.broker_needs import senders_by_message
-from gateway.rounds import IDLE
 from spool import maintenance
 from spool.journal import Journal, now
 from spool.maintenance import News
@@ -28,6 +27,8 @@ from spool.maintenance import News
 log = structlog.get_logger()
 
 KIND: Final = "maintenance"
+
+_LOOK_SECONDS: Final = 30.0
 
 
 def notice_of(news: News, sender: str, exchange: str, zone: tzinfo) -> OutgoingMessage:
@@ -67,8 +68,7 @@ class Notices:
             await self.make([one.routing_key for one in messages])
             for one in messages:
                 await self._tell(one)
-                self._told.add((one.routing_key, one.message_id))
-        return IDLE
+        return _LOOK_SECONDS
 
     async def _tell(self, notice: OutgoingMessage) -> None:
         try:
@@ -76,6 +76,7 @@ class Notices:
         except (Unroutable, Refused, ChannelRefused) as fault:  # where an operator makes the queues, and has not yet
             log.warning("notice.not_published", sender=notice.routing_key, reason=f"{type(fault).__name__}: {fault}")
         else:
+            self._told.add((notice.routing_key, notice.message_id))
             log.info("notice.published", sender=notice.routing_key, notice=notice.message_id)
 
     def _untold(self) -> list[OutgoingMessage]:

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from spool.holds import UNTIL_RELEASED
 from spool.tables import OPEN, submissions
 
 _BATCH: Final = 500
@@ -114,9 +115,10 @@ def give_up(connection: Connection, holders: Collection[str]) -> int:
 def bring_near(connection: Connection, beyond: int) -> int:
     """Let what is held until after ``beyond`` be judged at once; answers how many.
 
-    No attempt is put off so long: the clock was set back.  What an operator holds is held again.
+    No attempt is put off so long: the clock was set back.  What an operator holds until a moment is held again.
     """
-    far = sa.text(OPEN) & (submissions.c.state == "held") & (submissions.c.next_attempt_at > beyond)
+    off = (submissions.c.next_attempt_at > beyond) & (submissions.c.next_attempt_at < UNTIL_RELEASED)
+    far = sa.text(OPEN) & (submissions.c.state == "held") & off
     return connection.execute(sa.update(submissions).where(far).values(next_attempt_at=0)).rowcount
 
 

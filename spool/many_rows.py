@@ -31,9 +31,14 @@ def _for_each_row(columns: tuple[sa.Column[Any], ...]) -> str:
 
 @lru_cache(maxsize=16)
 def _from_arrays(columns: tuple[sa.Column[Any], ...], dialect: sa.Dialect) -> str:
-    arrays = ", ".join(f"%s::{column.type.compile(dialect)}[]" for column in columns)
+    arrays = ", ".join(f"%s::{_type_of(column, dialect)}[]" for column in columns)
     return f"{_begin(columns)} SELECT * FROM unnest({arrays})"  # noqa: S608 - names and types of our own tables
 
 
 def _begin(columns: tuple[sa.Column[Any], ...]) -> str:
     return f"INSERT INTO {columns[0].table.name} ({', '.join(column.name for column in columns)})"
+
+
+def _type_of(column: sa.Column[Any], dialect: sa.Dialect) -> str:
+    """Of text without its length: a cast would cut what is too long, which the column refuses."""
+    return "VARCHAR" if isinstance(column.type, sa.String) else column.type.compile(dialect)

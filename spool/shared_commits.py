@@ -153,6 +153,7 @@ class SharedCommits:
 
     def _commit(self, transaction: _Transaction) -> None:
         try:
+            _check_open(transaction.connection)
             transaction.connection.commit()
         except Exception as fault:  # told to everybody who wrote
             self._end(transaction, fault)
@@ -170,3 +171,10 @@ class SharedCommits:
             transaction.connection.close()
         finally:
             transaction.ended.set()
+
+
+def _check_open(connection: Connection) -> None:
+    """See that the database has not undone it all: a full disk makes it do so, whoever takes notice."""
+    driver = connection.connection.driver_connection
+    if driver is None or not driver.in_transaction:
+        raise TurnLostError("the database has undone what was written")

@@ -178,10 +178,10 @@ class _Consumption:
             self._log.info("consumer.resumed")
 
     def _on_message(self, _channel: Any, method: Any, properties: Any, body: Any) -> None:
+        self._acknowledgements.came(method.delivery_tag)  # before anything can fail: no later ack may take it along
         staged = body if isinstance(body, Body) else self._desk.staging.open(0)
         self._coming.discard(staged)
         staged.close()
-        self._acknowledgements.came(method.delivery_tag)
         if staged.is_withheld:
             self._withheld.append(method.delivery_tag)
             self._wanted = max(self._wanted, staged.size)

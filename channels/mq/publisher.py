@@ -236,7 +236,10 @@ class Publisher:
         Raises:
             BrokerUnavailable: the broker is away, or is lost meanwhile.
         """
-        self._known |= await make(self._open_channel(), topology, self._log)
+        channel = self._open_channel()
+        made = await make(channel, topology, self._log)
+        if channel is self._channel:  # of another broker nothing is known
+            self._known |= made
 
     async def _use(self, channel: ConfirmingChannel) -> None:
         self._known |= await make(channel, self._destination.topology, self._log)

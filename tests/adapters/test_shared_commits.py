@@ -147,3 +147,14 @@ def test_nobody_goes_on_before_the_commit(journal: Journal) -> None:
     writers.end()
 
     assert seen == [["first", "second"]]
+
+
+def test_what_the_database_has_undone_is_not_said_to_be_written(journal: Journal) -> None:
+    """As a full disk makes it do; also if whose block it was takes no notice."""
+    with pytest.raises(JournalError), journal.write() as connection:
+        note(connection, None, "a")
+        connection.exec_driver_sql("ROLLBACK")
+    with journal.write() as connection:
+        note(connection, None, "b")
+
+    assert ["b"] == names(journal)

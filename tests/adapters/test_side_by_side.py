@@ -15,7 +15,7 @@ from gateway.parties import Sender, SignatureProfile
 from gateway.pipeline import Pipeline
 from gateway.repeats import EarlierUndecidedError, check_repeats
 from gateway.shift import Shift
-from spool import journal, marks, processes, submissions
+from spool import marks, processes, shared_commits, submissions
 from spool.custody import Custody, Origin
 from spool.journal import Journal, JournalError, open_journal
 from spool.mailbox import Mailbox
@@ -163,7 +163,7 @@ def test_two_judges_of_one_set_have_marks_of_their_own(tmp_path: Path) -> None:
 
 def test_nobody_waits_for_ever_for_a_turn_to_write(opened: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whose turn does not come is told so, as with a database that is away."""
-    monkeypatch.setattr(journal, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(shared_commits, "WAIT_SECONDS", 0.05)
     refused = threading.Event()
 
     def write() -> None:
