@@ -20,7 +20,7 @@ class Sftp(Section):
     password_alone: bool = True
     login_seconds: Seconds = 30.0
     idle_seconds: Seconds = 600.0
-    closing_seconds: Seconds = 30.0
+    closing_seconds: Annotated[Seconds, Field(le=90)] = 30.0
     max_connections: Count = 200
     max_tries: Annotated[int, Field(ge=4)] = 6
     max_handles: Count = 16

@@ -98,7 +98,7 @@ class Arrivals:
                 # Who waits to pass holds no thread meanwhile: the sender's other sessions go on.
                 async with self._passing(box.sender), self._share.turn():
                     await self._reception.arrived(box, username, place.name)
-            self._visit.remember(place, size)
+        self._visit.remember(place, size)
 
     async def rename(self, old: Place, new: Place, *, replace: bool) -> None:
         """Give a waiting file another name."""

@@ -24,7 +24,7 @@ class Standing:
     """How a connection stands.
 
     ``is_inside`` says whether it has logged in, ``is_busy`` whether it has a file open or a request that is not
-    answered, ``quiet_for`` how many seconds ago the last answer was given.
+    answered or not read yet, ``quiet_for`` how many seconds ago the last answer was given.
     """
 
     is_inside: bool

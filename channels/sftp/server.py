@@ -11,7 +11,7 @@ import logging
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import asyncssh
@@ -22,7 +22,7 @@ from channels.sftp.admission import Admission, Drops
 from channels.sftp.algorithms import CIPHERS, KEY_EXCHANGES, MACS, SIGNATURES, load_host_keys
 from channels.sftp.guest import Guest
 from channels.sftp.login import Login
-from channels.sftp.parting import GOODBYE, Standing, is_long_quiet, is_quiet
+from channels.sftp.parting import GOODBYE, is_long_quiet, is_quiet
 from channels.sftp.premises import Premises
 from channels.sftp.refusal import log_trouble
 from channels.sftp.session import SftpSession
@@ -198,7 +198,7 @@ class Door:
             await asyncio.sleep(_LOOK)
 
     def _may_go(self, visit: Visit, *, is_late: bool) -> bool:
-        standing = Standing(visit.account is not None, visit.busy, visit.idle_for)
+        standing = visit.standing
         return is_long_quiet(standing) or (is_quiet(standing, is_late=is_late) and not self._is_in_a_set(visit))
 
     def _is_in_a_set(self, visit: Visit) -> bool:
@@ -206,7 +206,9 @@ class Door:
         if visit.account is None:
             return False
         sender, find = visit.account.sender, self._behind.intake.find
-        return any(find(Mailbox(sender, place.directory), place.name) for place in visit.latest(_LATEST))
+        with suppress(OSError):  # nobody is sent away early for trouble with our disk
+            return any(find(Mailbox(sender, place.directory), place.name) for place in visit.latest(_LATEST))
+        return True
 
     def _is_busy(self) -> bool:
         return any(visit.busy for visit in self._present.values())
@@ -249,12 +251,14 @@ async def open_door(
     finally:
         for acceptor in acceptors:
             acceptor.close()
-        await door.close()
-        rechecking.cancel()
-        # From Python 3.12 this waits for the last connection, so it must come last.
-        for acceptor in acceptors:
-            await acceptor.wait_closed()
-        _log.info("sftp.closed", port=door.port)
+        try:
+            await door.close()
+        finally:
+            rechecking.cancel()
+            # From Python 3.12 this waits for the last connection, so it must come last.
+            for acceptor in acceptors:
+                await acceptor.wait_closed()
+            _log.info("sftp.closed", port=door.port)
 
 
 async def _listen(

@@ -6,6 +6,7 @@ answered.  An upload is finished when the client's own close request is being an
 closes files in the same way when a connection is cut.
 """
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -23,7 +24,7 @@ from channels.sftp.listing import Names
 from channels.sftp.refusal import told
 from channels.sftp.tree import Tree
 from channels.sftp.visit import Visit
-from channels.sftp.wire import lighten_channel
+from channels.sftp.wire import Connection, lighten_channel
 from spool.mailbox import MailboxRefusal, Trouble
 
 MAX_PACKET: Final = 256 * 1024
@@ -31,6 +32,9 @@ _VERSION: Final = 3
 _READ: Final = bytes([FXP_READ])
 _WRITE: Final = bytes([FXP_WRITE])
 _PIECE: Final = 4096
+_IN_A_ROW: Final = 128
+# RFC 4253, 6.1 demands 32768 of everybody; with a few bytes a packet one answer would be thousands of packets.
+_LEAST_PACKET: Final = 4096
 _EXTENSIONS: Final = {
     b"posix-rename@openssh.com": b"1",
     b"fsync@openssh.com": b"1",
@@ -77,6 +81,8 @@ class Requests(SFTPServerHandler):
         self.tree = tree
         self._session = session
         self._visit = visit
+        self._taken = 0
+        self._is_paced = True
 
     @property
     def open_files(self) -> int:
@@ -107,6 +113,7 @@ class Requests(SFTPServerHandler):
     async def recv_packet(self) -> SSHPacket:
         """The next request, not before the client has taken the last answers: they are kept in memory."""
         self._visit.rest(self)
+        await self._session.exchanged()
         if not self._visit.is_writable:
             await self._visit.writable()
         if self._reader is None or self._writer is None:
@@ -118,7 +125,11 @@ class Requests(SFTPServerHandler):
         except TooLongError as error:
             raise asyncssh.SFTPBadMessage(str(error)) from None
         self._visit.work(self)
-        if not _is_bulk(payload):
+        self._taken += 1
+        if not self._taken % _IN_A_ROW:
+            await asyncio.sleep(0)
+        self._is_paced = not _is_bulk(payload)
+        if self._is_paced:
             await self.tree.share.pace()
         return SSHPacket(payload)
 
@@ -159,6 +170,16 @@ class Requests(SFTPServerHandler):
         finally:
             self.tree.close_asked = False
 
+    async def _process_read(self, packet: SSHPacket) -> tuple[bytes, bool]:
+        brought = b""
+        try:
+            brought, is_last = await super()._process_read(packet)
+            return brought, is_last
+        finally:
+            # A piece bounds by its own bytes how often it can be asked for; the end of a file does not.
+            if len(brought) < _PIECE and not self._is_paced:
+                await self.tree.share.pace()
+
     async def _process_limits(self, packet: SSHPacket) -> SFTPLimits:
         packet.check_end()
         return SFTPLimits(MAX_PACKET, MAX_READ, MAX_READ, self._visit.max_handles)
@@ -169,6 +190,7 @@ class Requests(SFTPServerHandler):
             FXP_OPEN: _process_open,
             FXP_OPENDIR: _process_opendir,
             FXP_CLOSE: _process_close,
+            FXP_READ: _process_read,
             b"limits@openssh.com": _process_limits,
         },
     )
@@ -196,6 +218,11 @@ class SftpSession(SSHServerStreamSession[bytes]):
         """Whether the client takes no bytes for now, or is gone."""
         return self._write_paused or self._connection_lost
 
+    async def exchanged(self) -> None:
+        """Wait until the connection exchanges no keys, or is gone."""
+        if isinstance(self._conn, Connection):
+            await self._conn.exchanged.wait()
+
     def data_received(self, data: bytes, datatype: int | None) -> None:
         """Bytes of requests have come."""
         self.frames.feed(data)
@@ -206,8 +233,9 @@ class SftpSession(SSHServerStreamSession[bytes]):
         self._visit.give_seat_back()
 
     def subsystem_requested(self, subsystem: str) -> bool:
-        """SFTP and no other."""
-        return subsystem == "sftp"
+        """SFTP and no other, and not for a client that takes tiny packets only."""
+        size = self._chan._send_pktsize if self._chan is not None else 0  # noqa: SLF001 - not told otherwise
+        return subsystem == "sftp" and size >= _LEAST_PACKET
 
     def session_started(self) -> None:
         """The client has asked for SFTP."""

@@ -13,9 +13,11 @@ from itertools import islice
 from typing import Final, Protocol
 
 from channels.ports import Account
+from channels.sftp.parting import Standing
 from channels.sftp.place import Place
 from channels.sftp.settings import DoorSettings
 from channels.sftp.share import ShareLimits
+from schemas.filename import is_temporary
 from spool.mailbox import Entry, MailboxRefusal, Trouble
 
 _REMEMBERED: Final = 1000
@@ -131,6 +133,11 @@ class Visit:
         """Seconds since the last request was answered; 0 while one is being answered."""
         return 0.0 if self._at_work else time.monotonic() - self._rested
 
+    @property
+    def standing(self) -> Standing:
+        """What says whether it may be sent away; who takes no bytes may not have read the last answer."""
+        return Standing(self.account is not None, self.busy or not self.is_writable, self.idle_for)
+
     # --- a client that does not read what it asked for
 
     def pause(self) -> None:
@@ -153,7 +160,7 @@ class Visit:
     # --- files that are no longer in the inbox
 
     def remember(self, place: Place, size: int) -> None:
-        """A file got its final name; some clients ask for its size afterwards, when it may be in custody already."""
+        """A file is whole; some clients ask for its size afterwards, when it may be in custody already."""
         self._finished[place] = Entry(place.name, size, time.time())
         self._finished.move_to_end(place)
         if len(self._finished) > _REMEMBERED:
@@ -164,9 +171,9 @@ class Visit:
         self._finished.pop(place, None)
 
     def finished(self, place: Place) -> Entry | None:
-        """What was remembered."""
-        return self._finished.get(place)
+        """What was remembered; of a file with a temporary name the inbox alone knows."""
+        return None if is_temporary(place.name) else self._finished.get(place)
 
     def latest(self, count: int) -> list[Place]:
-        """The files that got their final names last, newest first."""
+        """The files that were finished last, newest first."""
         return list(islice(reversed(self._finished), count))

@@ -7,9 +7,10 @@ times.  Its classes are extended for this, and a contract test watches them.  Wh
 comes, is what asyncssh sends and checks.
 """
 
+import asyncio
 import os
 import time
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import asyncssh
 from asyncssh.channel import SSHChannel, SSHServerChannel
@@ -30,6 +31,8 @@ _DATA: Final = bytes([MSG_CHANNEL_DATA])
 # Of a packet of data: length of the padding, type, channel, length.
 _HEAD: Final = 10
 _INSTANT: Final = 0.01
+_DEFERRED: Final = 1000  # packets that wait for new keys; the sessions of a connection have some hundred at most
+_PIECE: Final = 4096
 
 
 class Silence(SSHLogger):
@@ -108,9 +111,26 @@ def _cipher_of(encryption: object) -> Gcm | None:
 
 
 class Connection(asyncssh.SSHServerConnection):
-    """One connection; :func:`lighten` makes it of asyncssh's."""
+    """One connection; :func:`lighten` makes it of asyncssh's.  ``exchanged`` is clear while keys are exchanged."""
 
     _heard = 0.0
+    exchanged: asyncio.Event
+
+    # --- while keys are exchanged: what is sent meanwhile is kept in memory
+
+    def _send_kexinit(self) -> None:
+        super()._send_kexinit()
+        self.exchanged.clear()
+
+    def _send_deferred_packets(self) -> None:
+        super()._send_deferred_packets()
+        if self._kex_complete:
+            self.exchanged.set()
+
+    def connection_lost(self, exc: Exception | None = None) -> None:
+        """The connection is gone."""
+        super().connection_lost(exc)
+        self.exchanged.set()
 
     # --- what goes out
 
@@ -118,6 +138,11 @@ class Connection(asyncssh.SSHServerConnection):
         """Send a packet, unless it is one that says nothing."""
         if pkttype != MSG_IGNORE:
             super().send_packet(pkttype, *args, handler=handler)
+            if len(self._deferred_packets) > _DEFERRED:
+                self._deferred_packets.clear()
+                error = asyncssh.ProtocolError("too much waits for new keys")
+                self._send_disconnect(error.code, error.reason, error.lang)
+                self._force_close(error)
 
     def send_data(self, channel: int, data: memoryview) -> None:
         """Send ``data`` on the channel that the client has given the number ``channel``."""
@@ -222,6 +247,14 @@ class DataChannel(SSHServerChannel[bytes]):
         self._accept_data(data)
         return True
 
+    def _accept_data(self, data: bytes, datatype: int | None = None) -> None:
+        """Take ``data``; tiny packets that must wait are put together, or there could be millions of them."""
+        super()._accept_data(data, datatype)
+        if len(self._recv_buf) > 1:
+            (first, _), (last, _) = self._recv_buf[-2:]
+            if len(first) + len(last) <= _PIECE:
+                self._recv_buf[-2:] = [(first + last, None)]
+
     def write(self, data: bytes, datatype: int | None = None) -> None:
         """Send ``data`` as far as the client's window allows, and the rest later."""
         if datatype is not None or self._encoding:
@@ -259,6 +292,7 @@ def lighten(connection: asyncssh.SSHServerConnection) -> None:
     """Make ``connection``, which has just been made, one that does no needless work."""
     connection.__class__ = Connection
     connection._logger = _SILENCE  # noqa: SLF001 - channels and requests take theirs from it
+    cast("Connection", connection).exchanged = asyncio.Event()
 
 
 def lighten_channel(channel: "SSHChannel[bytes]") -> None:

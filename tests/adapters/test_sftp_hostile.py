@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 import paramiko
@@ -12,6 +13,8 @@ from asyncssh import FXF_CREAT, FXF_TRUNC, FXF_WRITE
 from asyncssh.packet import Byte, String, UInt32, UInt64
 from structlog.testing import capture_logs
 
+from channels.sftp.session import Requests
+from channels.sftp.share import Share
 from tests.adapters.sftp_door import FI, FO, GO, SENDER, USER, House, open_house
 
 NEW = FXF_WRITE | FXF_CREAT | FXF_TRUNC
@@ -159,6 +162,45 @@ async def test_many_requests_without_reading_answers_are_answered_in_order(house
         said = [await channel.answer() for _ in range(1000)]
     assert [int.from_bytes(answer[1:5], "big") for answer in said] == list(range(1000))
     assert {answer[0] for answer in said} == {105}
+
+
+async def test_many_requests_at_once_leave_turns_to_others(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many of one client wait, the loop goes round in between."""
+    answered = [0]
+    answer = Requests.send_packet
+
+    def noted(self: Requests, *packet: Any) -> None:
+        answered[0] += 1
+        answer(self, *packet)
+
+    async with raw(house) as channel:
+        monkeypatch.setattr(Requests, "send_packet", noted)
+        channel.writer.write(b"".join(String(Byte(16) + UInt32(number) + String(b".")) for number in range(1500)))
+        most = 0
+        while answered[0] < 1500:
+            before = answered[0]
+            await asyncio.sleep(0)
+            most = max(most, answered[0] - before)
+    assert most <= 256
+
+
+async def test_reads_beyond_the_end_are_counted_as_requests(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each once: what bounds a good piece of a file, its own bytes, does not bound them."""
+    counted: list[Share] = []
+
+    async def noted(self: Share) -> None:
+        counted.append(self)
+
+    house.answer("FO.ACRF.999999.20261121.00002.R", data=bytes(9000))
+    async with raw(house) as channel:
+        path = String(b"OUT/FO.ACRF.999999.20261121.00002.R")
+        handle = (await channel.ask(3, UInt32(1) + path + UInt32(1) + NO_ATTRIBUTES))[5:]
+        monkeypatch.setattr(Share, "pace", noted)
+        counts = []
+        for offset, size in ((0, 8192), (8192, 8192), (9000, 8192), (9000, 10)):
+            await channel.ask(5, UInt32(2) + handle + UInt64(offset) + UInt32(size))
+            counts.append(len(counted))
+    assert counts == [0, 1, 2, 3]
 
 
 async def test_handles_of_others_are_no_handles(house: House) -> None:
