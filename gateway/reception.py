@@ -30,8 +30,7 @@ from spool.settling import Fingerprints
 log = structlog.get_logger()
 
 _UPLOADED_BY = ".uploaded-by"
-# While more follow, a sender is not held up by the disk.
-_QUIET_SECONDS = 5.0
+_QUIET_SECONDS = 5.0  # while more follow, a sender is not held up by the disk
 _NANO = 1_000_000_000
 _TOGETHER = 50
 
@@ -75,7 +74,8 @@ class Reception:
         """Let a sweep that is under way end with the set it is at, and write down who has uploaded what waits."""
         self._closing.set()
         for folder in list(self._uploaders):
-            self._note_uploader(folder)
+            with suppress(OSError):
+                self._note_uploader(folder)
 
     def is_waiting(self, mailbox: Mailbox, username: str, name: str) -> bool:
         """Whether a file that has just got its name is a part of a set that nothing has closed yet; does not block."""
@@ -117,7 +117,7 @@ class Reception:
                     if closing_name(names) is not None:
                         # The OK to a GO that came first promises an answer too.
                         self._note_uploader(folder)
-                        self._intake.settle(mailbox, folder)
+                        self._intake.settle_all(mailbox, folder)
                     return None
                 return self._take(folder, Origin("sftp", mailbox, username), synced)
             except (OSError, TemporaryError) as fault:
@@ -135,9 +135,9 @@ class Reception:
             raise CustodyFailedError("the disk did not take the files") from fault
 
     def _take(self, folder: Path, origin: Origin, synced: Fingerprints = frozenset()) -> str:
-        # Another connection may have brought a file since.
-        self._intake.sync(origin.mailbox, folder, synced)
+        self._intake.sync(origin.mailbox, folder, synced)  # another connection may have brought a file since
         size = sum((folder / name).stat().st_size for name in _names(folder))
+        self._intake.check(origin.mailbox)
         try:
             ticket = self._custody.take(folder, origin)
         except CustodyDoubtfulError:
@@ -197,7 +197,7 @@ class Reception:
         """Those into which no file came just now, on the disk, and when that was."""
         quiet = [folder for folder in folders if _is_quiet(folder)]
         for folder in quiet:
-            with _told(mailbox):
+            with _told(mailbox), self._intake.locked(mailbox):
                 self._note_uploader(folder)
         changed_at = {folder: _changed_at(folder) for folder in quiet}
         try:
@@ -219,10 +219,12 @@ class Reception:
                 self._looked_at[folder] = _Look(changed_at, newest + self._patience.start_file)
 
     def _note_uploader(self, folder: Path) -> None:
-        username = self._uploaders.pop(folder, None)
+        username = self._uploaders.get(folder)
         if username is not None:
             with suppress(FileNotFoundError):  # the set was taken
                 (folder / _UPLOADED_BY).write_text(username, encoding="utf-8")
+            if self._uploaders.get(folder) == username:
+                self._uploaders.pop(folder, None)
 
     def _forget_uploaders(self) -> None:
         """Another door may have taken the set."""
@@ -278,8 +280,7 @@ def _told(mailbox: Mailbox) -> Iterator[None]:
     try:
         yield
     except (OSError, TemporaryError) as fault:
-        fields = {"sender": mailbox.sender, "directory": mailbox.directory}
-        log.error("custody.failed", fault=type(fault).__name__, **fields)
+        log.error("custody.failed", fault=type(fault).__name__, sender=mailbox.sender, directory=mailbox.directory)
 
 
 def _is_quiet(folder: Path) -> bool:

@@ -21,7 +21,7 @@ from spool.envelopes import submission_of
 from spool.files import make_folder, sync_folder
 from spool.journal import Journal, now
 from spool.submissions import StoredFile, Submission
-from spool.syncing import synced_together, write_read_only
+from spool.syncing import Sync, write_read_only
 
 _FEW: Final = 3
 """So many sets are synced as fast one by one."""
@@ -46,15 +46,18 @@ class _Taken:
     target: Path
 
 
-def take_together(custody: Custody, journal: Journal, sets: Sequence[Gathered]) -> list[str | Exception]:
+def take_together(
+    custody: Custody, journal: Journal, sets: Sequence[Gathered], sync: Sync | None
+) -> list[str | Exception]:
     """Take ``sets`` into custody; of each its ticket, or why it is not taken, as `Custody.take` would raise it.
 
+    ``sync`` was opened before the first byte of them was written; without it each is synced by itself.
     A set that is not taken is back where it was, or in custody if nobody can tell whether the journal has it.
     """
-    if len(sets) <= _FEW:
+    if sync is None or len(sets) <= _FEW:
         return [_take(custody, gathered) for gathered in sets]
     try:
-        taken = _take_all(custody, journal, sets)
+        taken = _take_all(custody, journal, sets, sync)
     except CustodyDoubtfulError as fault:
         return [fault] * len(sets)
     except Exception:  # whichever of them it was: it is found out by trying each
@@ -69,11 +72,12 @@ def _take(custody: Custody, gathered: Gathered) -> str | Exception:
         return fault
 
 
-def _take_all(custody: Custody, journal: Journal, sets: Sequence[Gathered]) -> list[_Taken]:
+def _take_all(custody: Custody, journal: Journal, sets: Sequence[Gathered], sync: Sync) -> list[_Taken]:
     for gathered in sets:
         for file in gathered.files:
             custody.settle_doubts_like(gathered.origin.mailbox, file.name)
     taken = _seal_all(custody, sets)
+    sync()
     moved: list[_Taken] = []
     try:
         for one in taken:
@@ -94,15 +98,14 @@ def _take_all(custody: Custody, journal: Journal, sets: Sequence[Gathered]) -> l
 
 
 def _seal_all(custody: Custody, sets: Sequence[Gathered]) -> list[_Taken]:
-    """Write the envelope of each set, and make all of them durable with their files."""
+    """Write the envelope of each set."""
     taken = []
-    with synced_together(sets[0].folder.parent):
-        for gathered in sets:
-            ticket, received_at = new_ticket(), now()
-            envelope = custody.envelope(ticket, received_at, gathered.origin)
-            write_read_only(f"{gathered.folder}/{ENVELOPE}", json.dumps(envelope).encode())
-            target = custody.folder(ticket, received_at)
-            taken.append(_Taken(gathered, submission_of(envelope, gathered.files), target))
+    for gathered in sets:
+        ticket, received_at = new_ticket(), now()
+        envelope = custody.envelope(ticket, received_at, gathered.origin)
+        write_read_only(f"{gathered.folder}/{ENVELOPE}", json.dumps(envelope).encode())
+        target = custody.folder(ticket, received_at)
+        taken.append(_Taken(gathered, submission_of(envelope, gathered.files), target))
     return taken
 
 

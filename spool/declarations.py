@@ -69,6 +69,7 @@ class _Ahead:
         self._descriptor = descriptor
         self._thread: ThreadPoolExecutor | None = None
         self._syncing: Future[None] | None = None
+        self._fault: OSError | None = None
         self._next = _AHEAD_BYTES
 
     def sync(self, size: int) -> None:
@@ -80,12 +81,11 @@ class _Ahead:
         if size < self._next or (self._syncing is not None and not self._syncing.done()):
             return
         self._next = size + _AHEAD_BYTES
-        if self._syncing is not None:
-            self._syncing.result()
+        self._check()
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1)
         with suppress(RuntimeError):  # there is no room for a thread: who closes waits for the disk
-            self._syncing = self._thread.submit(os.fdatasync, self._descriptor)
+            self._syncing = self._thread.submit(self._put)
 
     def close(self) -> None:
         """Wait for the last time to end.
@@ -96,8 +96,18 @@ class _Ahead:
         if self._thread is not None:
             self._thread.shutdown()
             self._thread = None
-        if self._syncing is not None:
-            self._syncing.result()
+        self._check()
+
+    def _put(self) -> None:
+        try:
+            os.fdatasync(self._descriptor)
+        except OSError as fault:
+            # Kept here: the pool may still run what it said it had no thread for, and nobody has that future.
+            self._fault = fault
+
+    def _check(self) -> None:
+        if self._fault is not None:
+            raise self._fault
 
 
 @contextmanager

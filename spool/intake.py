@@ -18,7 +18,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -33,9 +33,8 @@ from spool.upload import Allowance, IntakeLimits, Reserve, Upload, check_room, o
 
 __all__ = ["Intake", "IntakeLimits", "Upload"]
 
-
-_COUNTED_FOR: Final = 5.0
-"""For how many seconds a count of what waits is good where other processes change it too."""
+_BUSY: Final = "this file is being uploaded by another connection; if that one was lost, try again in two minutes"
+_COUNTED_FOR: Final = 5.0  # seconds that a count of what waits is good for where other processes change it too
 
 
 class Intake(Settling):
@@ -61,6 +60,10 @@ class Intake(Settling):
         """Hold ``mailbox`` so that no file of it comes, goes or is renamed meanwhile."""
         with self._in_use.lock(mailbox):
             yield
+
+    def check(self, mailbox: Mailbox) -> None:
+        """See that ``mailbox``, which the caller holds, is not held by others by now; raises OSError if it is."""
+        self._in_use.lock(mailbox).check()
 
     @contextmanager
     def at_once(self, mailbox: Mailbox) -> Iterator[bool]:
@@ -95,10 +98,7 @@ class Intake(Settling):
         self._count(mailbox.sender)
         with self.locked(mailbox):
             if self._in_use.is_open(mailbox, name):
-                raise MailboxRefusal(
-                    Trouble.BUSY,
-                    "this file is being uploaded by another connection; if that one was lost, try again in two minutes",
-                )
+                raise MailboxRefusal(Trouble.BUSY, _BUSY)
             if exclusive and self.find(mailbox, name) is not None:
                 raise MailboxRefusal(Trouble.EXISTS, "a file of this name is already waiting")
             self._check_room(mailbox, name)
@@ -119,7 +119,7 @@ class Intake(Settling):
         with self.locked(upload.mailbox):
             if not (upload.is_first and upload.is_fresh):
                 _stamp(upload.path)
-            self._in_use.lock(upload.mailbox).check()
+            self.check(upload.mailbox)
             self._place(upload.mailbox.sender, upload.path, self._path(upload.mailbox, upload.name))
             self._in_use.ended(upload)
 
@@ -166,7 +166,7 @@ class Intake(Settling):
             self._drop(mailbox, self.growing(mailbox, new))
             if old != new:
                 _stamp(source)
-                self._in_use.lock(mailbox).check()
+                self.check(mailbox)
                 self._place(mailbox.sender, source, self._path(mailbox, new))
                 _drop_if_empty(source.parent)
 
@@ -182,16 +182,15 @@ class Intake(Settling):
                 raise MailboxRefusal(Trouble.BUSY, "this file is being uploaded")
             path = self._path(mailbox, name)
             was_cut = self._drop(mailbox, self.growing(mailbox, name))
-            if not self._drop(mailbox, path):
-                if was_cut:
-                    return
+            if self._drop(mailbox, path):
+                sync_folder(path.parent)
+                _drop_if_empty(path.parent)
+            elif not was_cut:
                 raise MailboxRefusal(Trouble.MISSING, "no such file")
-            sync_folder(path.parent)
-            _drop_if_empty(path.parent)
 
     def left(self, mailbox: Mailbox, folder: Path, size: int) -> None:
         """The set that was gathered in ``folder``, ``size`` bytes, is in custody: it no longer waits."""
-        with self.locked(mailbox):
+        with self.locked(mailbox), suppress(OSError):  # custody stands; what is cut stays until its time is up
             self._quota.give_back(mailbox.sender, size)
             for name in self.uploads(mailbox):
                 if self.set_folder(mailbox, name) == folder and not self._in_use.is_open(mailbox, name):
@@ -279,6 +278,7 @@ class Intake(Settling):
         self._quota.give_back(sender, replaced)
 
     def _drop(self, mailbox: Mailbox, path: Path) -> bool:
+        self.check(mailbox)
         size = size_of(path)
         try:
             path.unlink()

@@ -64,6 +64,7 @@ class Outbox:
         make_folder(removed)
         with self._locked(mailbox) as lock:
             if all((folder / name).exists() or (removed / name).exists() for name, _ in files):
+                sync_folder(folder)  # the last time may have failed right before it
                 return
             for name, data in files:
                 write_hidden(folder, name, data)

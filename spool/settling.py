@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from spool.files import sync_folder
+from spool.files import sync_file, sync_folder
 from spool.layout import Layout
 from spool.mailbox import Mailbox
 
@@ -109,6 +109,17 @@ class Settling(Layout, ABC):
                 settled = unsettled.settle()
             for descriptor in settled:
                 os.fsync(descriptor)
+
+    def settle_all(self, mailbox: Mailbox, folder: Path) -> None:
+        """The same of everything in ``folder``, also what another thread is just at: its sender is to be told so.
+
+        Raises:
+            OSError: as :meth:`sync`, or nobody knows whether all of it is on the disk.
+        """
+        with self.locked(mailbox):
+            self.settle(mailbox, folder)
+            for path in _files_in(folder):
+                sync_file(path)
 
     def settle_temporary(self) -> None:
         """Do so for everything under a temporary name.

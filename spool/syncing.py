@@ -10,7 +10,7 @@ written since the descriptor was opened.
 
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -18,21 +18,39 @@ from typing import Final
 _LIBRARY: Final = ctypes.CDLL(None, use_errno=True)
 
 
-@contextmanager
-def synced_together(folder: Path) -> Iterator[None]:
-    """Make durable, at the end of the block, what was written in it on the file system of ``folder``.
+Sync = Callable[[], None]
 
-    Raises:
-        OSError: some of it may not be durable.
+
+@contextmanager
+def to_sync(folder: Path) -> Iterator[Sync]:
+    """What makes durable all that was written since the block began on the file system of ``folder``.
+
+    It raises OSError if some of that may not be durable, also if somebody else was told so meanwhile.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield
-        if _LIBRARY.syncfs(descriptor):
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
+        yield lambda: _sync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sync(descriptor: int) -> None:
+    if _LIBRARY.syncfs(descriptor):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def reaches_the_disk(mounts: str, device: int) -> bool:
+    """Whether ``syncfs`` of the file system on ``device`` asks whoever keeps the bytes: with FUSE it does not.
+
+    ``mounts`` is what /proc/self/mountinfo says.
+    """
+    number = f"{os.major(device)}:{os.minor(device)}"
+    for line in mounts.splitlines():
+        mount, _, rest = line.partition(" - ")
+        if mount.split()[2] == number and rest.startswith("fuse"):
+            return False
+    return True
 
 
 def write_read_only(path: str, data: bytes | bytearray) -> None:

@@ -18,6 +18,7 @@ from spool.files import sync_folder
 from spool.journal import Journal, JournalError
 from spool.mailbox import Mailbox
 from spool.submissions import StoredFile, Submission
+from spool.syncing import reaches_the_disk, to_sync
 from tests.adapters.test_custody_doubt import GoneJournal, folders, tickets
 
 pytestmark = pytest.mark.every_database
@@ -44,6 +45,12 @@ def gather(folder: Path, number: int) -> Gathered:
     return Gathered(folder, tuple(files), Origin("mq", _BOX, "payroll01", {name: f"message {number}"}))
 
 
+def together(custody: Custody, journal: Journal, sets: list[Gathered]) -> list[str | Exception]:
+    """Take them where all of a file system can be synced at once."""
+    with to_sync(sets[0].folder.parent) as sync:
+        return take_together(custody, journal, sets, sync)
+
+
 def loaded(journal: Journal, ticket: object) -> Submission:
     """A submission as the journal has it."""
     with journal.read() as connection:
@@ -60,7 +67,7 @@ def test_what_is_taken_together_is_as_if_it_were_taken_alone(
     alone = gather(tmp_path / "alone", 1)
     ticket = custody.take(alone.folder, alone.origin)
 
-    taken = take_together(custody, journal, sets)
+    taken = together(custody, journal, sets)
 
     assert sorted([ticket, *map(str, taken)]) == tickets(journal) == [*folders(custody.root)]
     one, other = loaded(journal, ticket), loaded(journal, taken[0])
@@ -105,7 +112,7 @@ def test_all_of_it_is_on_the_disk_before_the_first_set_moves(
     monkeypatch.setattr(os, "rename", noting("moved", os.rename))
     monkeypatch.setattr("spool.custody_together.sync_folder", noting("names", sync_folder))
     monkeypatch.setattr(custody_together, "_record", noting("recorded", custody_together._record))
-    take_together(custody, journal, sets)
+    together(custody, journal, sets)
 
     assert ["files", *["moved"] * _COUNT, "names", "names", "recorded"] == done
 
@@ -117,7 +124,7 @@ def test_one_that_cannot_be_taken_keeps_no_other(tmp_path: Path, journal: Journa
         path.unlink()
     sets[2].folder.rmdir()
 
-    taken = take_together(custody, journal, sets)
+    taken = together(custody, journal, sets)
 
     assert isinstance(taken.pop(2), FileNotFoundError)
     assert sorted(map(str, taken)) == tickets(journal) == [*folders(custody.root)]
@@ -139,7 +146,7 @@ def test_where_the_kernel_does_not_sync_together_each_is_synced(
     monkeypatch.setattr("ctypes.get_errno", lambda: errno.EPERM)
     custody = Custody(tmp_path / "custody", journal)
 
-    taken = take_together(custody, journal, sets)
+    taken = together(custody, journal, sets)
 
     assert sorted(map(str, taken)) == tickets(journal) == [*folders(custody.root)]
 
@@ -154,7 +161,7 @@ def test_without_the_journal_every_set_stays_where_it_was(
         raise JournalError("locked")
 
     monkeypatch.setattr(submissions, "add", refuse)
-    taken = take_together(custody, journal, sets)
+    taken = together(custody, journal, sets)
 
     assert [JournalError] * _COUNT == [type(each) for each in taken]
     assert {} == folders(custody.root)
@@ -169,7 +176,7 @@ def test_a_commit_that_nobody_can_tell_of_leaves_all_of_them_in_custody(
     gone = GoneJournal(journal, took_effect=took_effect)
     custody = Custody(tmp_path / "custody", gone)
 
-    taken = take_together(custody, gone, sets)
+    taken = together(custody, gone, sets)
     assert [CustodyDoubtfulError] * _COUNT == [type(each) for each in taken]
     assert _COUNT == len(folders(custody.root))
     gone.back = True
@@ -185,6 +192,28 @@ def test_a_commit_of_which_only_the_confirmation_is_lost_is_found_out_at_once(
     slow = GoneJournal(journal, took_effect=took_effect, slowly=True)
     custody = Custody(tmp_path / "custody", slow)
 
-    taken = take_together(custody, slow, sets)
+    taken = together(custody, slow, sets)
 
     assert sorted(map(str, taken)) == tickets(journal) == [*folders(custody.root)]
+
+
+def test_without_a_sync_of_all_each_is_synced_by_itself(tmp_path: Path, journal: Journal, sets: list[Gathered]) -> None:
+    """As on a volume by FUSE, whose server the kernel asks about single files only."""
+    custody = Custody(tmp_path / "custody", journal)
+
+    taken = take_together(custody, journal, sets, None)
+
+    assert sorted(map(str, taken)) == tickets(journal) == [*folders(custody.root)]
+
+
+@pytest.mark.parametrize(("device", "reaches"), [((8, 1), True), ((0, 50), False), ((0, 51), True)])
+def test_what_fuse_mounts_is_not_synced_by_the_kernel(device: tuple[int, int], reaches: bool) -> None:
+    """A mount is known by its device; one that is not listed is taken for a disk."""
+    mounts = "\n".join(
+        (
+            "28 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw",
+            "70 28 0:50 / /mnt/spool rw,nosuid - fuse.sshfs other:/spool rw",
+        )
+    )
+
+    assert reaches == reaches_the_disk(mounts, os.makedev(*device))

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -55,4 +56,32 @@ def test_a_beginning_that_the_disk_did_not_keep_fails_the_whole(
         for _ in range(6):
             writer.append(_MIB)
 
+    assert [] == list(path.parent.iterdir())
+
+
+def test_a_sync_that_runs_after_all_fails_the_whole_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There was no room for its thread; the pool ran it with the next, which the kernel told of nothing."""
+    start = threading.Thread.start
+    starts: list[threading.Thread] = []
+    told: list[int] = []
+
+    def no_room_at_first(thread: threading.Thread) -> None:
+        starts.append(thread)
+        if len(starts) == 1:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    def told_once(_descriptor: int) -> None:
+        told.append(len(told))
+        if len(told) == 1:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(threading.Thread, "start", no_room_at_first)
+    monkeypatch.setattr(os, "fdatasync", told_once)
+    path = tmp_path / "declarations" / "A"
+    with pytest.raises(OSError, match="Input/output"), declarations.writing(path) as writer:
+        for _ in range(9):
+            writer.append(_MIB)
+
+    assert [0, 1] == told
     assert [] == list(path.parent.iterdir())

@@ -1,5 +1,6 @@
 """Answers on a real disk."""
 
+import errno
 import io
 import os
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from spool.answers import AnswerName, StoredAnswer
-from spool.files import give_name
+from spool.files import give_name, sync_folder
 from spool.mailbox import Mailbox, MailboxRefusal
 from spool.outbox import Outbox, answer_files, compressed
 
@@ -66,6 +67,30 @@ def test_an_answer_cut_off_before_go_is_placed_whole(outbox: Outbox) -> None:
 
     assert (outbox.folder(_BOX) / f"FO.{_STEM}").read_bytes() == b"<ACRF/>"
     assert len(names(outbox)) == 3
+
+
+def test_an_answer_whose_names_did_not_reach_the_disk_is_not_placed(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not before the folder is synced, though all of its files are there."""
+    synced: list[Path] = []
+
+    def failing(_folder: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("spool.outbox.sync_folder", failing)
+    for _ in range(2):
+        with pytest.raises(OSError, match="Input/output"):
+            outbox.place(_BOX, files_of(b"data", b"signature"))
+
+    def watched(folder: Path) -> None:
+        sync_folder(folder)
+        synced.append(folder)
+
+    monkeypatch.setattr("spool.outbox.sync_folder", watched)
+    outbox.place(_BOX, files_of(b"data", b"signature"))
+
+    assert [outbox.folder(_BOX)] == synced
 
 
 def test_an_answer_its_sender_deleted_is_not_placed_again(outbox: Outbox) -> None:

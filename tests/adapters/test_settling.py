@@ -221,3 +221,16 @@ def test_a_file_sent_anew_while_the_old_one_is_synced_is_not_taken_for_it(
     intake.settle(BOX, intake.set_folder(BOX, FI))
 
     assert is_unsettled(intake.set_folder(BOX, FI) / FI)
+
+
+def test_what_another_has_begun_to_settle_is_on_the_disk_before_a_go_has_its_ok(
+    intake: Intake, reception: Reception, disk: Disk
+) -> None:
+    """The sweep has given the file its permissions, and nobody knows yet whether that reached the disk."""
+    upload = intake.begin(BOX, GO)
+    intake.finish(upload)
+    (intake.set_folder(BOX, GO) / GO).chmod(0o640)
+    disk.synced.clear()
+    asyncio.run(reception.arrived(BOX, "payroll01", GO))
+
+    assert GO in disk.synced

@@ -1,5 +1,6 @@
 """The inboxes of one spool, used by two doors at a time: each keeps away from what the other is at."""
 
+import errno
 import threading
 from pathlib import Path
 
@@ -73,3 +74,21 @@ def test_room_that_one_gives_back_the_other_has(doors: tuple[Intake, Intake]) ->
     third.write(0, bytes(900))
 
     assert 900 == third.size
+
+
+def test_who_was_too_slow_removes_nothing_of_the_other(tmp_path: Path) -> None:
+    """The other went on without it, and a file that it has placed since stays."""
+    limits = IntakeLimits(file_bytes=1000, files=5, reserve=0, sender_bytes=1000)
+    here, there = (Intake(tmp_path, limits, is_shared=True, hung=0.05) for _ in range(2))
+    with here.locked(BOX):
+        upload = there.begin(BOX, NAME)
+        upload.write(0, b"of the other")
+        there.finish(upload)
+        with pytest.raises(OSError, match="stood still") as refused:
+            here.remove(BOX, NAME)
+        assert refused.value.errno == errno.ESTALE
+        with pytest.raises(OSError, match="stood still"):
+            here.check(BOX)
+        here.left(BOX, here.set_folder(BOX, NAME), 0)
+
+    assert b"of the other" == (there.set_folder(BOX, NAME) / NAME).read_bytes()

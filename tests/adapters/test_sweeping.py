@@ -106,6 +106,30 @@ def test_who_uploaded_is_known_after_a_restart(intake: WatchedIntake, journal: J
     assert ["payroll02"] == uploaders(journal)
 
 
+def test_who_uploaded_is_not_forgotten_by_a_disk_that_was_full(
+    intake: WatchedIntake, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays in memory until it is written; one that cannot be written keeps no other from it at the end."""
+    reception = opened(intake, journal)
+    age(bring(intake, reception, FI))
+    bring(intake, reception, FI.replace("00001", "00002"), "payroll02")
+    write, asked = Path.write_text, []
+
+    def full(path: Path, *text: str, **how: str) -> int:
+        asked.append(path)
+        if len(asked) < 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, *text, **how)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    asyncio.run(reception.sweep())
+    reception.close()
+    reception.close()
+    asyncio.run(opened(intake, journal, Patience(parts=0, start_file=0)).sweep())
+
+    assert ["payroll01", "payroll02"] == sorted(uploaders(journal))
+
+
 def test_a_set_that_waits_is_looked_at_when_it_changes(intake: WatchedIntake, journal: Journal) -> None:
     """Once it is on the disk, and its uploader beside it, a sweep passes it by until another file comes."""
     reception = opened(intake, journal)
