@@ -1,4 +1,4 @@
-"""Senders who bring sets over SFTP, each over a connection of its own; what they saw is printed as JSON.
+"""Senders who bring sets over SFTP, each over a connection of its own; what they saw is written as JSON.
 
     python -m benchmarks.throughput_senders JOB
 
@@ -102,9 +102,14 @@ async def send_all(job: Job) -> Seen:
 
 
 def main(file: str) -> None:
-    """Send, and print."""
+    """Send, and write what was seen into a file beside."""
     job = Job(**json.loads(Path(file).read_text("utf-8")))
-    sys.stdout.write(json.dumps(asdict(uvloop.run(send_all(job)))))
+    seen_at(Path(file)).write_text(json.dumps(asdict(uvloop.run(send_all(job)))))
+
+
+def seen_at(job: Path) -> Path:
+    """Where what was seen stands, by the file of the job."""
+    return job.with_suffix(".seen")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import throughput_stages as stages
-from benchmarks.throughput_senders import Job, Seen
+from benchmarks.throughput_senders import Job, Seen, seen_at
 from gateway.parties import SignatureProfile
 from tests.authority import Pki
 from tests.gateway_process import Site, make_test_site
@@ -111,8 +111,8 @@ def send(site: Site, folder: Path, job: Job) -> Seen:
     file = folder / "job.json"
     file.write_text(json.dumps(asdict(job) | keys))
     command = [sys.executable, "-m", "benchmarks.throughput_senders", str(file)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603 - ourselves
-    return Seen(**json.loads(done.stdout))
+    subprocess.run(command, check=True)  # noqa: S603 - ourselves
+    return Seen(**json.loads(seen_at(file).read_bytes()))
 
 
 @contextmanager

@@ -60,7 +60,7 @@ async def serve(settings: Settings, me: Process, reread: Callable[[], Settings] 
     loop.set_default_executor(ThreadPoolExecutor(_THREADS))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with AsyncExitStack() as stack:
+    async with notice.alive(), AsyncExitStack() as stack:
         meter = stack.enter_context(measuring())
         keys = open_keys_of(settings, me.roles)
         routes.check(settings.routing, catalogue.current(settings.schemas.folder))
@@ -85,7 +85,7 @@ async def serve(settings: Settings, me: Process, reread: Callable[[], Settings] 
         gc.freeze()  # what was loaded for the start is looked through by no later collection
         port = None if entrance is None else entrance.door.port
         log.info("gateway.ready", roles=sorted(me.roles), loop=_library(loop), host=settings.sftp.host, port=port)
-        await notice.live_until(stop)
+        await notice.open_until(stop)
         log.info("gateway.stopping")
     log.info("gateway.stopped")
 

@@ -13,8 +13,8 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable, MutableMapping
-from contextlib import closing, suppress
+from collections.abc import AsyncIterator, Callable, MutableMapping
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from typing import Final, ParamSpec
 
@@ -50,17 +50,29 @@ class ServiceNotice:
         """The doors are closing."""
         self._tell("STOPPING=1")
 
-    async def live_until(self, stop: asyncio.Event) -> None:
-        """Say that the gateway is ready, give signs of life until ``stop``, then say that it stops."""
+    @asynccontextmanager
+    async def alive(self) -> AsyncIterator[None]:
+        """Give signs of life for the time of the block: closing may take longer than a sign is waited for."""
+        giving = asyncio.create_task(self._live())
+        try:
+            yield
+        finally:
+            giving.cancel()
+            with suppress(asyncio.CancelledError):
+                await giving
+
+    async def open_until(self, stop: asyncio.Event) -> None:
+        """Say that the gateway is ready, and after ``stop`` that it stops."""
         self.ready()
         try:
-            while self.interval is not None and not stop.is_set():
-                self._tell("WATCHDOG=1")
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), self.interval)
             await stop.wait()
         finally:
             self.stopping()
+
+    async def _live(self) -> None:
+        while self.interval is not None:
+            self._tell("WATCHDOG=1")
+            await asyncio.sleep(self.interval)
 
     def _tell(self, *lines: str) -> None:
         if self.address is None:

@@ -21,6 +21,8 @@ def hide(folder: Path, needed: list[Path]) -> None:
         folder: an empty one, for what is written there; to be removed from outside, where no real folder is in it.
         needed: folders that everybody has to reach as they are.
     """
+    if _is_the_systems():
+        raise SystemExit("this would lay folders over those of the whole machine: unshare --mount first")
     _mount("--make-rprivate", "/")
     for path in sorted({_closed(path) for path in needed} - {None}, key=str):
         assert path is not None  # noqa: S101 -- they were taken out
@@ -37,6 +39,14 @@ def hide(folder: Path, needed: list[Path]) -> None:
         _mount("--bind", str(folder / place), f"/{place}")
     Path("/run/systemd/system").mkdir(parents=True)
     MARK.touch()
+
+
+def _is_the_systems() -> bool:
+    """Whether the mounts here are those that the machine started with; who may not see that is not root there."""
+    try:
+        return Path("/proc/self/ns/mnt").readlink() == Path("/proc/1/ns/mnt").readlink()
+    except OSError:
+        return False
 
 
 def _closed(path: Path) -> Path | None:

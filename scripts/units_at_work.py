@@ -31,7 +31,7 @@ asked = socket.socket(socket.AF_UNIX)
 asked.connect({place!r})
 asked.sendall(json.dumps(sys.argv[1:]).encode() + b"\\n")
 said = json.loads(asked.makefile().readline())
-print(said["words"], end="", file=sys.stderr)
+print(said["words"], end="", file=sys.stderr if said["status"] else sys.stdout)
 sys.exit(said["status"])
 """
 # The shell is the process that becomes the gateway, so that LISTEN_PID is right; the port has to be descriptor 3.
@@ -180,11 +180,9 @@ class Units:
     def answer(self, words: list[str]) -> int:
         """Do what ``systemctl`` was asked for; answers its exit status."""
         match [word for word in words if not word.startswith("--")]:
-            case ["is-active", unit]:
-                return 0 if unit == self._target and self.is_active else 3
             case ["daemon-reload"]:
                 return 0
-            case ["start" | "stop" | "restart" as act, unit] if unit == self._target:
+            case ["start" | "stop" | "restart" as act, *units] if self._target in units:
                 getattr(self, act)()
                 return 0
             case ["disable", unit]:
@@ -192,6 +190,11 @@ class Units:
                     self.services[unit].stop()
                 return 0
         return 1
+
+    def listed(self) -> list[str]:
+        """What runs: the target, if any of its services does, and those."""
+        names = [service.name for service in self.services.values() if service.is_active]
+        return [self._target, *names] if names else []
 
     @contextmanager
     def asked(self) -> Iterator[Path]:
@@ -223,7 +226,9 @@ class Units:
             with listener.accept()[0] as asking:
                 words = json.loads(asking.makefile().readline())
                 try:
-                    said = {"status": self.answer(words), "words": ""}
+                    told = "".join(f"{name} loaded active running\n" for name in self.listed())
+                    is_list = words[:1] == ["list-units"]
+                    said = {"status": 0, "words": told} if is_list else {"status": self.answer(words), "words": ""}
                 except UnitFailedError as fault:
                     said = {"status": 1, "words": f"{fault}\n"}
                 asking.sendall(json.dumps(said).encode() + b"\n")

@@ -1,6 +1,8 @@
 """The gateway is installed, upgraded, returned and uninstalled; and its unit gives it the least rights."""
 
+import fcntl
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -34,11 +36,27 @@ def test_the_unit_leaves_little_exposed() -> None:
         "WatchdogSec=60",
         "RestartPreventExitStatus=2",
         "ExecStart=/opt/batch-gateway/current/bin/gateway serve --config /etc/batch-gateway/gateway.toml",
+        "Environment=SQLITE_TMPDIR=/var/lib/batch-gateway",
     ],
 )
 def test_the_unit_says(line: str) -> None:
     """What the installer and the gateway rely on."""
     assert line in _UNIT.read_text().splitlines()
+
+
+@pytest.mark.parametrize("unit", ["batch-gateway.service", "batch-gateway@.service"])
+def test_a_unit_waits_for_the_installer(unit: str, tmp_path: Path) -> None:
+    """It starts without the lock's file and with one that is free; one that is held too long is a failure."""
+    (line,) = re.findall(r"^ExecStartPre=(.+)$", (_UNIT.parent / unit).read_text(), re.MULTILINE)
+    lock = tmp_path / "changing"
+    words = shlex.split(line.replace("/opt/batch-gateway/.changing", str(lock)).replace("600", "0"))
+    told = [subprocess.run(words, check=False).returncode]
+    with lock.open("w") as held:
+        told.append(subprocess.run(words, check=False).returncode)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        told.append(subprocess.run(words, check=False).returncode)
+
+    assert [0, 0, 1] == told
 
 
 def test_what_is_installed_is_what_is_tested() -> None:
