@@ -11,6 +11,7 @@ comparison in turns:
 - forwarding 10,000 and 100,000 declarations, each in a process of its own: the peak of memory may grow by a tenth
 
 and exits with 1 if a limit is missed. ``--quick`` moves a tenth of it, with the same limits; all in ``TMPDIR``.
+``--forwarded 1000000`` does the last alone, with so many waiting.
 """
 
 import argparse
@@ -22,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -203,14 +204,15 @@ def forwarding(url: str, size: Size) -> Result:
     return Result(f"forwarding: {told}: {many / few:.2f} times (limit {MAX_GROWTH})", many / few <= MAX_GROWTH)
 
 
-def measure(folder: Path, size: Size) -> Iterator[Result]:
-    """Everything, one after the other."""
+def measure(folder: Path, size: Size, *, forwards_only: bool = False) -> Iterator[Result]:
+    """Everything, one after the other, or forwarding alone."""
     (folder / "broker").mkdir()
     broker = Broker(folder / "broker")
     broker.start()
     try:
-        yield asyncio.run(publishing(broker.url, size))
-        yield Result(asyncio.run(taking(broker.url, size.taken, folder)))
+        if not forwards_only:
+            yield asyncio.run(publishing(broker.url, size))
+            yield Result(asyncio.run(taking(broker.url, size.taken, folder)))
         yield forwarding(broker.url, size)
     finally:
         broker.close()
@@ -220,11 +222,15 @@ def main() -> int:
     """Measure, print, and answer the exit status."""
     parser = argparse.ArgumentParser(description="Speed and memory of messages.")
     parser.add_argument("--quick", action="store_true", help="a tenth of everything")
-    quick = parser.parse_args().quick
+    parser.add_argument("--forwarded", type=int, metavar="COUNT", help="only forward, a hundredth of COUNT and COUNT")
+    words = parser.parse_args()
+    size = QUICK if words.quick else FULL
+    if words.forwarded is not None:
+        size = replace(size, forwarded=(words.forwarded // 100, words.forwarded))
     structlog.configure(processors=[_drop])
     met = True
     with tempfile.TemporaryDirectory() as folder:
-        for result in measure(Path(folder), QUICK if quick else FULL):
+        for result in measure(Path(folder), size, forwards_only=words.forwarded is not None):
             sys.stdout.write(f"{'ok  ' if result.is_met else 'MISS'} {result.text}\n")
             sys.stdout.flush()
             met &= result.is_met

@@ -139,6 +139,7 @@ class Broker:
         """Let the node answer nothing while its connections stay open."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)  # all its threads, not only some
 
     def thaw(self) -> None:
         """Undo ``freeze``."""
