@@ -5,7 +5,6 @@ The gateway's log goes into a file, as sshd's does: whoever read it as it comes 
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.throughput_site import await_ready
+from benchmarks.throughput_site import await_ready, writing_to
 from spool.mailbox import Mailbox
 from tests.authority import Pki
 from tests.gateway_process import SENDER, USER, Site, make_test_site
@@ -72,7 +71,7 @@ def gateway(site: Site, bench_file: Path, *, doors: int = 1) -> Iterator[Server]
         for number in range(doors):
             words = ["gateway", "serve", "--config", str(site.settings_file), *(["--role", "sftp"] if number else [])]
             log = site.folder / f"log{number}"
-            process = stack.enter_context(_running([sys.executable, "-m", *words], log))
+            process = stack.enter_context(writing_to(log, [sys.executable, "-m", *words]))
             ports.append(await_ready(log, process))
             processes.append(process.pid)
         yield Server(tuple(ports), USER, "INTEST", "OUTTEST", clear, lambda: sum(map(_cpu, processes)))
@@ -114,7 +113,7 @@ def sshd(folder: Path, public: str, bench_file: Path) -> Iterator[Server]:
         "Ciphers": "aes128-gcm@openssh.com", "LogLevel": "ERROR", "MaxSessions": "200",
     }  # fmt: skip
     (folder / "config").write_text("".join(f"{key} {value}\n" for key, value in config.items()))
-    with _running([SSHD, "-D", "-e", "-f", str(folder / "config")], folder / "log") as process:
+    with writing_to(folder / "log", [SSHD, "-D", "-e", "-f", str(folder / "config")]) as process:
         _await_port(port)
         yield Server((port,), "root", str(folder / "in"), str(folder / "out"), lambda: _empty(folder / "in"),
                      lambda: _cpu(process.pid))  # fmt: skip
@@ -131,17 +130,6 @@ def bare(folder: Path) -> Iterator[Server]:
         yield Server((port,), "bare", "IN", "IN", lambda: _empty(folder / "IN"), lambda: _cpu(process.pid))
     finally:
         process.terminate()
-        process.wait()
-
-
-@contextmanager
-def _running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("wb") as file:
-        process = subprocess.Popen(command, stderr=file, start_new_session=True)  # noqa: S603 - ourselves
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
         process.wait()
 
 

@@ -130,14 +130,15 @@ def serving(site: Site, *, tells: bool = False, roles: Sequence[str] = ()) -> It
         for words, log, file in zip(each, logs, told, strict=True):
             gateway = ["benchmarks.throughput_stages", str(file)] if tells else ["gateway"]
             command = [sys.executable, "-m", *gateway, "serve", "--config", str(site.settings_file), *words]
-            processes.append(stack.enter_context(_process(command, log)))
+            processes.append(stack.enter_context(writing_to(log, command)))
         ports = [await_ready(log, process) for log, process in zip(logs, processes, strict=True)]
         site.port = next(port for port in ports if port)
         yield Measured(site, processes, told if tells else ())
 
 
 @contextmanager
-def _process(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def writing_to(log: Path, command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that writes its stderr into a file, and is ended with the block."""
     with log.open("wb") as file:
         process = subprocess.Popen(command, stderr=file, start_new_session=True)  # noqa: S603 - ourselves
     try:
