@@ -164,12 +164,13 @@ class Broker:
             f'ok = {_USERS}:set_permissions({user}, <<"/">>, {rights}, {by}).'
         )
 
-    def evaluate(self, expression: str) -> str:
+    def evaluate(self, expression: str, *, seconds: int = 60) -> str:
         """Answer what the node makes of an Erlang expression that ends in a full stop, as Erlang writes it.
 
-        It is asked without ``rabbitmqctl``, which computes for seconds before each question.
+        The node has so many ``seconds`` for it. It is asked without ``rabbitmqctl``, which computes for seconds
+        before each question.
         """
-        ask = ("erl_call", "-timeout", "60", "-address", f"{self.address}:{self._distribution_port}", "-e")
+        ask = ("erl_call", "-timeout", str(seconds), "-address", f"{self.address}:{self._distribution_port}", "-e")
         said = subprocess.run(
             (*self._command, *ask),
             input=f"{expression}\n",

@@ -18,6 +18,11 @@ NODES = 3
 _NETWORK = "198.18.{}"
 """Of the addresses that RFC 2544 keeps for tests."""
 
+_PAUSED = "(fun Wait() -> case rabbit:is_running() of false -> paused; true -> timer:sleep(100), Wait() end end)()."
+"""A node in a minority of one stops serving (``pause_minority``)."""
+_REPLICAS = "{node(), nodes(), rabbit_node_monitor:partitions(), ets:tab2list(ra_state)}."
+"""Whom a node sees, and what its part in each quorum queue is."""
+
 
 class Network:
     """Three network namespaces on one bridge; the machine itself is on it too."""
@@ -106,7 +111,7 @@ class Cluster:
 
     def wait_until_it_can_do_without(self, node: Broker) -> None:
         """Return when every queue has a majority without ``node``, as ``await_online_quorum_plus_one`` does."""
-        assert "true" == node.evaluate("rabbit_upgrade_preparation:await_online_quorum_plus_one(50000).")
+        assert self._is_spare(node, 120), "\n".join(other.evaluate(_REPLICAS) for other in self.nodes if other.running)
 
     def cut(self, node: Broker) -> None:
         """Cut a node off from everybody."""
@@ -116,11 +121,25 @@ class Cluster:
             self._network.cut(self.nodes.index(node))
 
     def mend(self, node: Broker) -> None:
-        """Undo ``cut``."""
+        """Undo ``cut`` once the node has noticed that it is alone; restart it when that alone doesn't bring it back.
+
+        That is an operator's part too: RabbitMQ 3.10 doesn't come together by itself after every cut.
+        """
         if self._network is None:
             node.start()
-        else:
-            self._network.mend(self.nodes.index(node))
+            return
+        node.evaluate(_PAUSED)
+        self._network.mend(self.nodes.index(node))
+        if not self._is_spare(self._another(node), 45):
+            node.kill()
+            node.start()
+
+    def _another(self, node: Broker) -> Broker:
+        return next(other for other in self.nodes if other is not node)
+
+    def _is_spare(self, node: Broker, seconds: int) -> bool:
+        asked = f"rabbit_upgrade_preparation:await_online_quorum_plus_one({seconds * 1000})."
+        return "true" == node.evaluate(asked, seconds=seconds + 15)
 
     def close(self) -> None:
         """Stop the nodes, each at once: nobody needs what they have."""

@@ -9,6 +9,8 @@ from collections import deque
 from typing import Final, Protocol
 
 _LENGTH: Final = 4
+_MANY: Final = 1000
+_PIECE: Final = 4096
 
 
 class Source(Protocol):
@@ -43,8 +45,11 @@ class Frames:
         self._waiter: asyncio.Future[None] | None = None
 
     def feed(self, data: bytes) -> None:
-        """Bytes have come."""
-        self._pieces.append(data)
+        """Bytes have come; beyond many pieces tiny ones are put together, or there could be a million of them."""
+        if len(self._pieces) > _MANY and len(self._pieces[-1]) + len(data) <= _PIECE:
+            self._pieces[-1] += data
+        else:
+            self._pieces.append(data)
         self._size += len(data)
         if not self._paused and self._size >= self._room:
             self._paused = True

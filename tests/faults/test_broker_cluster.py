@@ -184,7 +184,7 @@ async def _meanwhile(traffic: Traffic, count: int, act: Callable[[], None]) -> N
     await asyncio.gather(traffic.send(count - count // 10), asyncio.to_thread(act))
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(600)
 async def test_no_submission_is_lost_or_taken_twice_and_each_has_one_answer(
     broker_cluster: Cluster, site: Site, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """Requests are whole or not, wherever the packets that bring them end."""
 
 import asyncio
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -86,3 +87,21 @@ def test_the_end_comes_after_what_came_before() -> None:
         return found
 
     assert [b"first", b"second"] == asyncio.run(read())
+
+
+def test_tiny_packets_cost_little_more_than_their_bytes() -> None:
+    """A request that comes in pieces of two bytes is whole at its end, and took no object a piece to wait."""
+    room = 512 * 1024
+    request = bytes(range(256)) * (room // 256)
+    stream, frames = framed(request), Frames(Tap(), longest=room, room=room)
+    pieces = [stream[start : start + 2] for start in range(0, len(stream), 2)]
+    tracemalloc.start()
+    try:
+        for piece in pieces:
+            frames.feed(piece[:1] + piece[1:])  # bytes of its own, as a packet's are
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert [request] == taken(frames)
+    assert most < 2 * room
