@@ -28,7 +28,7 @@ from channels.mq.declaring import administering
 from channels.mq.topology import door, in_queue
 from config.messages import Mq
 from spool.journal import open_journal
-from tests.broker import Broker
+from tests.broker import running_broker
 from tests.gateway_process import Site
 
 MAX_GROWTH: Final = 1.1
@@ -108,13 +108,8 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "broker").mkdir()
-        broker = Broker(folder / "broker")
-        broker.start()
-        try:
+        with running_broker(folder / "broker") as broker:
             return 0 if flood(broker.url, make_taking_site(broker.url, folder), arguments.count) else 1
-        finally:
-            broker.close()
 
 
 def _drop(*_line: object) -> dict[str, object]:

@@ -38,7 +38,7 @@ from channels.mq.messages import OutgoingMessage
 from channels.mq.publisher import Destination, Outcome, Publisher, open_publisher
 from channels.mq.topology import routing
 from config.messages import Routing
-from tests.broker import Broker
+from tests.broker import running_broker
 
 MIN_PUBLISHING = 0.8
 MAX_GROWTH = 1.1
@@ -206,16 +206,11 @@ def forwarding(url: str, size: Size) -> Result:
 
 def measure(folder: Path, size: Size, *, forwards_only: bool = False) -> Iterator[Result]:
     """Everything, one after the other, or forwarding alone."""
-    (folder / "broker").mkdir()
-    broker = Broker(folder / "broker")
-    broker.start()
-    try:
+    with running_broker(folder / "broker") as broker:
         if not forwards_only:
             yield asyncio.run(publishing(broker.url, size))
             yield Result(asyncio.run(taking(broker.url, size.taken, folder)))
         yield forwarding(broker.url, size)
-    finally:
-        broker.close()
 
 
 def main() -> int:

@@ -39,7 +39,7 @@ from channels.mq.topology import answers, door, routing
 from config.messages import Mq, Routing
 from gateway.parties import SignatureProfile
 from tests.authority import Pki
-from tests.broker import Broker
+from tests.broker import Broker, running_broker
 from tests.gateway_process import Site, make_test_site, three_forms
 
 MAX_GROWTH: Final = 1.1
@@ -270,13 +270,8 @@ def main() -> int:
     structlog.configure(processors=[_drop])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "broker").mkdir()
-        broker = Broker(folder / "broker")
-        broker.start()
-        try:
+        with running_broker(folder / "broker") as broker:
             return 0 if run(folder, broker, arguments.count, warm) else 1
-        finally:
-            broker.close()
 
 
 def _drop(*_line: object) -> dict[str, object]:

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -245,16 +246,24 @@ def need_rabbitmq() -> None:
         pytest.fail("this test needs the package rabbitmq-server: run scripts/prepare test")
 
 
-@pytest.fixture(scope="session")
-def broker_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """The session's node; tests ask for ``broker``."""
-    need_rabbitmq()
-    node = Broker(tmp_path_factory.mktemp("broker"))
+@contextmanager
+def running_broker(folder: Path) -> Iterator[Broker]:
+    """A node that runs for the time of the block, with what it stores in ``folder``, which is made."""
+    folder.mkdir()
+    node = Broker(folder)
     try:
         node.start()
         yield node
     finally:
         node.close()
+
+
+@pytest.fixture(scope="session")
+def broker_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """The session's node; tests ask for ``broker``."""
+    need_rabbitmq()
+    with running_broker(tmp_path_factory.mktemp("broker") / "node") as node:
+        yield node
 
 
 @pytest.fixture
