@@ -19,7 +19,7 @@ from gateway.sealing_copies import Copies
 from gateway.timestamping import Stamping
 from signing.own.own_keys import OwnKeys
 from signing.own.timestamp_request import TimestampUnavailable
-from spool import chain, checkpoints
+from spool import chain, checkpoints, purged_events
 from spool.chain import Link, Misfit, Place
 from spool.checkpoints import MOST, Checkpoint, Checkpoints, Recorded, Sealed
 from spool.journal import Journal, now
@@ -203,9 +203,8 @@ def verify_journal(connection: Connection, files: Checkpoints, certificates: Col
     if wrong := _unrecorded(connection, files, reached, certificates):
         return wrong
     end = chain.follow(chain.everything(connection, reached.place.number), reached.place)
-    if isinstance(end, Misfit):
-        return end.words
-    return Sound(reached.ordinal, end.number - reached.place.number)
+    wrong = end.words if isinstance(end, Misfit) else purged_events.misfit(connection)
+    return wrong or Sound(reached.ordinal, end.number - reached.place.number)
 
 
 def _unrecorded(connection: Connection, files: Checkpoints, reached: Reached, certificates: Collection[bytes]) -> str:

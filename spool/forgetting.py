@@ -14,10 +14,11 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from spool import chain, checkpoints
+from spool import chain, checkpoints, purged_events
 from spool.answers import file_names
 from spool.custody import ENVELOPE
 from spool.effects import Kind as EffectKind
+from spool.purged_events import EVIDENCE_PURGED
 from spool.purges import Plan
 from spool.reconciliation_pages import PURGED
 from spool.register_tables import disclosures, ebox
@@ -25,7 +26,6 @@ from spool.submissions import note
 from spool.tables import answers, effects, events, files, routing_queue, submissions
 
 ANSWERS_PURGED: Final = "answers.purged"
-EVIDENCE_PURGED: Final = "evidence.purged"
 _BATCH: Final = 500
 
 
@@ -125,14 +125,15 @@ def _digests(
 def forget_facts(connection: Connection, plan: Plan) -> None:
     """Take away what the journal still says of a ticket but for names of files, their SHA-256, states and times."""
     this = submissions.c.ticket == plan.ticket
-    sealed = {"ticket": plan.ticket, "last": checkpoints.latest(connection).last}
-    chain.forget(connection, list(connection.execute(_NUMBERS, sealed).scalars()))
+    last = checkpoints.latest(connection).last
+    chain.forget(connection, list(connection.execute(_NUMBERS, {"ticket": plan.ticket, "last": last}).scalars()))
     findings = connection.execute(sa.select(submissions.c.findings).where(this)).scalar()
     bare = [[code, ""] for code, _ in findings or ()]
     values = {"username": "", "message_id": None, "certificate": None, "findings": bare or None}
     connection.execute(sa.update(submissions).where(this).values(values))
     connection.execute(sa.delete(disclosures).where(disclosures.c.ticket == plan.ticket))
-    note(connection, plan.ticket, EVIDENCE_PURGED, events=plan.files)
+    left = purged_events.headers(connection, purged_events.of_ticket(plan.ticket, last))
+    note(connection, plan.ticket, EVIDENCE_PURGED, events=plan.files, last=last, headers=left)
 
 
 _NUMBERS: Final = sa.select(events.c.number).where(

@@ -18,11 +18,10 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from spool import chain, checkpoints, holds, legal_holds, purges
+from spool import chain, checkpoints, holds, legal_holds, purged_events, purges
 from spool.custody import ENVELOPE, Custody
 from spool.files import sync_folder
 from spool.forgetting import (
-    EVIDENCE_PURGED,
     OddError,
     check,
     forget_answers,
@@ -33,6 +32,7 @@ from spool.forgetting import (
     remove,
 )
 from spool.journal import Journal, now
+from spool.purged_events import EVIDENCE_PURGED
 from spool.purges import DAY, Due, Kind, Plan
 from spool.reconciliation_pages import day_of
 from spool.retention_tables import purges as planned
@@ -184,7 +184,10 @@ class Purging:
             numbers = list(connection.execute(query).scalars())
             chain.forget(connection, numbers)
             if numbers:
-                note(connection, None, EVIDENCE_PURGED, events=len(numbers), first=numbers[0], last=numbers[-1])
+                first, last = numbers[0], numbers[-1]
+                left = purged_events.headers(connection, purged_events.of_none(first, last, before))
+                span = {"first": first, "last": last, "before": before}
+                note(connection, None, EVIDENCE_PURGED, events=len(numbers), **span, headers=left)
         return len(numbers)
 
 

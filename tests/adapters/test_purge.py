@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from pydantic import ValidationError
 
 from config.retention import OfType, Retention
 from gateway import purge
@@ -130,6 +131,29 @@ async def test_the_facts_go_last_and_the_chain_holds(site: Archive) -> None:
     assert {} == facts["custody.taken"] == facts["verdict.accepted"] == said
     assert await is_sound(site)
     assert [] == site.purge(now() + 3651 * purges.DAY)
+
+
+@pytest.mark.parametrize("changed", [{"ticket": "another"}, {"at": 1}, {"name": "fetched"}])
+@pytest.mark.parametrize("bare", ["user.blocked", "custody.taken"])
+async def test_what_is_left_of_an_event_is_covered(site: Archive, bare: str, changed: dict[str, str | int]) -> None:
+    """Without its facts an event has ticket, time and name still, and the chain does not hold if these are changed."""
+    site.settle(1)
+    with site.journal.write() as connection:
+        submissions.note(connection, None, "user.blocked", sender=SENDER, username="payroll01")
+    await site.seal()
+    for _ in range(2):
+        site.purge(LATER)
+        await site.seal()
+    site.purge(now() + 3651 * purges.DAY)
+    assert await is_sound(site)
+
+    with site.journal.write() as connection:
+        connection.execute(sa.update(events).where(events.c.name == bare).values(changed))
+    with site.journal.read() as connection:
+        files = Checkpoints(site.spool / CHECKPOINTS)
+        found = verify_journal(connection, files, {site.keys.present.certificate})
+    assert isinstance(found, str)
+    assert found.startswith("an event whose facts were purged was changed")
 
 
 def _open_effect(site: Archive, ticket: str) -> None:
@@ -303,13 +327,28 @@ async def test_a_proof_stands_in_the_archive_first(site: Archive, tmp_path: Path
 async def test_a_type_has_its_own_span(site: Archive) -> None:
     """Shorter or longer than the others'; 0 is for good."""
     own = (OfType(type="DMFA", payload_days=30), OfType(type="DIMN", payload_days=0))
-    site.settings = site.settings.model_copy(update={"retention": Retention(types=own)})
+    site.settings = site.settings.model_copy(update={"retention": Retention(types=own, without_archive=True)})
     site.settle(1)
     short, other = site.settle(2, "DMFA"), site.settle(3, "DMRQ")
     await site.seal()
 
     assert [("payload", short)] == gone(site.purge(now() + 31 * purges.DAY))
     assert [("payload", other)] == gone(site.purge(now() + 401 * purges.DAY))
+
+
+@pytest.mark.sqlite_only
+async def test_nothing_goes_of_which_nobody_has_said_where_its_proof_stays(site: Archive) -> None:
+    """Whoever asks; a gateway that is to purge by itself has to be told before it starts."""
+    ticket = site.settle(1)
+    site.settings = site.settings.model_copy(update={"retention": Retention()})
+    await site.seal()
+    with pytest.raises(purge.UnarchivedError, match="without_archive"):
+        site.purge()
+    assert site.folder(ticket).exists()
+    for said in ({"by_itself": True}, {"archive": "/proofs", "without_archive": True}):
+        with pytest.raises(ValidationError, match="archive"):
+            Retention.model_validate(said)
+    assert Retention.model_validate({"by_itself": True, "archive": "/proofs"}).is_archive_settled
 
 
 @pytest.mark.sqlite_only
@@ -364,7 +403,7 @@ async def test_the_gateway_purges_only_where_it_is_asked_to(site: Archive, monke
     assert 3600 == await site.purger.turn()
     assert site.folder(ticket).exists()
 
-    site.settings = site.settings.model_copy(update={"retention": Retention(by_itself=True)})
+    site.settings = site.settings.model_copy(update={"retention": Retention(by_itself=True, without_archive=True)})
     purger = site.purger
     for _ in range(2 * len(purge.STAGES)):
         if await purger.turn() > 1:
