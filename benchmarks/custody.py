@@ -19,7 +19,7 @@ from channels.mq.messages import OutgoingMessage
 from channels.mq.publisher import Destination, Outcome, open_publisher
 from channels.mq.topology import door
 from config.messages import Mq
-from gateway.message_door import Behind, open_message_door
+from gateway.message_door import Behind, Bounds, open_message_door
 from gateway.parties import SignatureProfile
 from spool.custody import Custody
 from spool.files import sync_file, sync_folder, write_durably
@@ -95,7 +95,8 @@ async def take(url: str, site: Site, count: int, counted: Callable[[int], None] 
     async with open_publisher(Destination(Brokers((connection_parameters(url),)))) as publisher:
         start = time.perf_counter()
         async with open_message_door(
-            settings, Behind(custody, journal, publisher, took, lambda: False, settings.spool.path / "messages")
+            Bounds(settings),
+            Behind(custody, journal, publisher, took, lambda: False, settings.spool.path / "messages"),
         ):
             await done.wait()
             seconds = time.perf_counter() - start

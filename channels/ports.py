@@ -109,8 +109,10 @@ class Reception(Protocol):
         If so, that is all there is to do about it; if it cannot be told at once, it is not said to be so.
         """
 
-    async def arrived(self, mailbox: Mailbox, username: str, name: str) -> None:
+    async def arrived(self, mailbox: Mailbox, username: str, name: str, since: float | None = None) -> None:
         """A file has got its final name; if that closes a set, custody is taken before this returns.
+
+        The client waits since ``since`` (`time.monotonic`).
 
         Raises:
             TemporaryError: custody could not be taken; the client is told to try again.

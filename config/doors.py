@@ -18,6 +18,7 @@ class Sftp(Section):
     host_key: Path = Path("keys/ssh_host_ed25519_key")
     rsa_host_key: Path | None = None
     password_alone: bool = True
+    refuse_bad_names: bool = False
     login_seconds: Seconds = 30.0
     idle_seconds: Seconds = 600.0
     closing_seconds: Annotated[Seconds, Field(le=90)] = 30.0

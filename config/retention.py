@@ -12,6 +12,9 @@ Span = Annotated[int, Field(ge=0, le=36_500)]
 
 _DAYS_A_YEAR = 365
 
+NOT_SETTLED = "nothing is purged that is not archived: name an archive, or say without_archive = true"
+"""What there is to say to who wants to purge where that is not settled."""
+
 
 class OfType(Section):
     """What is kept otherwise for one type of message (the purpose in its names); what is not named is as for all."""
@@ -26,7 +29,8 @@ class Retention(Section):
     """How long a submission's files, answers and evidence are kept after everything was done; 0 is for good.
 
     ``by_itself``: the gateway purges while it runs; else `gateway purge` does when it is called. ``archive`` is a
-    folder into which the proof of a submission is exported before its files go.
+    folder into which the proof of a submission is exported before its files go; ``without_archive`` says that there is
+    to be none.
     """
 
     by_itself: bool = False
@@ -35,6 +39,7 @@ class Retention(Section):
     evidence_years: Span = 10
     types: tuple[OfType, ...] = ()
     archive: Path | None = None
+    without_archive: bool = False
 
     _lists = field_validator("types", mode="before")(as_tuple)
     _path = field_validator("archive", mode="before")(as_path)
@@ -45,6 +50,19 @@ class Retention(Section):
         if twice := {name for name in named if named.count(name) > 1}:
             raise ValueError(f"types: {min(twice)} is named twice")
         return self
+
+    @model_validator(mode="after")
+    def _says_where_proofs_stay(self) -> "Retention":
+        if self.archive is not None and self.without_archive:
+            raise ValueError("archive: there is one, and without_archive says that there is to be none")
+        if self.by_itself and not self.is_archive_settled:
+            raise ValueError(f"by_itself: {NOT_SETTLED}")
+        return self
+
+    @property
+    def is_archive_settled(self) -> bool:
+        """Whether it is said where the proof of what goes stays, or that it need not; else no files go."""
+        return self.archive is not None or self.without_archive
 
     def spans(self, purpose: str) -> tuple[int, int, int]:
         """The days of payload, answers and evidence of a type, as they are set."""

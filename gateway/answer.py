@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection
 from config.errors import TemporaryError
 from gateway.examination import Anomalies
 from gateway.timestamping import Stamping
+from gateway.told import report_closed
 from schemas import acknowledgement, notification
 from schemas.acknowledgement import Acknowledgement
 from schemas.codes import Finding
@@ -30,11 +31,13 @@ from signing.own.sign import Signature
 from signing.own.timestamp_request import TimestampUnavailable
 from spool import answers, chain, effects, institutions
 from spool.answers import AnswerName, StoredAnswer, Way
+from spool.closing import Closed
 from spool.effects import Effect, Kind
 from spool.journal import Journal, now
 from spool.mailbox import Mailbox
 from spool.outbox import Outbox, answer_files, compressed
 from spool.submissions import Submission, note
+from spool.tickets import seconds_since
 
 log = structlog.get_logger()
 
@@ -265,7 +268,8 @@ def _place(connection: Connection, outbox: Outbox, effect: Effect) -> AnswerName
     try:
         outbox.place(name.mailbox, answer_files(answer))
     except OSError as fault:
-        log.error("answer.not_placed", ticket=effect.ticket, sender=name.mailbox.sender, errno=fault.errno)
+        facts = {"sender": name.mailbox.sender, "file": name.file_name}
+        log.error("answer.not_placed", ticket=effect.ticket, errno=fault.errno, **facts)
         return None
     return name
 
@@ -279,11 +283,12 @@ def _record(journal: Journal, placed: Sequence[tuple[Effect, AnswerName]]) -> No
     _report(placed, closed)
 
 
-def _report(placed: Sequence[tuple[Effect, AnswerName]], closed: Sequence[str]) -> None:
+def _report(placed: Sequence[tuple[Effect, AnswerName]], closed: Sequence[Closed]) -> None:
+    at = now()
     for effect, name in placed:
-        log.info("answer.placed", ticket=effect.ticket, sender=name.mailbox.sender, stem=name.stem)
-    for ticket in closed:
-        log.info("submission.closed", ticket=ticket)
+        facts = {"sender": name.mailbox.sender, "stem": name.stem, "file": name.file_name}
+        log.info("answer.placed", ticket=effect.ticket, seconds=seconds_since(effect.ticket, at), **facts)
+    report_closed(closed)
 
 
 def take_stem(connection: Connection, naming: Naming) -> str:

@@ -25,7 +25,10 @@ class Promise:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A submission: times in microseconds since the epoch, None for what has not happened; ``held`` says why it was."""
+    """A submission: times in microseconds since the epoch, None for what has not happened; ``held`` says why it was.
+
+    Its sender had waited so many microseconds (``waited``) at the receipt already: it is told OK once that is recorded.
+    """
 
     ticket: str
     sender: str
@@ -35,6 +38,7 @@ class Timed:
     recorded_at: int | None
     answered_at: int | None
     held: tuple[str, ...] = ()
+    waited: int = 0
 
     def seconds(self, at: int) -> float:
         """From the receipt to the answer, or for how long there has been none at ``at``."""
@@ -108,7 +112,8 @@ class _Sum:
             self.within += answered and seconds <= promise.answer_seconds
         if timed.recorded_at is not None:
             self.receipts += 1
-            self.receipts_within += timed.recorded_at - timed.received_at <= promise.receipt_seconds * _SECOND
+            receipt = timed.waited + timed.recorded_at - timed.received_at
+            self.receipts_within += receipt <= promise.receipt_seconds * _SECOND
 
     def line(self, purpose: str, promise: Promise) -> Line:
         self.seconds.sort()

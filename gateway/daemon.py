@@ -79,7 +79,7 @@ async def serve(settings: Settings, me: Process, reread: Callable[[], Settings] 
         else:
             meter.attach_inside(here)
             await stack.enter_async_context(told(me, Health(settings, journal, here), meter))
-        reloading = reloadable(settings, reread or (lambda: settings), me, [entrance.reload] if entrance else [])
+        reloading = reloadable(settings, reread or (lambda: settings), me, equipment.taking_over)
         loop.add_signal_handler(signal.SIGHUP, notice.reload, reloading.reload)
         gc.collect()
         gc.freeze()  # what was loaded for the start is looked through by no later collection

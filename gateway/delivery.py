@@ -20,11 +20,13 @@ from channels.mq.messages import OutgoingMessage
 from channels.mq.publisher import NotConfirmed
 from channels.mq.publisher import Publisher as RealPublisher
 from config.settings import Settings
+from gateway.told import report_closed
 from spool import answers, effects, institutions
 from spool.answers import StoredAnswer
 from spool.effects import Effect, Failure, Kind
 from spool.journal import Journal, now
 from spool.submissions import note
+from spool.tickets import seconds_since
 
 log = structlog.get_logger()
 
@@ -182,14 +184,16 @@ def _record(
         closed = effects.done(connection, [one.effect for one in confirmed])
         institutions.delivered(connection, {one.effect.ticket for one in confirmed})
         effects.failed(connection, failures)
+    at = now()
     for one in confirmed:
-        facts = {"ticket": one.effect.ticket, "sender": one.message.routing_key}
-        log.info("answer.published", file=one.message.headers["FileName"], **facts)
+        ticket, file = one.effect.ticket, one.message.headers["FileName"]
+        facts = {"ticket": ticket, "sender": one.message.routing_key, "seconds": seconds_since(ticket, at)}
+        log.info("answer.published", file=file, **facts)
     for one, failure in zip(refused, failures, strict=True):
         facts = {"ticket": one.effect.ticket, "sender": one.message.routing_key}
-        log.error("answer.not_published", attempts=failure.attempts, reason=failure.reason, **facts)
-    for ticket in closed:
-        log.info("submission.closed", ticket=ticket)
+        file = one.message.headers["FileName"]
+        log.error("answer.not_published", file=file, attempts=failure.attempts, reason=failure.reason, **facts)
+    report_closed(closed)
 
 
 def _failure(post: Post, tried: _Tried) -> Failure:

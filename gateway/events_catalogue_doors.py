@@ -4,7 +4,8 @@ from typing import Final
 
 from gateway.events_catalogue import Event
 
-_FILE: Final = "sender username directory name size"
+_FILE: Final = "sender username directory file size"
+_WIRE: Final = "seconds bytes"
 _TROUBLE: Final = "error number where"
 _OURS: Final = (
     "`where` is the place in the code: report it if it comes again; the disk or the journal if `number` is set."
@@ -51,8 +52,8 @@ DOORS: Final = (
     Event("custody.recovered", "info", "ticket", "It was recorded after all: the submission goes its way."),
     Event("custody.take_back_failed", "warning", "sender directory",
           "Files could not be moved back into the inbox; the next start does so.", "See that the disk has room."),
-    Event("custody.taken", "info", "ticket sender directory file",
-          "A submission is in custody; its sender may forget it."),
+    Event("custody.taken", "info", "ticket sender directory file seconds",
+          "A submission is in custody; its sender waited for so many seconds, and may forget it."),
     Event("defender.locked", "warning", "username source failures seconds",
           "Too many log-ins failed: this name at this address, the name or the address is locked for so many seconds.",
           "Nothing; `gateway defender lift` for one who has only forgotten a password."),
@@ -91,7 +92,7 @@ DOORS: Final = (
     Event("sftp.connection.refused", "warning", "reason source count",
           "So many connections of one address were refused before a log-in.",
           "Nothing; raise a limit in `[sftp]` if senders are hit."),
-    Event("sftp.download", "info", f"{_FILE} reached", "A file was read, as far as `reached`."),
+    Event("sftp.download", "info", f"{_FILE} reached {_WIRE}", "A file was read, as far as `reached`."),
     Event("sftp.download.not_recorded", "warning error", _TROUBLE,
           "A sender has its answer, and that is not recorded.", _OURS),
     Event("sftp.idle", "info", "source", "A connection that did nothing was ended."),
@@ -124,12 +125,13 @@ DOORS: Final = (
     Event("sftp.stop.unfinished", "error", "requests",
           "At the stop, so many requests did not end; nothing confirmed is lost.",
           "If it comes again: the disk is slow."),
-    Event("sftp.upload.failed", "info", _FILE, "An upload could not be finished, and is dropped."),
-    Event("sftp.upload.finished", "info", _FILE, "A file is complete and on the disk."),
+    Event("sftp.upload.failed", "info", f"{_FILE} {_WIRE}", "An upload could not be finished, and is dropped."),
+    Event("sftp.upload.finished", "info", f"{_FILE} {_WIRE}",
+          "A file is complete, and was for so many seconds on its way; of a resumed one `bytes` are those since."),
     Event("sftp.upload.left", "warning error", _TROUBLE,
           "What is left of an upload could not be cleared away; a sweep does.", _OURS),
     Event("sftp.upload.resumed", "info", _FILE, "A sender goes on with an upload, after `size` bytes."),
-    Event("sftp.upload.torn", "info", _FILE,
+    Event("sftp.upload.torn", "info", f"{_FILE} {_WIRE}",
           "The connection broke during an upload; it is kept for the sender to go on."),
     Event("status.refused", "warning", "", "A word that opens nothing was shown to the status page.",
           "Nothing; if nobody of yours has mistyped it, see who reaches the page."),

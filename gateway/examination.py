@@ -5,8 +5,7 @@ can be sent back.  Nothing here decides: faults become findings in :mod:`gateway
 """
 
 import io
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -26,6 +25,7 @@ from signing.trust.authorities import Authorities, current
 from signing.verify import Evidence, Fault, Use, verify_detached, verify_enveloped
 from spool import marks
 from spool.declarations import DeclarationWriter, writing
+from spool.marks import MarkWriter
 from spool.submissions import StoredFile
 
 
@@ -79,11 +79,15 @@ class Anomalies:
 
 @dataclass(frozen=True, slots=True)
 class ValidatedSet:
-    """Every declaration of a set, in order, what each part was, and what is only warned of."""
+    """Every declaration of a set, in order, what each part was, and what is only warned of.
+
+    ``marks`` are those of the persons whom it names, None if they are so many that they are in a file.
+    """
 
     parts: tuple[Validated, ...]
     declarations: tuple[Declaration, ...]
     anomalies: Anomalies = Anomalies()
+    marks: bytes | None = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +153,6 @@ class ContentRules:
     mark: Callable[[str], str] | None = field(default=None, repr=False)
 
 
-Marked = Callable[[tuple[str, ...]], None]
-"""What becomes of the INSS that a form names."""
-
-
 class NotWhatWasVerifiedError(Exception):
     """The bytes to validate are not those whose signature was verified."""
 
@@ -186,8 +186,8 @@ def _verified(part: SignedPart, rules: TrustRules, authorities: Authorities) -> 
 def validate_set(contents: Sequence[Content], rules: ContentRules, declarations: Path) -> ValidatedSet | RefusedSet:
     """Validate every part and write its declarations one after the other to ``declarations``.
 
-    The marks of the persons whom they name go to a file beside it (:mod:`spool.marks`), if ``rules`` says how to make
-    them.  A part that is refused is no reason not to look at the others: what is wrong is told at once.
+    The marks of the persons whom they name are answered, or go to a file beside it (:mod:`spool.marks`), if ``rules``
+    says how to make them.  A part that is refused is no reason not to look at the others: all that is wrong is told.
 
     Args:
         contents: the parts, in their order.
@@ -200,13 +200,13 @@ def validate_set(contents: Sequence[Content], rules: ContentRules, declarations:
     """
     examination = _Examination(rules, several=len(contents) > 1)
     try:
-        with writing(declarations) as writer, _marking(declarations, rules.mark) as marked:
+        with writing(declarations) as writer, marks.writing(marks.beside(declarations)) as marked:
             for number, content in enumerate(contents):
                 examination.examine(number, content, writer, marked)
             examination.conclude()
     except _FaultFoundError:
         return RefusedSet(tuple(examination.findings), examination.anomalies)
-    return ValidatedSet(tuple(examination.parts), tuple(examination.places), examination.anomalies)
+    return ValidatedSet(tuple(examination.parts), tuple(examination.places), examination.anomalies, marked.few)
 
 
 class _Examination:
@@ -229,15 +229,17 @@ class _Examination:
     def anomalies(self) -> Anomalies:
         return Anomalies(tuple(self._reports), self._untold)
 
-    def examine(self, number: int, content: Content, writer: DeclarationWriter, marked: Marked) -> None:
+    def examine(self, number: int, content: Content, writer: DeclarationWriter, marked: MarkWriter) -> None:
         """Validate the part with this number, counted from 0, unless more is known to be wrong than is told."""
         if self.findings and self._told >= MAX_ANOMALIES:
             return
         known: list[tuple[str, tuple[Employer, ...]]] = []
+        mark = self._rules.mark
 
         def notice(form: Inspected) -> None:
             known.append((form.identification or "", form.employers))
-            marked(form.persons)
+            if mark is not None:
+                marked.append(map(mark, form.persons))
 
         with _opened(content.data) as file:
             result = validate(file, self._kinds, self._rules.limits, writer.append, self._rules.day, notice)
@@ -274,15 +276,6 @@ class _Examination:
             for anomaly in told:
                 places.setdefault(anomaly.form, []).append(anomaly.place.position)
             self._reports.append(Report(name, told, originals(file, places)))
-
-
-@contextmanager
-def _marking(declarations: Path, mark: Callable[[str], str] | None) -> Iterator[Marked]:
-    if mark is None:
-        yield lambda _: None
-        return
-    with marks.writing(marks.beside(declarations)) as writer:
-        yield lambda persons: writer.append(map(mark, persons))
 
 
 def _opened(content: Path | bytes) -> BinaryIO:

@@ -6,7 +6,7 @@ found is good for a second, and one that hangs is asked by one thread: however m
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,6 +59,16 @@ def stops(intake: IntakeLimits) -> list[str]:
         bool(intake.closed()),
     )
     return [why for why, stopped in zip(STOPS, found, strict=True) if stopped]
+
+
+def _faults(intake: IntakeLimits) -> Iterator[str]:
+    """Of what stops intake the faults, in words."""
+    for why in stops(intake):
+        if why == "evidence" and intake.unsealed is not None:
+            yield f"evidence cannot be written, for {intake.unsealed.words}"
+        elif why == "backlog" and intake.backlog is not None:
+            backlog = intake.backlog
+            yield f"{backlog.size} bytes of declarations wait to be forwarded, more than {backlog.limit}"
 
 
 class Health:
@@ -139,12 +149,8 @@ class Health:
         return "" if self._running.door is None or self._running.door.is_open else "the SFTP door is closed"
 
     async def _intake_fault(self) -> str:
-        words = {
-            "evidence": "evidence cannot be written",
-            "backlog": "too many declarations wait to be forwarded",
-        }
-        stopped = [] if self._running.intake is None else stops(self._running.intake)
-        return ", ".join(f"{words[why]}: nothing is taken in" for why in stopped if why in words)
+        intake = self._running.intake
+        return "" if intake is None else ", ".join(f"nothing is taken in: {why}" for why in _faults(intake))
 
     async def _broker_fault(self) -> str:
         connected = self._running.publisher is None or self._running.publisher.connected

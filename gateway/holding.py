@@ -18,6 +18,7 @@ from spool import holds, submissions
 from spool.holds import Hold, Selection, Word
 from spool.journal import Journal, now
 from spool.submissions import OPEN_STATES, State, Submission, note
+from spool.tickets import seconds_since
 
 log = structlog.get_logger()
 
@@ -47,7 +48,8 @@ def keep(journal: Journal, submission: Submission, hold: Hold) -> None:
             return
         is_news = holds.keep(connection, submission, hold)
     if is_news:
-        log.info("submission.held", state=State.HELD, sender=submission.sender, reason=holds.words_of(hold))
+        facts = {"sender": submission.sender, "file": submission.name, "reason": holds.words_of(hold)}
+        log.info("submission.held", state=State.HELD, seconds=seconds_since(submission.ticket, now()), **facts)
 
 
 def word_of(who: Operator, reason: str) -> Word:

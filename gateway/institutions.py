@@ -43,11 +43,11 @@ from schemas.inspection import Employer
 from schemas.validate import Limits
 from spool import answers, ebox, institutions, submissions
 from spool.answers import AnswerName, StoredAnswer, Way
-from spool.custody import new_ticket
 from spool.institutions import InstitutionMessage, State
 from spool.journal import Journal, now
 from spool.mailbox import Mailbox
 from spool.submissions import note
+from spool.tickets import new_ticket
 
 log = structlog.get_logger()
 

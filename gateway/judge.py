@@ -130,6 +130,11 @@ class Judge:
             Check.MANDATES: self._mandates,
         }
 
+    def take_over(self, settings: Settings) -> None:
+        """Let the largest file of ``settings`` count from the next verdict on."""
+        changed = {"max_file_bytes": settings.intake.max_file_bytes}
+        self._settings = self._settings.model_copy(update={"intake": self._settings.intake.model_copy(update=changed)})
+
     def open_case(self, ticket: str) -> Case | None:
         """The case of ``ticket``, or None if it has a verdict already.  Blocks on journal and disk.
 

@@ -24,6 +24,7 @@ from signing.evidence import TrustUnavailable
 from spool import claims, leases, submissions
 from spool.journal import now
 from spool.submissions import State, Submission
+from spool.tickets import seconds_since
 from spool.waking import Topic, wake
 from spool.wanted import Want, Wanted
 
@@ -190,11 +191,13 @@ def _report(verdict: Verdict) -> None:
         sender=submission.sender,
         file=submission.name,
         codes=[finding.error_id for finding in verdict.findings],
-        seconds=round((now() - submission.received_at) / _SECOND, 3),
+        seconds=seconds_since(submission.ticket, now()),
     )
 
 
 def _report_hold(submission: Submission, state: State, reason: str, *, overdue: bool) -> None:
-    log.warning("submission.held", state=state, sender=submission.sender, reason=reason)
+    seconds = seconds_since(submission.ticket, now())
+    facts = {"sender": submission.sender, "file": submission.name, "reason": reason}
+    log.warning("submission.held", state=state, seconds=seconds, **facts)
     if overdue or state is State.QUARANTINED:
-        log.error("submission.overdue", sender=submission.sender, state=state, reason=reason)
+        log.error("submission.overdue", state=state, seconds=seconds, **facts)

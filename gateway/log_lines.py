@@ -63,24 +63,31 @@ def parse(text: str) -> Line:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which lines are asked for; what is None, or empty, is not asked.  ``events`` may have ``*``."""
+    """Which lines are asked for; what is None, or empty, is not asked.  ``events`` and ``file`` may have ``*``."""
 
     ticket: str | None = None
     sender: str | None = None
     events: tuple[str, ...] = ()
     level: str | None = None
     since: datetime | None = None
+    stage: str | None = None
+    outcome: str | None = None
+    file: str | None = None
 
     def fits(self, line: Line) -> bool:
         """Whether ``line`` is one.  A foreign line is, where nothing is asked but a time, which it doesn't tell."""
         if line.facts is None:
-            return not (self.ticket or self.sender or self.events or self.level)
+            return not (self.events or self.level or self.file or any(asked for _, asked in self._words()))
         return self._fits_facts(line, line.facts) and (self.since is None or line.at is None or line.at >= self.since)
 
+    def _words(self) -> Iterator[tuple[str, str | None]]:
+        """What a field has to say word for word."""
+        yield from (("ticket", self.ticket), ("sender", self.sender), ("stage", self.stage), ("outcome", self.outcome))
+
     def _fits_facts(self, line: Line, facts: Mapping[str, Any]) -> bool:
-        if self.ticket is not None and facts.get("ticket") != self.ticket:
+        if any(asked is not None and facts.get(name) != asked for name, asked in self._words()):
             return False
-        if self.sender is not None and facts.get("sender") != self.sender:
+        if self.file is not None and not fnmatchcase(str(facts.get("file", "")), self.file):
             return False
         if self.events and not any(fnmatchcase(line.event, event) for event in self.events):
             return False

@@ -1,4 +1,4 @@
-"""One JSON line an event, to stderr; the libraries' own loggers in the same form, capped, and without tracebacks.
+"""One JSON line an event, to stderr or stdout; libraries' own loggers in the same form, capped, without tracebacks.
 
 Values are codes, counts, tickets, sender numbers and checked file names.  JSON keeps a line a line, whatever a client
 puts into a name.  On a terminal the line is one for people.  What is written can be changed while it runs.
@@ -20,6 +20,7 @@ import structlog
 from config.logs import Logging
 from gateway.log_lines import Line, as_words
 from gateway.log_rules import LEVELS, Gate
+from gateway.log_stages import add_stage
 from schemas import identifiers
 
 log = structlog.get_logger()
@@ -74,15 +75,16 @@ def cap_libraries() -> None:
 
 
 def configure_logging(rules: Logging) -> None:
-    """Send every event that the ``rules`` let through to stderr, and nothing else."""
+    """Send every event that the ``rules`` let through to their stream, and nothing else."""
+    stream = sys.stdout if rules.stream == "stdout" else sys.stderr
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _without_inss,
     ]
-    render = _for_people if sys.stderr.isatty() else _for_programs
-    handler = logging.StreamHandler(sys.stderr)
+    render = _for_people if stream.isatty() else _for_programs
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[_without_traceback, *shared],
@@ -98,7 +100,7 @@ def configure_logging(rules: Logging) -> None:
     # Our own lines pass the library's records by, which would cost more than the lines themselves.
     lines = _Lines(handler)
     structlog.configure(
-        processors=[_tell, _let_through, *shared, render],
+        processors=[_tell, _let_through, _with_stage, *shared, render],
         logger_factory=lambda *_name: lines,
         wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
         cache_logger_on_first_use=True,
@@ -137,6 +139,11 @@ def _let_through(_: Any, method: str, event: structlog.typing.EventDict) -> stru
         raise structlog.DropEvent
     if left_out:
         event["left_out"] = left_out
+    return event
+
+
+def _with_stage(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    add_stage(event)
     return event
 
 

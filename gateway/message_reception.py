@@ -34,6 +34,7 @@ from gateway.message_custody import MessageCustody
 from gateway.message_owners import Asked, look
 from gateway.message_sets import Key, MessageSet, Part
 from gateway.together import Together
+from gateway.told import report_taken
 from schemas.codes import Code, Finding
 from schemas.filename import set_key
 from spool.custody import Custody
@@ -96,7 +97,8 @@ class _Arrival:
 class MessageReception:
     """Takes what comes by message into custody; ``taken`` is called after each set.
 
-    Sets are built in ``folder``, on the file system of the custody; what is in there is removed.
+    Sets are built in ``folder``, on the file system of the custody; what is in there is removed.  Other ``rules`` may
+    be put in place of these at any time, for what comes then.
     """
 
     def __init__(
@@ -104,7 +106,7 @@ class MessageReception:
     ) -> None:
         self._custody = MessageCustody(folder, custody, journal)
         self._owners = Together(partial(look, journal, custody), _LOOKED_UP)
-        self._rules = rules
+        self.rules = rules
         self._taken = taken
         self._sets: dict[Key, MessageSet] = {}
         self._locks: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
@@ -125,11 +127,11 @@ class MessageReception:
         Raises:
             TemporaryError, OSError: it cannot be told now whose it is.
         """
-        username = delivery.user_id or entrance_owner(self._rules.exchange, delivery.exchange)
+        username = delivery.user_id or entrance_owner(self.rules.exchange, delivery.exchange)
         if not username:
             return Settled(How.DEAD, "108: the message has no user_id")
-        content = Content(delivery.body.size, delivery.body.sha256, self._rules.file_bytes)
-        letter = read_letter(delivery.headers, content, hashed=self._rules.hashed(username))
+        content = Content(delivery.body.size, delivery.body.sha256, self.rules.file_bytes)
+        letter = read_letter(delivery.headers, content, hashed=self.rules.hashed(username))
         loop = asyncio.get_running_loop()
         settled: asyncio.Future[Settled] = loop.create_future()
         self._start(self._enter(_Arrival(delivery, letter, username, loop.time(), settled)))
@@ -183,6 +185,7 @@ class MessageReception:
         waiting.parts[name] = part
         waiting.stop_the_clock()
         if is_complete_without_start(waiting.parts):
+            waiting.since = part.arrived
             await self._take(self._sets.pop(key))
         elif self._closing:
             self._sets.pop(key).settle(_LEFT)
@@ -191,10 +194,10 @@ class MessageReception:
             self._make_room()
 
     def _wait(self, key: Key, waiting: MessageSet) -> None:
-        waiting.timer = asyncio.get_running_loop().call_later(self._rules.grace, self._time_is_up, key, waiting)
+        waiting.timer = asyncio.get_running_loop().call_later(self.rules.grace, self._time_is_up, key, waiting)
 
     def _time_is_up(self, key: Key, waiting: MessageSet) -> None:
-        if self._rules.held_up():
+        if self.rules.held_up():
             self._wait(key, waiting)
         else:
             self._end(key, waiting)
@@ -202,7 +205,7 @@ class MessageReception:
     def _make_room(self) -> None:
         incomplete = {key: each.as_incomplete for key, each in self._sets.items()}
         counted = {key: each for key, each in incomplete.items() if each is not None}
-        if (key := gives_way(counted, self._rules.waiting)) is not None:
+        if (key := gives_way(counted, self.rules.waiting)) is not None:
             self._end(key, self._sets[key])
 
     def _end(self, key: Key, waiting: MessageSet) -> None:
@@ -236,6 +239,7 @@ class MessageReception:
     async def _take(self, waiting: MessageSet) -> None:
         if not waiting.parts:
             return  # the connection that all of it came by is lost
+        mailbox, name = next(iter(waiting.parts.values())).mailbox, min(waiting.parts)
         try:
             ticket = await self._custody.take(waiting)
         except (OSError, TemporaryError) as fault:
@@ -244,7 +248,6 @@ class MessageReception:
         except Exception as fault:
             waiting.fail(fault)
             return
-        mailbox, name = next(iter(waiting.parts.values())).mailbox, min(waiting.parts)
-        log.info("custody.taken", ticket=ticket, sender=mailbox.sender, directory=mailbox.directory, file=name)
+        report_taken(ticket, mailbox, name, waiting.since)
         waiting.settle(TAKEN)
         self._taken()

@@ -21,7 +21,7 @@ Key = tuple[Mailbox, str]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """One message of a set, here since ``arrived`` (the loop's clock); ``settled`` gets what becomes of it."""
+    """One message of a set, here since ``arrived`` (`time.monotonic`); ``settled`` gets what becomes of it."""
 
     delivery: Delivery
     letter: Letter
@@ -59,15 +59,19 @@ def _written(folder: Path, name: str, data: bytes) -> StoredFile:
 
 @dataclass(slots=True)
 class MessageSet:
-    """Messages of one set, by the names of their files; ``timer`` ends its time."""
+    """Messages of one set, by the names of their files; ``timer`` ends its time.
+
+    Complete ``since`` then (`time.monotonic`), its sender waits for us alone.
+    """
 
     parts: dict[str, Part] = field(default_factory=dict)
     timer: asyncio.TimerHandle | None = None
+    since: float | None = None
 
     @classmethod
     def of(cls, part: Part) -> "MessageSet":
         """A set of one message."""
-        return cls({part.letter.name: part})
+        return cls({part.letter.name: part}, since=part.arrived)
 
     def stop_the_clock(self) -> None:
         """Let its time not end by itself."""
@@ -97,6 +101,7 @@ class MessageSet:
             parts[0].username,
             {part.letter.name: part.delivery.message_id for part in parts},
             tuple((finding.error_id, finding.detail) for part in parts for finding in part.letter.findings),
+            self.since,
         )
 
     def settle(self, settled: Settled) -> None:

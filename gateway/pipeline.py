@@ -96,7 +96,7 @@ class Pipeline:
 
     def _record(self, verdict: Verdict, signed: Sequence[SignedAnswer]) -> None:
         case, submission = verdict.case, verdict.case.submission
-        marked = marks.taking(marks.beside(case.declarations))
+        marked = marks.taking(marks.beside(case.declarations), case.validated.marks if case.validated else None)
         with marked as persons, self.journal.write() as connection:
             holding.check(connection, submission)
             if verdict.state is State.ACCEPTED and not case.withdrawn and is_withdrawn(connection, submission):

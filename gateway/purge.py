@@ -3,8 +3,9 @@
 A pass goes through the tickets in their order, a step of some tickets at a time: first what an earlier process had
 begun, then payloads, answers and the facts of events whose time is up. A payload or an answer goes only when every
 event of its ticket is sealed by a checkpoint that is there, and in the second place if there is one; when what the
-verdict relied on is in the archive of :mod:`spool.relied`; and, where the settings name an archive, when the proof of
-the ticket stands there. One that is odd is told and passed over. What takes away is :mod:`spool.purging`.
+verdict relied on is in the archive of :mod:`spool.relied`; and when the proof of the ticket stands in the archive that
+the settings name, or they say that there is to be none. One that is odd is told and passed over. What takes away is
+:mod:`spool.purging`.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from config.errors import TemporaryError
+from config.retention import NOT_SETTLED
 from config.settings import Settings
 from gateway.evidence import relied_on
 from gateway.exporting import Exporter
@@ -219,6 +221,8 @@ class Purger:
         for kind in relied.Kind:
             for digest in {digest for event in timeline for said in relied_on(event.facts) for digest in said[kind]}:
                 self._check_relied(kind, digest)
+        if not self.settings.retention.is_archive_settled:
+            raise UnarchivedError(NOT_SETTLED)
         try:
             self._check_sealed(ordinals)
             if submission is not None and self.settings.retention.archive is not None:

@@ -20,8 +20,9 @@ import structlog
 from config.errors import TemporaryError
 from gateway import parties
 from gateway.signature_rules import signature_files
+from gateway.told import report_taken
 from spool.custody import Custody, CustodyDoubtfulError, Origin
-from spool.gather import SignatureFiles, closing_name, is_complete
+from spool.gather import SignatureFiles, closing_name, is_complete, naming_file
 from spool.intake import Intake
 from spool.journal import Journal
 from spool.mailbox import Mailbox, MailboxRefusal
@@ -49,10 +50,10 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """A set that waits for its GO, on the disk: when its folder had changed, and when (seconds) its time is up."""
+    """A set that waits for its GO, on the disk: when its folder had changed, and (seconds) its newest file."""
 
     changed_at: int
-    due: float
+    newest: float
 
 
 class Reception:
@@ -64,7 +65,7 @@ class Reception:
         self._intake = intake
         self._custody = custody
         self._journal = journal
-        self._patience = patience
+        self.patience = patience
         self._taken = taken
         self._closing = threading.Event()
         self._uploaders: dict[Path, str] = {}
@@ -90,19 +91,18 @@ class Reception:
             self._uploaders[folder] = username
             return True
 
-    async def arrived(self, mailbox: Mailbox, username: str, name: str) -> None:
+    async def arrived(self, mailbox: Mailbox, username: str, name: str, since: float | None = None) -> None:
         """A file has got its final name: if its set is complete now, custody is taken before this returns.
 
         Raises:
-            CustodyFailedError: it could not be taken.  The file is gone again, so that sending it once more is all
-                the sender has to do.
+            CustodyFailedError: it could not be taken.  The file is gone again: sending it once more is enough.
         """
-        ticket = await asyncio.to_thread(self._gather, mailbox, username, name)
+        ticket = await asyncio.to_thread(self._gather, mailbox, username, name, since)
         if ticket is not None:
-            log.info("custody.taken", ticket=ticket, sender=mailbox.sender, directory=mailbox.directory, file=name)
+            report_taken(ticket, mailbox, name, since)
             self._taken()
 
-    def _gather(self, mailbox: Mailbox, username: str, name: str) -> str | None:
+    def _gather(self, mailbox: Mailbox, username: str, name: str, since: float | None) -> str | None:
         folder = self._intake.set_folder(mailbox, name)
         synced = self._prepare(mailbox, name, folder)
         with self._intake.locked(mailbox):
@@ -119,7 +119,7 @@ class Reception:
                         self._note_uploader(folder)
                         self._intake.settle_all(mailbox, folder)
                     return None
-                return self._take(folder, Origin("sftp", mailbox, username), synced)
+                return self._take(folder, Origin("sftp", mailbox, username, since=since), synced)
             except (OSError, TemporaryError) as fault:
                 self._take_back(mailbox, name)
                 raise CustodyFailedError("custody could not be taken") from fault
@@ -135,11 +135,11 @@ class Reception:
             raise CustodyFailedError("the disk did not take the files") from fault
 
     def _take(self, folder: Path, origin: Origin, synced: Fingerprints = frozenset()) -> str:
-        self._intake.sync(origin.mailbox, folder, synced)  # another connection may have brought a file since
+        synced = self._intake.sync(origin.mailbox, folder, synced)  # another connection may have brought a file since
         size = sum((folder / name).stat().st_size for name in _names(folder))
         self._intake.check(origin.mailbox)
         try:
-            ticket = self._custody.take(folder, origin)
+            ticket = self._custody.take(folder, origin, synced)
         except CustodyDoubtfulError:
             if not folder.exists():
                 self._intake.left(origin.mailbox, folder, size)
@@ -171,15 +171,15 @@ class Reception:
                     count += self._look(mailbox, some, self._rule(mailbox))
         self._forget_uploaders()
         self._intake.settle_temporary()
-        self._intake.expire_temporary(time.time() - self._patience.start_file)
+        self._intake.expire_temporary(time.time() - self.patience.start_file)
         return count
 
     def _need_not_look(self, folder: Path, known: "_Look | None") -> bool:
         """Whether a set that was found to wait for its GO has not changed since, and may wait on."""
-        if known is None or _changed_at(folder) != known.changed_at or time.time() >= known.due:
+        if known is None or _changed_at(folder) != known.changed_at:
             return False
         self._looked_at[folder] = known
-        return True
+        return time.time() < known.newest + self.patience.start_file
 
     def _look(self, mailbox: Mailbox, folders: list[Path], rule: SignatureFiles | None) -> int:
         """Put onto the disk what is there, and take what is due; answers how many were taken."""
@@ -216,7 +216,7 @@ class Reception:
             names = _names(folder)
             if names and closing_name(names) is None:
                 newest = max((folder / name).stat().st_mtime for name in names)
-                self._looked_at[folder] = _Look(changed_at, newest + self._patience.start_file)
+                self._looked_at[folder] = _Look(changed_at, newest)
 
     def _note_uploader(self, folder: Path) -> None:
         username = self._uploaders.get(folder)
@@ -249,7 +249,7 @@ class Reception:
                 return False
             uploader = self._uploaders.get(folder) or _uploader(folder)
             ticket = self._take(folder, Origin("sftp", mailbox, uploader))
-        log.info("custody.taken", ticket=ticket, sender=mailbox.sender, directory=mailbox.directory)
+        report_taken(ticket, mailbox, naming_file(names))
         return True
 
     def _is_due(self, mailbox: Mailbox, folder: Path, names: list[str], rule: SignatureFiles | None) -> bool:
@@ -258,7 +258,7 @@ class Reception:
             return True
         newest = max((folder / name).stat().st_mtime for name in names)
         waited = time.time() - (newest if closing is None else (folder / closing).stat().st_mtime)
-        patience = self._patience.start_file if closing is None else self._patience.parts
+        patience = self.patience.start_file if closing is None else self.patience.parts
         return waited >= patience and not self._intake.is_growing(mailbox, folder)
 
     def _rule(self, mailbox: Mailbox) -> SignatureFiles | None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import structlog
 
 from config.errors import ConfigurationError
+from config.scanner import too_small_for
 from config.settings import Settings
 from gateway import in_force, log_rules
 from gateway.events_catalogue_doors import DOORS
@@ -41,7 +42,7 @@ class Counts(Enum):
     RESTART = "after a restart"
 
 
-_NOT_LIVE: Final = frozenset({"sftp.host", "sftp.port", "sftp.reuse_port"})
+_NOT_LIVE: Final = frozenset({"logging.stream", "sftp.host", "sftp.port", "sftp.reuse_port"})
 _LIVE: Final = frozenset(
     f"accounts.{key}"
     for key in (
@@ -56,6 +57,19 @@ _LIVE: Final = frozenset(
         "source_lock_ceiling_seconds",
     )
 )
+_LIMITS: Final = frozenset(
+    {
+        "intake.max_file_bytes",
+        "intake.max_waiting_files",
+        "intake.max_waiting_bytes",
+        "intake.max_unjudged",
+        "intake.slow_seconds",
+        "intake.parts_grace_seconds",
+        "intake.start_file_hours",
+        "mq.max_message_bytes",
+        "mq.parts_grace_seconds",
+    }
+)
 _OF_COMMANDS: Final = frozenset({"accounts.first_password_days", "operations.token_days"})
 
 
@@ -64,7 +78,7 @@ def counts(key: str) -> Counts:
     section = key.partition(".")[0]
     if key in _OF_COMMANDS or section == "promise":
         return Counts.AT_ONCE
-    if key in _LIVE or section == "logging" or (section == "sftp" and key not in _NOT_LIVE):
+    if key in _LIVE or key in _LIMITS or (section in {"logging", "sftp"} and key not in _NOT_LIVE):
         return Counts.RELOAD
     return Counts.RESTART
 
@@ -118,6 +132,14 @@ def faults_of_rules(settings: Settings) -> list[str]:
     return list(log_rules.faults_of(settings.logging, EVENTS))
 
 
+def _faults_of_limits(began_with: Settings, settings: Settings) -> list[str]:
+    """The limits that don't go with what a process began with and keeps."""
+    if not too_small_for(began_with.scanner, settings.intake.max_file_bytes):
+        return []
+    most = began_with.scanner.max_bytes
+    return [f"intake.max_file_bytes: {most} bytes at most before a restart, for scanner.max_bytes counts after one"]
+
+
 def seen(settings: Settings) -> Mapping[str, Mapping[str, int]]:
     """The dates of all authorities and types of the site as they are now."""
     folders: Mapping[str, Path] = {"authorities": settings.trust.authorities, "types": settings.schemas.folder}
@@ -167,7 +189,7 @@ class Reloading:
 
     def _taken_over(self) -> Settings:
         settings = self.reread()
-        if faults := faults_of_rules(settings):
+        if faults := [*faults_of_rules(settings), *_faults_of_limits(self.settings, settings)]:
             raise ConfigurationError(faults)
         for take in self.take_over:
             take(settings)

@@ -14,10 +14,13 @@ from sqlalchemy.engine import Connection
 
 from channels.mq.messages import OutgoingMessage
 from channels.mq.publisher import ChannelRefused, NotConfirmed, Outcome, Publisher, Refused, Unroutable
+from gateway.told import report_closed
 from spool import chain, effects, routing_queue
+from spool.closing import Closed
 from spool.effects import Effect
 from spool.journal import Journal, now
 from spool.routing import RoutingMessage
+from spool.tickets import seconds_since
 
 log = structlog.get_logger()
 
@@ -125,8 +128,8 @@ def _outgoing(exchange: str, message: RoutingMessage) -> OutgoingMessage:
     )
 
 
-def record(connection: Connection, carried_out: Sequence[Effect]) -> list[str]:
-    """Record messages as confirmed; answers the tickets that are closed now."""
+def record(connection: Connection, carried_out: Sequence[Effect]) -> list[Closed]:
+    """Record messages as confirmed; answers the submissions that are closed now."""
     at = now()
     chain.append(
         connection, [(effect.ticket, at, "declaration.forwarded", {"form": effect.ordinal}) for effect in carried_out]
@@ -134,9 +137,12 @@ def record(connection: Connection, carried_out: Sequence[Effect]) -> list[str]:
     return effects.done(connection, carried_out)
 
 
-def report(carried_out: Sequence[Effect], closed: Sequence[str]) -> None:
-    """Log what was forwarded, by ticket, and what is closed."""
+def report(carried_out: Sequence[Effect], closed: Sequence[Closed]) -> None:
+    """Log what was forwarded, by ticket with a file of it, and what is closed."""
+    at = now()
+    first = {effect.ticket: effect.facts.get("headers", {}) for effect in reversed(carried_out)}
     for ticket, count in Counter(effect.ticket for effect in carried_out).items():
-        log.info("declarations.forwarded", ticket=ticket, count=count)
-    for ticket in closed:
-        log.info("submission.closed", ticket=ticket)
+        seconds, headers = seconds_since(ticket, at), first[ticket]
+        facts = {"sender": headers.get("sender"), "file": headers.get("file"), "seconds": seconds}
+        log.info("declarations.forwarded", ticket=ticket, count=count, **facts)
+    report_closed(closed)

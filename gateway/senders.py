@@ -5,16 +5,16 @@ sender's rights and channels, and the catalogue. A purpose whose structure isn't
 validation to say.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Final, Protocol
 
 from gateway.openings import is_open
 from gateway.parties import Sender
 from schemas.catalogue import Catalogue
 from schemas.codes import Code, Finding
 from schemas.filename import Environment, FileName, Prefix, check_date, parse
-from spool.submissions import Submission
 
 _WRONG_DIRECTORY: Final = {
     Environment.PRODUCTION: Code.PRODUCTION_ELSEWHERE,
@@ -32,7 +32,48 @@ class NameRules:
     max_parts: int
 
 
-def check_sender(submission: Submission, sender: Sender, rules: NameRules, catalogue: Catalogue) -> tuple[Finding, ...]:
+class Sent(Protocol):
+    """What was sent, or is about to be; the moment in microseconds since the epoch."""
+
+    @property
+    def name(self) -> str:
+        """The name it goes by."""
+
+    @property
+    def sender(self) -> str:
+        """Who has logged in."""
+
+    @property
+    def directory(self) -> str:
+        """Where it was put."""
+
+    @property
+    def channel(self) -> str:
+        """How it came: ``sftp`` or ``mq``."""
+
+    @property
+    def received_at(self) -> int:
+        """When."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that is about to be uploaded."""
+
+    name: str
+    sender: str
+    directory: str
+    received_at: int
+    channel: str = "sftp"
+
+
+def in_words(findings: Iterable[Finding]) -> str:
+    """What an upload is refused with: every fault of its name with its code; empty if there is none."""
+    faults = ", and ".join(f"{finding.detail} ({finding.code})" for finding in findings)
+    return faults and f"{faults}; give the file its right name, and send it again"
+
+
+def check_sender(submission: Sent, sender: Sender, rules: NameRules, catalogue: Catalogue) -> tuple[Finding, ...]:
     """Everything that is wrong with the name, or with this sender sending it to this directory; empty if nothing is."""
     name = parse(submission.name, max_parts=rules.max_parts)
     if not isinstance(name, FileName):
@@ -52,7 +93,7 @@ def check_sender(submission: Submission, sender: Sender, rules: NameRules, catal
     return findings + _check_channel(submission, sender, name.environment)
 
 
-def _check_channel(submission: Submission, sender: Sender, environment: Environment) -> tuple[Finding, ...]:
+def _check_channel(submission: Sent, sender: Sender, environment: Environment) -> tuple[Finding, ...]:
     """Whether it came over a channel that was open for this sender at the time of receipt."""
     if is_open(sender.openings, submission.channel, environment, submission.received_at):
         return ()

@@ -71,6 +71,7 @@ class Workers:
             future: Any = pool.schedule(function, args=args, kwargs=kwargs, timeout=self._limits.seconds)
             result: T = await asyncio.wrap_future(future)
         except (ProcessExpired, TaskTimeoutError, MemoryError) as fault:
+            log.warning("worker.lost", reason=_loss(fault), exit=getattr(fault, "exitcode", None))
             raise WorkerFailedError(type(fault).__name__) from fault
         except RuntimeError as fault:
             if pool.active:
@@ -114,6 +115,12 @@ async def open_workers(limits: WorkerLimits) -> AsyncIterator[Workers]:
         yield workers
     finally:
         await workers.close()
+
+
+def _loss(fault: BaseException) -> str:
+    if isinstance(fault, MemoryError):
+        return "out of memory"
+    return "hung" if isinstance(fault, TaskTimeoutError) else "died"
 
 
 def _make_pool(limits: WorkerLimits) -> ProcessPool:

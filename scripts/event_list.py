@@ -12,6 +12,7 @@ from gateway.events_catalogue import Event
 from gateway.events_catalogue_doors import DOORS
 from gateway.events_catalogue_journal import JOURNAL
 from gateway.events_catalogue_work import WORK
+from gateway.log_stages import STAGES
 from scripts.logged_names import Found, Source
 
 DOCUMENT: Final = Path(__file__).resolve().parents[1] / "docs" / "events.md"
@@ -24,10 +25,10 @@ _HEAD: Final = """# Events
 Made by `python -m scripts.event_list` from the catalogue (`gateway/events_catalogue*.py`); a test compares it with
 the source.
 
-The log is one JSON object a line, on stderr: `event` is the name, `level` and `timestamp` (UTC) say how grave and
-when, and the fields below say the rest; on a terminal the same is written for people. A line of an event that is
-sampled (`[logging] sampled`) has in `left_out` how many were left out before it. An event that is about one submission
-has its `ticket`, where one is known.
+The log is one JSON object a line, on stderr or, with `[logging] stream`, on stdout: `event` is the name, `level` and
+`timestamp` (UTC) say how grave and when, and the fields below say the rest; on a terminal the same is written for
+people. A line of an event that is sampled (`[logging] sampled`) has in `left_out` how many were left out before it. An
+event that is about one submission has its `ticket`, where one is known.
 Libraries' own messages come in the same form, capped, with the kind of an exception in `fault` and never its words.
 
 No field has an INSS, a person's name, a password or anything that stands in a declaration. User names, sender
@@ -35,6 +36,12 @@ numbers, the names of files and addresses do stand there: keep the log as you ke
 
 `error` wants somebody, `warning` heals by itself or can wait, `info` is the course of things. The alerts that wake
 somebody are in [metrics.md](metrics.md), and what to do then in [runbooks.md](runbooks.md).
+"""
+_STAGES_HEAD: Final = """
+## Stages
+
+An event that is about a stage of the way of a file has two fields more, whatever it is called: `stage`, and `outcome`,
+how that ended. Those about a file of a sender name `sender` and `file`, and `seconds` is how long it took.
 """
 _JOURNAL_HEAD: Final = """
 ## In the journal
@@ -47,7 +54,15 @@ their own, with actor and reason; see
 
 def document() -> str:
     """The whole page."""
-    return "\n".join((_HEAD, "## In the log", "", *_logged(LOGGED), _JOURNAL_HEAD, *_kept(JOURNAL), ""))
+    log = ("## In the log", "", *_logged(LOGGED))
+    return "\n".join((_HEAD, *log, _STAGES_HEAD, *_staged(), _JOURNAL_HEAD, *_kept(JOURNAL), ""))
+
+
+def _staged() -> Iterator[str]:
+    yield "| event | stage | outcome |"
+    yield "| --- | --- | --- |"
+    for name, stage in STAGES.items():
+        yield f"| `{name}` | `{stage.name}` | {f'`{stage.outcome}`' if stage.outcome else f'as `{stage.field}`'} |"
 
 
 def _logged(events: Iterable[Event]) -> Iterator[str]:

@@ -1,30 +1,34 @@
 """What ``scripts/test-install`` does: the life of an installation, at its real places, which are private to it.
 
-The release before is the commit before; the newest is this checkout with one migration more, so that there always is
-one to be refused.  Every role runs as its unit would, as the gateway's own user, with the port held open as the socket
-unit does.  Senders upload by OpenSSH's sftp and by asyncssh all the while, also while releases change, and try nothing
-again.  The exit status is 0 only if every step went as this file says.
+Every role runs as its unit would, as the gateway's own user, under the unit's restrictions, with the ports held open as
+socket units do.  Senders upload by OpenSSH's sftp and by asyncssh all the while, also while releases change, and try
+nothing again.  Last, a bundle is installed where there is no network, over the data that an uninstalled release left.
+The exit status is 0 only if every step went as this file says.
 """
 
-import io
 import json
 import os
+import pwd
 import re
 import shutil
 import socket
 import subprocess
 import sys
-import tarfile
 import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.request import urlopen
 
+from config.roles import Role
+from scripts import a_bundle
 from scripts.a_root_of_its_own import hide
 from scripts.demo_site import DemoFailedError, expect
 from scripts.senders_at_work import Senders
-from scripts.units_at_work import UnitFailedError, Units
+from scripts.three_releases import commit_before, newest
+from scripts.units_at_work import UNITS, Around, UnitFailedError, Units, as_user
+from tests import sandbox
 from tests.authority import Pki
 from tests.gateway_process import SENDER, USER, Site, today
 
@@ -33,65 +37,7 @@ DATA: Final = Path("/var/lib/batch-gateway")
 SETTINGS: Final = Path("/etc/batch-gateway/gateway.toml")
 _CHECKOUT: Final = Path(__file__).parents[1]
 _PATIENCE: Final = 60.0
-_MIGRATION: Final = '''"""A migration that nobody needs, so that there is one."""
-
-import sqlalchemy as sa
-from alembic import op
-
-revision = "made_up"
-down_revision = "{head}"
-branch_labels = None
-depends_on = None
-
-
-def upgrade() -> None:
-    """Make a table."""
-    op.create_table("made_up", sa.Column("number", sa.Integer, primary_key=True))
-
-
-def downgrade() -> None:
-    """Take it away."""
-    op.drop_table("made_up")
-'''
-
-
-def _git(*words: str) -> bytes:
-    return subprocess.run(["git", *words], cwd=_CHECKOUT, capture_output=True, check=True).stdout
-
-
-def commit_before(folder: Path) -> None:
-    """Write the commit before what is in the checkout into ``folder``, to be installed as this checkout installs."""
-    commit = "HEAD" if _git("status", "--porcelain").strip() else "HEAD~1"
-    if _git("ls-tree", commit, "channels/sftp/parting.py"):
-        with tarfile.open(fileobj=io.BytesIO(_git("archive", commit))) as archive:
-            archive.extractall(folder, filter="data")
-    else:
-        print("The commit before cuts senders off when it stops, so what is in the checkout stands for it.")
-        checked_out(folder)
-    for name in ("scripts/install", "scripts/uninstall"):
-        shutil.copy2(_CHECKOUT / name, folder / name)
-    shutil.copytree(_CHECKOUT / "systemd", folder / "systemd", dirs_exist_ok=True)
-    (folder / "COMMIT").write_text("before\n")
-
-
-def checked_out(folder: Path) -> None:
-    """Write what is in the checkout into ``folder``."""
-    for name in filter(None, _git("ls-files", "--cached", "--others", "--exclude-standard", "-z").decode().split("\0")):
-        if (_CHECKOUT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(_CHECKOUT / name, folder / name)
-
-
-def newest(folder: Path) -> None:
-    """Write what is in the checkout into ``folder``, with a migration more."""
-    checked_out(folder)
-    versions = folder / "spool" / "migrations" / "versions"
-    texts = [path.read_text() for path in versions.glob("*_*.py")]
-    found = {name: {match[1] for text in texts for match in re.finditer(rf'^{name}\b.*"(.+)"', text, re.MULTILINE)}
-             for name in ("revision", "down_revision")}  # fmt: skip
-    (head,) = found["revision"] - found["down_revision"]
-    (versions / "made_up.py").write_text(_MIGRATION.format(head=head))
-    (folder / "COMMIT").write_text("newest\n")
+_ALONE: Final = ["unshare", "--net", "--"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +51,16 @@ class Installed:
         """The release in use, without its version."""
         return (OPT / "current").readlink().name.rpartition("-")[2]
 
-    def script(self, script: Path, *words: str, wanted: int = 0) -> str:
-        """Run a script; answers what it wrote."""
+    def script(self, script: Path, *words: str, wanted: int = 0, is_alone: bool = False) -> str:
+        """Run a script, where there is no network if it ``is_alone``; answers what it wrote."""
         print(f"  $ {script} {' '.join(words)}", flush=True)
         environment = os.environ | {"PATH": f"{self.commands}:{os.environ['PATH']}"}
+        if is_alone:
+            environment = {name: text for name, text in environment.items() if not name.startswith("PIP_")}
+            environment["PIP_NO_INDEX"] = "1"
         done = subprocess.run(
-            [str(script), *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-            env=environment,
+            [*(_ALONE if is_alone else ()), str(script), *words],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=environment,
         )  # fmt: skip
         print("".join(f"    {text}\n" for text in done.stdout.splitlines()), end="")
         expect("exit status", wanted, done.returncode)
@@ -123,6 +72,18 @@ class Installed:
         borrowed = str(_CHECKOUT / ".venv")
         words = ("--python", f"{borrowed}/bin/python", "--dependencies-from", borrowed)
         return self.script(source / "scripts" / "install", *words, wanted=wanted)
+
+    def from_bundle(self, bundle: Path, wanted: int = 0) -> str:
+        """Install the release of a bundle where there is no network."""
+        python = str(_CHECKOUT / ".venv" / "bin" / "python")
+        return self.script(bundle / "install", "--python", python, wanted=wanted, is_alone=True)
+
+    def ready(self) -> None:
+        """Ask for readiness, as an operator does on the same host: of every role that there is."""
+        said = json.loads(self.gateway("health", "--json"))
+        expect("ready", True, said["ready"])
+        told = {part["name"].partition(":")[0] for part in said["parts"] if ":" in part["name"]}
+        expect("roles that say so beside operations", sorted(set(Role) - {Role.OPERATIONS}), sorted(told))
 
     def gateway(self, *words: str) -> str:
         """Run the installed command as the gateway's user; answers what it printed."""
@@ -151,6 +112,8 @@ def first_site(installed: Installed, folder: Path) -> Site:
     signer = pki.issue("Payroll")
     site = Site(SETTINGS.parent, pki, signer)
     site.configure("closing_seconds = 30.0", "closing_seconds = 12.0")
+    site.configure("# socket = ", "socket = ", section="operations")
+    site.configure("trust_socket = false", "trust_socket = true")
     key = site.work / "id_ed25519"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     lists = [word for path in pki.crls for word in ("--crl", str(path))]
@@ -200,52 +163,119 @@ def changed_under_load(installed: Installed, site: Site, twin: Path, new: Path) 
     return len(senders.told_ok)
 
 
-def live(folder: Path, port: socket.socket) -> None:
-    """From the first installation to the last uninstallation."""
-    before, twin, new = folder / "before", folder / "twin", folder / "new"
-    commit_before(before)
-    shutil.copytree(before, twin)
-    (twin / "COMMIT").write_text("twin\n")
-    newest(new)
-    units = Units("batch-gateway.target", folder / "units")
-    with units.asked() as commands:
-        installed = Installed(units, commands)
-        print("\n1. Installed, and again without effect; every role started as its unit says")
-        expect("a site was made", True, "a site was made" in installed.install(before))
-        expect("again", True, "in use already" in installed.install(before))
-        site = first_site(installed, folder)
-        site.port = int(port.getsockname()[1])
-        units.load("batch-gateway-sftp.socket", port)
-        units.start()
-        print("\n2. First submission; no migration under a gateway that nobody stops; a configuration that is refused")
-        names = site.write_set(f"DIMN.{SENDER}.{today()}.00001.R")
-        expect("the upload's exit status", 0, site.sftp("cd IN", *(f"put {name}" for name in names)).returncode)
-        installed.accepted(1)
-        without_systemd(installed, new)
-        refused_by_the_newest(installed, new)
-        print("\n3. While senders upload: another release, back by one command, and the newest, with a migration")
-        count = 1 + changed_under_load(installed, site, twin, new)
-        print("\n4. Nothing that was told OK is lost: each is accepted, and has its answer")
-        installed.accepted(count)
-        expect("answers", count, len(re.findall(r"GO\.ACRF", site.sftp("ls -1 OUT").stdout)))
-        print("\n5. Return: refused beyond the migration, done with the copy")
-        said = installed.script(OPT / "current" / "install", "--return", wanted=1)
-        expect("it offers the copy", True, "--return --journal-copy" in said)
-        expect("release in use", "newest", installed.current())
-        installed.script(OPT / "current" / "install", "--return", "--journal-copy")
-        expect("release in use", "before", installed.current())
-        print(
-            "    What came since the copy is in custody, though not in that journal: it is taken up and answered again"
-        )
-        installed.accepted(count)
-        print("\n6. Uninstalled")
-        installed.script(OPT / "current" / "uninstall")
-        expect("roles that run", False, units.is_active)
+def restricted(folder: Path) -> Around | None:
+    """What makes the restrictions of each role's unit, where the kernel lets the gateway's user make namespaces."""
+    user = pwd.getpwnam("batch-gateway")
+    tried = ["bwrap", "--ro-bind", "/", "/", "--unshare-user", "--unshare-net", "true"]
+    try:
+        subprocess.run([*as_user(user.pw_name), *tried], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as fault:
+        left_out(f"the restrictions of units but for user and privileges: bubblewrap does not work here ({fault})")
+        return None
+    places = sandbox.Places(SETTINGS.parent, DATA, DATA / "authorities", UNITS, user.pw_uid, user.pw_gid)
+    filters = folder / "filters"
+    filters.mkdir()
+
+    def around(role: str) -> tuple[list[str], int]:
+        words, descriptor = sandbox.around(places, role, filters, seen=[folder / "units"])
+        # The parent would be a thread of ours, which ends long before.
+        return [word for word in words if word != "--die-with-parent"], descriptor
+
+    return around
+
+
+_left_out: Final[list[str]] = []
+
+
+def left_out(what: str) -> None:
+    """Say that something is not tried, now and at the end."""
+    _left_out.append(what)
+    print(f"    LEFT OUT: {what}")
+
+
+def first_submission(installed: Installed, site: Site, sequence: int, accepted: int) -> None:
+    """Upload a set, wait for its verdict, and ask for readiness."""
+    names = site.write_set(f"DIMN.{SENDER}.{today()}.{sequence:05}.R")
+    expect("the upload's exit status", 0, site.sftp("cd IN", *(f"put {name}" for name in names)).returncode)
+    installed.accepted(accepted)
+    installed.ready()
+
+
+def uninstalled(installed: Installed) -> None:
+    """Programs and units go; configuration and data stay."""
+    installed.script(OPT / "current" / "uninstall")
+    expect("roles that run", False, installed.units.is_active)
     left = [path for path in Path("/usr/local").rglob("*batch-gateway*") if path.is_file()]
     expect("programs", [], [path for path in (OPT, Path("/usr/local/bin/gateway")) if path.exists()])
     expect("units", [], left)
     kept = [SETTINGS, *(DATA / name for name in ("journal.sqlite3", "spool", "authorities"))]
     expect("configuration and data", [True] * 4, [path.exists() for path in kept])
+
+
+def live(installed: Installed, folder: Path, port: socket.socket) -> tuple[Site, int]:
+    """From the first installation to the uninstallation; answers how many submissions there were."""
+    before, twin, new = folder / "before", folder / "twin", folder / "new"
+    commit_before(before)
+    shutil.copytree(before, twin)
+    (twin / "COMMIT").write_text("twin\n")
+    newest(new)
+    print("\n1. Installed, and again without effect; every role started as its unit says")
+    said = installed.install(before)
+    expect(
+        "a site was made, by the Python that was named",
+        [True] * 2,
+        ["a site was made" in said, f"-before with {_CHECKOUT}/.venv/bin/python\n" in said],
+    )
+    expect("again", True, "in use already" in installed.install(before))
+    site = first_site(installed, folder)
+    site.port = int(port.getsockname()[1])
+    installed.units.load({"batch-gateway-sftp.socket": port}, restricted(folder))
+    installed.units.start()
+    print("\n2. First submission; no migration under a gateway that nobody stops; a configuration that is refused")
+    first_submission(installed, site, 1, 1)
+    without_systemd(installed, new)
+    refused_by_the_newest(installed, new)
+    print("\n3. While senders upload: another release, back by one command, and the newest, with a migration")
+    count = 1 + changed_under_load(installed, site, twin, new)
+    print("\n4. Nothing that was told OK is lost: each is accepted, and has its answer")
+    installed.accepted(count)
+    expect("answers", count, len(re.findall(r"GO\.ACRF", site.sftp("ls -1 OUT").stdout)))
+    print("\n5. Return: refused beyond the migration, done with the copy")
+    said = installed.script(OPT / "current" / "install", "--return", wanted=1)
+    expect("it offers the copy", True, "--return --journal-copy" in said)
+    expect("release in use", "newest", installed.current())
+    installed.script(OPT / "current" / "install", "--return", "--journal-copy")
+    expect("release in use", "before", installed.current())
+    print("    What came since the copy is in custody, though not in that journal: it is taken up and answered again")
+    installed.accepted(count)
+    print("\n6. Uninstalled")
+    uninstalled(installed)
+    return site, count
+
+
+def without_network(installed: Installed, bundle: Path, folder: Path, site: Site, count: int) -> None:
+    """A bundle: looked through, refused where it was changed, installed, started, used, and asked by a port."""
+    print("\n7. A bundle, installed without a network over what was left; one that was changed is refused")
+    if not bundle.exists():
+        left_out("a bundle: the package index that pip knows did not give the wheels")
+        return
+    a_bundle.looked_through(bundle)
+    a_bundle.refused_changed(bundle, folder, installed.from_bundle, OPT / "releases")
+    said = installed.from_bundle(bundle)
+    expect("the site stays", False, "a site was made" in said)
+    version = subprocess.run(
+        [*_ALONE, "/usr/local/bin/gateway", "--version"], capture_output=True, text=True, check=True
+    )
+    expect("version", True, bundle.joinpath("RELEASE").read_text().partition("-")[0] in version.stdout)
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as window:
+        number = window.getsockname()[1]
+        site.configure("# port = 8024", f"port = {number}", section="operations")
+        installed.units.hold("batch-gateway-operations.socket", window)
+        installed.units.start()
+        first_submission(installed, site, 2, count + 1)
+        with urlopen(f"http://127.0.0.1:{number}/ready", timeout=_PATIENCE) as answered:
+            expect("readiness asked by the port", 200, answered.status)
+        uninstalled(installed)
 
 
 def main() -> int:
@@ -254,12 +284,15 @@ def main() -> int:
     hide(folder / "hidden", [Path(sys.base_prefix), _CHECKOUT])
     (folder / "units").mkdir()
     try:
-        with socket.create_server(("127.0.0.1", 0), backlog=4096) as port:
-            live(folder, port)
+        units = Units("batch-gateway.target", folder / "units", "batch-gateway@mq.service")
+        with socket.create_server(("127.0.0.1", 0), backlog=4096) as port, units.asked() as commands:
+            installed = Installed(units, commands)
+            site, count = live(installed, folder, port)
+            without_network(installed, folder / "bundle", folder, site, count)
     except (DemoFailedError, UnitFailedError, subprocess.SubprocessError) as fault:
         print(f"scripts/test-install: {fault}", file=sys.stderr)
         return 1
-    print("\nEverything went as it should.")
+    print("\nEverything went as it should" + "".join(f"; LEFT OUT: {what}" for what in _left_out) + ".")
     return 0
 
 

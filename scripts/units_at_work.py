@@ -3,8 +3,8 @@
 Read from the installed units: which processes a target has, their user, what they are started with, what comes before
 it, how long they may take to start and to stop, and which port is held open for which of them.  A unit whose port
 somebody connects to is started, be it in the middle of whatever; the port stays open meanwhile, and nobody is refused.
-``systemctl`` is a script in a folder of its own that asks over a socket.  Not done: starting again what has failed, and
-every restriction but the user, his groups and no privileges.
+``systemctl`` is a script in a folder of its own that asks over a socket.  Each service runs under its unit's
+restrictions, as far as ``tests.sandbox`` makes them.  Not done: starting again what has failed.
 """
 
 import json
@@ -17,14 +17,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-_UNITS: Final = Path("/usr/local/lib/systemd/system")
+UNITS: Final = Path("/usr/local/lib/systemd/system")
 _ASK: Final = """#!{python} -IS
 import json, socket, sys
 asked = socket.socket(socket.AF_UNIX)
@@ -38,6 +38,9 @@ sys.exit(said["status"])
 _BECOME: Final = 'if [ -n "$0" ]; then exec 3<&"$0"; export LISTEN_FDS=1 LISTEN_PID=$$; fi; exec "$@"'
 _HEARD: Final = 4096
 
+Around = Callable[[str], tuple[list[str], int]]
+"""For a role: the words before a command with which it runs under its unit's restrictions, and a file for them."""
+
 
 class UnitFailedError(Exception):
     """A unit did not start or did not stop as it should."""
@@ -47,7 +50,7 @@ def directives(unit: str) -> dict[str, list[str]]:
     """What the file of a unit says, and what is added to it for one role; ``%i`` is replaced."""
     stem, at, role = unit.partition("@")
     role, _, suffix = role.partition(".")
-    paths = [_UNITS / (f"{stem}@.{suffix}" if at else unit), *sorted(_UNITS.glob(f"{unit}.d/*.conf"))]
+    paths = [UNITS / (f"{stem}@.{suffix}" if at else unit), *sorted(UNITS.glob(f"{unit}.d/*.conf"))]
     said: dict[str, list[str]] = {}
     for line in (line for path in paths for line in path.read_text().splitlines()):
         name, equals, value = line.partition("=")
@@ -62,6 +65,7 @@ class Service:
 
     name: str
     folder: Path
+    around: Around | None = None
     port: socket.socket | None = None
     process: "subprocess.Popen[bytes] | None" = None
     starts: int = 0
@@ -97,26 +101,45 @@ class Service:
         with self.turn:
             if self.process is None or self.process.poll() is not None:
                 return
-            self.process.send_signal(signal.SIGTERM)
+            os.kill(self._main(), signal.SIGTERM)
             status = self.process.wait(float(directives(self.name)["TimeoutStopSec"][-1]))
         if status:
             raise UnitFailedError(f"{self.name} ended with {status}: {self.log.read_text()[-2000:]}")
 
+    @property
+    def role(self) -> str:
+        """What it does."""
+        return self.name.partition("@")[2].partition(".")[0]
+
+    def _main(self) -> int:
+        """The number of the gateway's process; bubblewrap, around it, would leave it behind."""
+        assert self.process is not None  # noqa: S101 -- asked only of one that runs
+        if self.around is None:
+            return self.process.pid
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return int(children.split()[0])
+
     def _run_before(self, said: dict[str, list[str]]) -> None:
         for line in said.get("ExecStartPre", []):
-            done = subprocess.run([*_as_user(said), *shlex.split(line.removeprefix("-"))], check=False)
+            done = subprocess.run([*as_user(said["User"][-1]), *shlex.split(line.removeprefix("-"))], check=False)
             if done.returncode and not line.startswith("-"):
                 raise UnitFailedError(f"{self.name}: {line} ended with {done.returncode}")
 
     def _begin(self, said: dict[str, list[str]], notices: Path) -> "subprocess.Popen[bytes]":
         (line,) = said["ExecStart"]
         descriptor = "" if self.port is None else str(self.port.fileno())
-        with self.log.open("ab") as log:
-            return subprocess.Popen(
-                [*_as_user(said), "bash", "-c", _BECOME, descriptor, *shlex.split(line)],
-                env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": str(notices), "LANG": "C.UTF-8"},
-                pass_fds=[int(descriptor)] if descriptor else [], stdout=log, stderr=log, cwd="/",
-            )  # fmt: skip
+        words, filtered = ([], -1) if self.around is None else self.around(self.role)
+        passed = [int(one) for one in (descriptor, filtered) if one != "" and int(one) >= 0]
+        try:
+            with self.log.open("ab") as log:
+                return subprocess.Popen(
+                    [*as_user(said["User"][-1]), *words, "bash", "-c", _BECOME, descriptor, *shlex.split(line)],
+                    env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": str(notices), "LANG": "C.UTF-8"},
+                    pass_fds=passed, stdout=log, stderr=log, cwd="/",
+                )  # fmt: skip
+        finally:
+            if filtered >= 0:
+                os.close(filtered)
 
     def _wait_until_ready(self, notices: socket.socket, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -126,8 +149,8 @@ class Service:
         raise UnitFailedError(f"{self.name} is not ready: {self.log.read_text()[-2000:]}")
 
 
-def _as_user(said: dict[str, list[str]]) -> list[str]:
-    user = said["User"][-1]
+def as_user(user: str) -> list[str]:
+    """The words before a command with which it runs as ``user``, with no more rights than he has."""
     rights = ["--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"]
     return ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", *rights, "--"]
 
@@ -135,17 +158,24 @@ def _as_user(said: dict[str, list[str]]) -> list[str]:
 class Units:
     """The services of one target, and who asks for them."""
 
-    def __init__(self, target: str, folder: Path) -> None:
+    def __init__(self, target: str, folder: Path, *more: str) -> None:
+        """Answer for ``target`` and ``more`` services that an administrator has enabled beside it."""
         self._target = target
+        self._more = more
         self._folder = folder
         self._ended = threading.Event()
         self.services: dict[str, Service] = {}
         self.faults: list[str] = []
 
-    def load(self, socket_unit: str, port: socket.socket) -> None:
-        """Read what the target wants; ``port`` is what stays open for the service of ``socket_unit``."""
+    def load(self, ports: Mapping[str, socket.socket], around: Around | None) -> None:
+        """Read what the target wants; ``ports`` are what stays open, by the units that say for which services."""
         (wanted,) = directives(self._target)["Wants"]
-        self.services = {name: Service(name, self._folder) for name in wanted.split()}
+        self.services = {name: Service(name, self._folder, around) for name in (*wanted.split(), *self._more)}
+        for socket_unit, port in ports.items():
+            self.hold(socket_unit, port)
+
+    def hold(self, socket_unit: str, port: socket.socket) -> None:
+        """Keep ``port`` open from now on for the service that ``socket_unit`` names."""
         self.services[directives(socket_unit)["Service"][0]].port = port
 
     @property
@@ -171,7 +201,7 @@ class Units:
         self._each(again)
 
     def _each(self, act: Callable[[Service], None]) -> None:
-        with ThreadPoolExecutor(len(self.services)) as threads:
+        with ThreadPoolExecutor(len(self.services) or 1) as threads:
             for done in [threads.submit(act, service) for service in self.services.values()]:
                 done.result()
 

@@ -25,6 +25,8 @@ BEGINNING: Final = "0" * 64
 """What stands before the first event."""
 
 _BATCH: Final = 1000
+_PLAIN: Final = frozenset({str, int, bool, type(None)})
+_WRITE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
 _FIELDS: Final = tuple(events.c[name] for name in ("number", "ticket", "at", "name", "facts", "content", "digest"))
 
 
@@ -67,10 +69,20 @@ def canonical(link: Link) -> bytes:
     Raises:
         ValueError: the facts cannot be written as JSON that reads the same everywhere.
     """
-    # Once there and back first: JSON has names of text only, and those are sorted otherwise than numbers.
-    facts = json.loads(json.dumps(link.facts, allow_nan=False))
-    written = [link.number, link.ticket, link.at, link.name, facts]
-    return json.dumps(written, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+    facts: Any = link.facts
+    if not _is_flat(facts):
+        # Once there and back first: JSON has names of text only, and those are sorted otherwise than numbers.
+        facts = json.loads(json.dumps(facts, allow_nan=False))
+    return _WRITE([link.number, link.ticket, link.at, link.name, facts]).encode("ascii")
+
+
+def _is_flat(facts: Mapping[str, Any]) -> bool:
+    """Whether the facts, as those of most events, are what they would be after the way there and back."""
+    return (
+        type(facts) is dict
+        and all(type(name) is str for name in facts)
+        and _PLAIN.issuperset(map(type, facts.values()))
+    )
 
 
 def digest_of(previous: str, link: Link) -> str:

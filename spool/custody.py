@@ -14,7 +14,6 @@ can be asked again.
 
 import json
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -35,26 +34,15 @@ from spool.gather import naming_file
 from spool.journal import Journal, JournalError, now
 from spool.mailbox import Mailbox
 from spool.received_files import received_files, stored_file
+from spool.settling import Fingerprints, fingerprint
 from spool.tables import submissions as received
+from spool.tickets import new_ticket
 
 ENVELOPE: Final = ".envelope.json"
 COMPARED: Final = ".compared.json"
 """The days that were compared with the journal at a start, as they were then."""
 _TICK: Final = 2_000_000_000
-_DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-
-def new_ticket() -> str:
-    """A ticket: 13 upper-case alphanumerics (annex 30, 215): 8 for the millisecond, 5 at random.
-
-    Tickets sort by time, and two of one millisecond differ but for one chance in sixty million; the journal's key
-    refuses that one.
-    """
-    stamp, digits = time.time_ns() // 1_000_000, ""
-    for _ in range(8):
-        stamp, digit = divmod(stamp, 36)
-        digits = _DIGITS[digit] + digits
-    return digits + "".join(secrets.choice(_DIGITS) for _ in range(5))
+_SECOND: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +50,7 @@ class Origin:
     """Who brought a set: the channel, the mailbox and the technical user.
 
     Of messages also ``message_ids``, by the names of the files they brought, and what the door ``found`` wrong with
-    them, as code and words.
+    them, as code and words.  The sender waits ``since`` then (`time.monotonic`) for its OK; None if nobody waits.
     """
 
     channel: str
@@ -70,6 +58,12 @@ class Origin:
     username: str
     message_ids: Mapping[str, str] = field(default_factory=dict)
     found: tuple[tuple[str, str], ...] = ()
+    since: float | None = None
+
+    @property
+    def waited(self) -> int:
+        """For how many microseconds the sender has waited by now."""
+        return 0 if self.since is None else int((time.monotonic() - self.since) * _SECOND)
 
 
 class CustodyDoubtfulError(TemporaryError):
@@ -101,8 +95,10 @@ class Custody:
         """Where the files of ``ticket`` are; ``received_at`` in microseconds."""
         return self.root / _day(received_at) / ticket
 
-    def take(self, folder: Path, origin: Origin) -> str:
+    def take(self, folder: Path, origin: Origin, synced: Fingerprints = frozenset()) -> str:
         """Take the set gathered in ``folder`` into custody and answer its ticket.
+
+        Of the files in ``synced`` the bytes are on the disk already, and nobody changes them meanwhile.
 
         Raises:
             OSError, JournalError: it could not be done; the set is back where it was.
@@ -112,9 +108,10 @@ class Custody:
         likeness = _Likeness(origin.mailbox, set_key(naming_file([path.name for path in files])))
         # Recorded after this one, the older could be accepted beside it.
         self._settle(likeness)
-        ticket, received_at = new_ticket(), now()
+        ticket, received_at, waited = new_ticket(), now(), origin.waited
         for path in files:
-            sync_file(path)
+            if fingerprint(path.lstat()) not in synced:
+                sync_file(path)
             path.chmod(0o440)
         envelope = self.envelope(ticket, received_at, origin)
         write_durably(folder / ENVELOPE, json.dumps(envelope).encode(), 0o440)
@@ -122,7 +119,7 @@ class Custody:
         make_folder(target.parent)
         try:
             move_durably(folder, target)
-            self._record(target)
+            self._record(target, waited, envelope)
         except CustodyDoubtfulError:
             self._doubts[target] = likeness
             raise
@@ -253,15 +250,18 @@ class Custody:
         with self._journal.read() as connection:
             return set(connection.execute(sa.select(received.c.ticket).where(_within(day))).scalars())
 
-    def _record(self, folder: Path) -> None:
-        """Commit what the envelope in ``folder`` says.
+    def _record(self, folder: Path, waited: int = 0, envelope: Mapping[str, Any] | None = None) -> None:
+        """Commit what the envelope in ``folder`` says; its sender had ``waited`` so long, as far as that is known.
+
+        Who has just written the ``envelope`` need not read it again.
 
         Raises:
             OSError, JournalError: the journal does not have it.
             CustodyDoubtfulError: nobody can tell.
         """
-        envelope = json.loads((folder / ENVELOPE).read_bytes())
-        submission = submission_of(envelope, tuple(map(stored_file, received_files(folder))))
+        if envelope is None:
+            envelope = json.loads((folder / ENVELOPE).read_bytes())
+        submission = submission_of(envelope, tuple(map(stored_file, received_files(folder))), waited)
         is_written = False
         try:
             with self._journal.write() as connection:

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Final
 
 from spool import submissions
-from spool.custody import ENVELOPE, Custody, CustodyDoubtfulError, Origin, new_ticket
+from spool.custody import ENVELOPE, Custody, CustodyDoubtfulError, Origin
 from spool.envelopes import submission_of
 from spool.files import make_folder, sync_folder
 from spool.journal import Journal, now
 from spool.submissions import StoredFile, Submission
 from spool.syncing import Sync, write_read_only
+from spool.tickets import new_ticket
 
 _FEW: Final = 3
 """So many sets are synced as fast one by one."""
@@ -105,7 +106,7 @@ def _seal_all(custody: Custody, sets: Sequence[Gathered]) -> list[_Taken]:
         envelope = custody.envelope(ticket, received_at, gathered.origin)
         write_read_only(f"{gathered.folder}/{ENVELOPE}", json.dumps(envelope).encode())
         target = custody.folder(ticket, received_at)
-        taken.append(_Taken(gathered, submission_of(envelope, gathered.files), target))
+        taken.append(_Taken(gathered, submission_of(envelope, gathered.files, gathered.origin.waited), target))
     return taken
 
 

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from config.errors import ConfigurationError
+from spool.prepared import carry_out
 
 Place = Path | str
 """A SQLite file, or the URL of a PostgreSQL database."""
@@ -106,16 +107,19 @@ def _open_postgresql(url: str) -> Engine:
 
 def begin(connection: Connection, how: Begins) -> None:
     """Begin the transaction of a connection that has done nothing yet."""
-    is_file = connection.dialect.name == "sqlite"
+    if connection.dialect.name == "sqlite":
+        if not connection.in_transaction():
+            connection.begin()  # SQLAlchemy has to know, or would not commit
+        # Taking the write lock at once turns a conflict into a wait; a later upgrade of the lock would fail.
+        carry_out(connection, "BEGIN" if how is Begins.READING else "BEGIN IMMEDIATE")
+        return
     match how:
         case Begins.READING:
-            snapshot = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
-            connection.exec_driver_sql("BEGIN" if is_file else snapshot)
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         case Begins.WRITING:
-            # Taking the write lock at once turns a conflict into a wait; a later upgrade of the lock would fail.
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if is_file else f"SELECT pg_advisory_xact_lock({_WRITERS})")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
         case Begins.CLAIMING:
             # Who claims waits for nobody long: somebody else has what it wants, and it comes again.
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if is_file else "SET LOCAL lock_timeout = '2s'")
+            connection.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
         case _:
             assert_never(how)

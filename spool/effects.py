@@ -13,7 +13,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from spool import many_rows, submissions
+from spool import closing, many_rows, submissions
+from spool.closing import Closed
 from spool.journal import now
 from spool.prepared import Prepared
 from spool.tables import effects
@@ -114,7 +115,7 @@ def next_due(connection: Connection, kind: Kind) -> int | None:
 
 def due_beyond(connection: Connection, kind: Kind, beyond: int) -> bool:
     """Whether an effect's next attempt lies after ``beyond``; if none is put off so long, the clock was set back."""
-    return connection.execute(_BEYOND, {"of": kind, "beyond": beyond}).first() is not None
+    return _BEYOND.first(connection, {"of": kind, "beyond": beyond}) is not None
 
 
 def hasten(connection: Connection, kind: Kind, beyond: int) -> None:
@@ -125,13 +126,13 @@ def hasten(connection: Connection, kind: Kind, beyond: int) -> None:
     connection.execute(query.values(next_attempt_at=0))
 
 
-def done(connection: Connection, carried_out: Iterable[Effect]) -> list[str]:
-    """Record effects as carried out; answers the tickets for which nothing is left to do, now closed."""
+def done(connection: Connection, carried_out: Iterable[Effect]) -> list[Closed]:
+    """Record effects as carried out; answers the submissions for which nothing is left to do, now closed."""
     items = list(carried_out)
     numbers = [item.number for item in items]
     for batch in _batches(numbers):
-        connection.execute(_DONE, {"numbers": batch, "at": now()})
-    return submissions.close_done(connection, {item.ticket for item in items})
+        _DONE.run(connection, {"numbers": batch, "at": now()})
+    return closing.close_done(connection, {item.ticket for item in items})
 
 
 def failed(connection: Connection, failures: Sequence[Failure]) -> None:
@@ -211,7 +212,7 @@ def tickets_with_pending(connection: Connection, kind: Kind, *, among: Collectio
     """Those ``among`` tickets that still have an effect of ``kind`` to do, parked or not."""
     found: set[str] = set()
     for batch in _batches(sorted(among)):
-        found.update(connection.execute(_TICKETS_WITH_OPEN, {"of": kind, "tickets": batch}).scalars())
+        found.update(row[0] for row in _TICKETS_WITH_OPEN.all(connection, {"of": kind, "tickets": batch}))
     return found
 
 
@@ -233,22 +234,24 @@ _DUE: Final = Prepared(
 _NEXT_DUE: Final = Prepared(
     sa.select(effects.c.next_attempt_at).where(_OF_KIND).order_by(effects.c.next_attempt_at).limit(1)
 )
-_BEYOND: Final = (
+_BEYOND: Final = Prepared(
     sa.select(effects.c.number).where(_OF_KIND, effects.c.next_attempt_at > sa.bindparam("beyond")).limit(1)
 )
-_DONE: Final = (
+_DONE: Final = Prepared(
     sa.update(effects)
     .where(effects.c.number.in_(sa.bindparam("numbers", expanding=True)), effects.c.state == "pending")
-    .values(state="done", done_at=sa.bindparam("at"), reason=None)
+    .values(state="done", done_at=sa.bindparam("at"), reason=None),
+    each="numbers",
 )
-_TICKETS_WITH_OPEN: Final = (
+_TICKETS_WITH_OPEN: Final = Prepared(
     sa.select(effects.c.ticket)
     .where(
         effects.c.ticket.in_(sa.bindparam("tickets", expanding=True)),
         effects.c.state.in_(OPEN),
         effects.c.kind == sa.bindparam("of"),
     )
-    .distinct()
+    .distinct(),
+    each="tickets",
 )
 _STANDING: Final = (*_COLUMNS, effects.c.state, effects.c.next_attempt_at, effects.c.reason)
 

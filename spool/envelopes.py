@@ -1,19 +1,26 @@
 """What is the journal told of a set, by the envelope that lies beside its files?"""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from schemas.filename import set_key
 from spool.gather import naming_file
 from spool.received_files import content_of
 from spool.submissions import State, StoredFile, Submission
 
+_TOLD: Final = ("ticket", "received_at", "channel", "sender", "directory", "username")
 
-def submission_of(envelope: Mapping[str, Any], stored: tuple[StoredFile, ...]) -> Submission:
-    """A set with these files, as it is recorded when custody of it was taken."""
-    # An envelope of a time before there were messages has no ids and nothing found, and one of before there were roles
-    # says not by whom.
-    told = {key: value for key, value in envelope.items() if key not in {"message_ids", "found", "by"}}
+
+def submission_of(envelope: Mapping[str, Any], stored: tuple[StoredFile, ...], waited: int = 0) -> Submission:
+    """A set with these files, as it is recorded when custody of it was taken.
+
+    Args:
+        envelope: what lies beside them; of a later release it may say more.
+        stored: the files.
+        waited: for how long (microseconds) the sender had waited; an envelope does not say it.
+    """
+    # An envelope of a time before there were messages has no ids and nothing found.
+    told = {key: envelope[key] for key in _TOLD}
     name = naming_file([file.name for file in stored])
     return Submission(
         **told,
@@ -23,6 +30,7 @@ def submission_of(envelope: Mapping[str, Any], stored: tuple[StoredFile, ...]) -
         state=State.RECEIVED,
         attempts=0,
         files=stored,
+        waited=waited,
         findings=tuple((code, words) for code, words in envelope.get("found", ())),
         message_id=envelope.get("message_ids", {}).get(name) or None,
     )

@@ -12,6 +12,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from spool.prepared import Prepared
 from spool.register_tables import ebox, institution_messages
 
 
@@ -100,16 +101,17 @@ def of_quality(connection: Connection, quality: int, limit: int, ticket: str | N
 
 def delivered(connection: Connection, tickets: Collection[str]) -> None:
     """Record that the messages among ``tickets`` are where their recipients get them."""
-    connection.execute(_DELIVER, {"tickets": sorted(tickets)})
+    _DELIVER.run(connection, {"tickets": sorted(tickets)})
 
 
-_DELIVER: Final = (
+_DELIVER: Final = Prepared(
     sa.update(institution_messages)
     .where(
         institution_messages.c.ticket.in_(sa.bindparam("tickets", expanding=True)),
         institution_messages.c.state == State.PROMISED,
     )
-    .values(state=State.DELIVERED)
+    .values(state=State.DELIVERED),
+    each="tickets",
 )
 
 

@@ -13,34 +13,36 @@ After the machine was started again nobody knows which of its bytes reached the 
 it.  Names are those :func:`schemas.filename.is_safe` allows, and no other.
 """
 
-import math
 import os
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from schemas.filename import is_safe
 from spool import leftovers
-from spool.files import free_bytes, make_folder, size_of, sync_folder
+from spool.files import make_folder, size_of, sync_folder
 from spool.in_use import HUNG_SECONDS, InUse
+from spool.inbox_room import InboxRoom
 from spool.mailbox import INBOXES, Entry, Mailbox, MailboxRefusal, Room, Trouble, check_name, entry_of
 from spool.quota import Quota
 from spool.settling import Settling, unsettle
-from spool.upload import Allowance, IntakeLimits, Reserve, Upload, check_room, open_upload
+from spool.shared_quota import SharedQuota
+from spool.upload import IntakeLimits, Upload, open_upload
 
 __all__ = ["Intake", "IntakeLimits", "Upload"]
 
 _BUSY: Final = "this file is being uploaded by another connection; if that one was lost, try again in two minutes"
-_COUNTED_FOR: Final = 5.0  # seconds that a count of what waits is good for where other processes change it too
+_COUNTED_FOR: Final = 5.0  # seconds that a look at what all have counted is good for where other processes do so too
 
 
 class Intake(Settling):
     """The inboxes of every sender.  Every method may block on the disk; all are safe from several threads.
 
-    With ``is_shared`` they are safe beside other processes too, which count a sender's bytes anew now and then.
+    With ``is_shared`` they are safe beside other processes too, with which a sender's bytes are counted together.
     """
 
     def __init__(
@@ -48,12 +50,15 @@ class Intake(Settling):
     ) -> None:
         make_folder(root)
         super().__init__(root)
-        self._limits = limits
-        self._quota = Quota(limits.sender_bytes, _COUNTED_FOR if is_shared else math.inf)
-        self._allowed = Allowance(limits, self._quota, Reserve(root, limits.reserve))
+        most = limits.sender_bytes
+        self._quota = SharedQuota(most, root, _COUNTED_FOR, hung) if is_shared else Quota(most)
+        self._room = InboxRoom(self, limits, self._quota)
         self._in_use = InUse(self, is_shared=is_shared, hung=hung)
-        self._room: dict[Mailbox, int] = {}
         self._alone = ""
+
+    def take_over(self, limits: IntakeLimits) -> None:
+        """Let other limits count for uploads that begin from now on, and for the bytes that a sender has waiting."""
+        self._room.take_over(limits)
 
     @contextmanager
     def locked(self, mailbox: Mailbox) -> Iterator[None]:
@@ -71,7 +76,7 @@ class Intake(Settling):
 
         Then a file is begun, or given its name, in as little time as handing the work to a thread would take.
         """
-        counted = self._quota.knows(mailbox.sender) and self._room.get(mailbox, 0) > 0
+        counted = self._room.is_known(mailbox)
         lock = self._in_use.lock(mailbox)
         held = counted and lock.acquire(blocking=False)
         try:
@@ -101,9 +106,9 @@ class Intake(Settling):
                 raise MailboxRefusal(Trouble.BUSY, _BUSY)
             if exclusive and self.find(mailbox, name) is not None:
                 raise MailboxRefusal(Trouble.EXISTS, "a file of this name is already waiting")
-            self._check_room(mailbox, name)
+            self._room.take(mailbox, lambda: self.is_begun(mailbox, name))
             path, waiting = self.growing(mailbox, name), self._path(mailbox, name)
-            upload = open_upload(mailbox, name, path, waiting, self._allowed, resume=resume)
+            upload = open_upload(mailbox, name, path, waiting, self._room.allowed, resume=resume)
             self._in_use.begun(upload)
             return upload
 
@@ -210,17 +215,14 @@ class Intake(Settling):
     def entries(self, mailbox: Mailbox) -> list[Entry]:
         """Every growing, cut or waiting file of ``mailbox``, by name."""
         with self.locked(mailbox):
-            names = {path.name for path in self._files(mailbox)}
+            names = {path.name for path in self.waiting_files(mailbox)}
             found = (self.find(mailbox, name) for name in sorted(names))
             return [entry for entry in found if entry is not None]
 
     def room(self, mailbox: Mailbox) -> Room:
         """How much more the sender may put into ``mailbox``."""
         self._count(mailbox.sender)
-        left = max(0, self._limits.sender_bytes - self._quota.used(mailbox.sender))
-        files = self._limits.files - sum(1 for _ in self._files(mailbox))
-        free = max(0, free_bytes(self.root) - self._limits.reserve)
-        return Room(self._limits.sender_bytes, min(left, free), self._limits.files, max(0, files))
+        return self._room.left(mailbox)
 
     def is_growing(self, mailbox: Mailbox, folder: Path) -> bool:
         """Whether a file of the set in ``folder`` is being uploaded just now."""
@@ -257,16 +259,11 @@ class Intake(Settling):
         with ExitStack() as stack:
             for box in boxes:
                 stack.enter_context(self.locked(box))
-            self._quota.count(sender, lambda: sum(size_of(path) for box in boxes for path in self._files(box)))
+            is_quiet = partial(self._is_quiet, boxes)
+            self._quota.count(sender, partial(self._room.measured, sender), is_quiet)
 
-    def _check_room(self, mailbox: Mailbox, name: str) -> None:
-        # An upload adds one file at most, so the disk need not be counted again before that room is used up.
-        if self._room.get(mailbox, 0) <= 0:
-            self._room[mailbox] = self._limits.files - sum(1 for _ in self._files(mailbox))
-        check_room(self._allowed.reserve, self._limits, lambda: self.is_begun(mailbox, name))
-        if self._room[mailbox] <= 0:
-            raise MailboxRefusal(Trouble.FULL, "too many files are waiting in this directory; send their GO first")
-        self._room[mailbox] -= 1
+    def _is_quiet(self, boxes: list[Mailbox]) -> bool:
+        return not any(self._in_use.names(box) for box in boxes)
 
     def _place(self, sender: str, source: Path, target: Path) -> None:
         self._alone, replaced = str(target), 0

@@ -39,7 +39,7 @@ class Layout:
     def is_begun(self, mailbox: Mailbox, name: str) -> bool:
         """Whether a file of the set that ``name`` belongs to is there: growing, cut or waiting."""
         folder = self.set_folder(mailbox, name)
-        return any(self.set_folder(mailbox, path.name) == folder for path in self._files(mailbox))
+        return any(self.set_folder(mailbox, path.name) == folder for path in self.waiting_files(mailbox))
 
     def sets(self) -> Iterator[tuple[Mailbox, Path]]:
         """Every set still gathering, of every sender."""
@@ -62,7 +62,8 @@ class Layout:
         """Where the bytes of an upload are kept until it is finished."""
         return _growing(self.folder(mailbox), name)
 
-    def _files(self, mailbox: Mailbox) -> Iterator[Path]:
+    def waiting_files(self, mailbox: Mailbox) -> Iterator[Path]:
+        """Every growing, cut or waiting file of ``mailbox``."""
         folder = self.folder(mailbox)
         for pattern in ("set-*/*", ".temporary/*", ".uploads/*"):
             yield from (path for path in folder.glob(pattern) if not path.name.startswith("."))

@@ -12,13 +12,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from spool.prepared import carry_out_for_each
+
 
 def insert(connection: Connection, columns: Sequence[sa.Column[Any]], rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert ``rows``, which have values for these columns of one table, in their order; others get their defaults."""
     if not rows:
         return
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(_for_each_row(tuple(columns)), list(rows))
+        carry_out_for_each(connection, _for_each_row(tuple(columns)), rows)
     else:
         arrays = tuple(list(values) for values in zip(*rows, strict=True))
         connection.exec_driver_sql(_from_arrays(tuple(columns), connection.dialect), arrays)

@@ -22,12 +22,16 @@ _NOTHING: Final[Facts] = {}
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    """Text, the values in their order (name, fixed value, how it is turned), and how each column is turned."""
+    """Text, the values in their order (name, fixed value, how it is turned), and how each column is turned.
+
+    ``listed`` are the names of the items of a list.
+    """
 
     text: str
     values: tuple[tuple[str, Any, _Turned], ...]
     columns: tuple[_Turned, ...]
     is_plain: bool
+    listed: tuple[str, ...]
 
     def given(self, facts: Facts) -> list[Any]:
         """What the driver gets."""
@@ -47,39 +51,41 @@ class _Compiled:
 
 
 class Prepared:
-    """A statement with ``bindparam`` where values go; not with ``in_``, whose lists have a length.
+    """A statement with ``bindparam`` where values go.
 
-    For an insert ``columns`` are the names of its values, always the same.
+    For an insert ``columns`` are the names of its values, always the same.  ``each`` is the name of a value that is a
+    list, for ``in_``; it is filled up with its last item to the next power of two, so that there are few such texts.
     """
 
-    def __init__(self, statement: sa.Executable, columns: Iterable[str] | None = None) -> None:
+    def __init__(self, statement: sa.Executable, columns: Iterable[str] | None = None, each: str | None = None) -> None:
         self.statement = statement
         self._columns = None if columns is None else list(columns)
-        self._compiled: _Compiled | None = None
+        self._each = each
+        self._compiled: dict[int, _Compiled] = {}
 
     def all(self, connection: Connection, facts: Facts = _NOTHING) -> list[Sequence[Any]]:
         """Every row."""
-        if (driver := _driver(connection)) is None:
+        if (driver := self._driver(connection, facts)) is None:
             return list(connection.execute(self.statement, facts))
-        compiled = self._for(connection)
-        return [compiled.read(row) for row in driver.execute(compiled.text, compiled.given(facts)).fetchall()]
+        compiled, given = self._for(connection, facts)
+        return [compiled.read(row) for row in driver.execute(compiled.text, given).fetchall()]
 
     def first(self, connection: Connection, facts: Facts = _NOTHING) -> Sequence[Any] | None:
         """The first row, or None."""
-        if (driver := _driver(connection)) is None:
+        if (driver := self._driver(connection, facts)) is None:
             return connection.execute(self.statement, facts).first()
-        compiled = self._for(connection)
-        cursor = driver.execute(compiled.text, compiled.given(facts))
+        compiled, given = self._for(connection, facts)
+        cursor = driver.execute(compiled.text, given)
         row = cursor.fetchone()
         cursor.close()
         return None if row is None else compiled.read(row)
 
     def run(self, connection: Connection, facts: Facts) -> int:
         """Change something; answers how many rows."""
-        if (driver := _driver(connection)) is None:
+        if (driver := self._driver(connection, facts)) is None:
             return connection.execute(self.statement, facts).rowcount
-        compiled = self._for(connection)
-        count: int = driver.execute(compiled.text, compiled.given(facts)).rowcount
+        compiled, given = self._for(connection, facts)
+        count: int = driver.execute(compiled.text, given).rowcount
         return count
 
     def run_for_each(self, connection: Connection, rows: Sequence[Facts]) -> None:
@@ -87,13 +93,36 @@ class Prepared:
         if (driver := _driver(connection)) is None:
             connection.execute(self.statement, rows)
             return
-        compiled = self._for(connection)
+        compiled, _ = self._for(connection, rows[0])
         driver.executemany(compiled.text, [compiled.given(facts) for facts in rows])
 
-    def _for(self, connection: Connection) -> _Compiled:
-        if self._compiled is None:
-            self._compiled = _compile(self.statement, self._columns, connection.dialect)
-        return self._compiled
+    def _driver(self, connection: Connection, facts: Facts) -> Any:
+        """As below; a list without items is said otherwise in SQL, by SQLAlchemy."""
+        return None if self._each is not None and not facts[self._each] else _driver(connection)
+
+    def _for(self, connection: Connection, facts: Facts) -> tuple[_Compiled, list[Any]]:
+        items = () if self._each is None else facts[self._each]
+        size = 1 << (len(items) - 1).bit_length() if items else 0
+        compiled = self._compiled.get(size)
+        if compiled is None:
+            listed = {} if self._each is None else {self._each: [None] * size}
+            compiled = self._compiled[size] = _compile(self.statement, self._columns, connection.dialect, listed)
+        if items:
+            filled = [*items, *[items[-1]] * (size - len(items))]
+            facts = {**facts, **dict(zip(compiled.listed, filled, strict=True))}
+        return compiled, compiled.given(facts)
+
+
+def carry_out(connection: Connection, text: str) -> None:
+    """Have SQLite carry out a statement without values, such as those that begin and part a transaction."""
+    driver: Any = connection.connection.driver_connection
+    driver.execute(text)
+
+
+def carry_out_for_each(connection: Connection, text: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Have SQLite carry out a statement once for each of ``rows``, its values in their order."""
+    driver: Any = connection.connection.driver_connection
+    driver.executemany(text, rows)
 
 
 def _driver(connection: Connection) -> Any:
@@ -103,17 +132,22 @@ def _driver(connection: Connection) -> Any:
     return connection.connection.driver_connection
 
 
-def _compile(statement: Any, columns: list[str] | None, dialect: sa.Dialect) -> _Compiled:
+def _compile(
+    statement: Any, columns: list[str] | None, dialect: sa.Dialect, listed: Mapping[str, list[None]]
+) -> _Compiled:
     compiled: SQLCompiler = statement.compile(dialect=dialect, column_keys=columns)
-    if compiled.post_compile_params:
+    known = compiled.construct_params(_check=False)
+    unlisted = compiled.post_compile_params - {compiled.binds[name] for name in listed}
+    if any(known[compiled.bind_names[of]] is None for of in unlisted):
         raise ValueError("a list of values is compiled anew for each length")
-    fixed = compiled.construct_params(_check=False)
-    turned: Mapping[str, Any] = compiled._bind_processors  # noqa: SLF001 - what SQLAlchemy turns values with; a test compares the two
+    whole = compiled.construct_expanded_state({**known, **listed})
+    turned: Mapping[str, Any] = {**compiled._bind_processors, **whole.processors}  # noqa: SLF001 - what SQLAlchemy turns values with; a test compares the two
     # An enumeration's word is text to the driver, which would have to find that out each time.
-    plain = {name: str(value) if isinstance(value, str) else value for name, value in fixed.items()}
-    values = tuple((name, plain[name], turned.get(name)) for name in compiled.positiontup or ())
+    plain = {name: str(value) if isinstance(value, str) else value for name, value in whole.parameters.items()}
+    values = tuple((name, plain[name], turned.get(name)) for name in whole.positiontup or ())
     read = tuple(
         entry.type.dialect_impl(dialect).result_processor(dialect, None)
         for entry in compiled._result_columns  # noqa: SLF001 - likewise
     )
-    return _Compiled(compiled.string, values, read, not any(read))
+    named = tuple(name for of in listed for name in whole.parameter_expansion[of])
+    return _Compiled(whole.statement, values, read, not any(read), named)

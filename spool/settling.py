@@ -60,7 +60,7 @@ class _Unsettled:
                 if _is_same(path, descriptor):
                     lost(path)
                 raise
-            synced.add(_fingerprint(facts))
+            synced.add(fingerprint(facts))
         return frozenset(synced)
 
     def settle(self) -> list[int]:
@@ -143,7 +143,7 @@ def _open_unsettled(folders: Collection[Path], synced: Fingerprints) -> Iterator
         for path in [path for folder in folders for path in _files_in(folder)]:
             try:
                 facts = path.lstat()
-                if stat.S_IMODE(facts.st_mode) != UNSETTLED or _fingerprint(facts) in synced:
+                if stat.S_IMODE(facts.st_mode) != UNSETTLED or fingerprint(facts) in synced:
                     continue
                 files[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             except FileNotFoundError:
@@ -152,7 +152,7 @@ def _open_unsettled(folders: Collection[Path], synced: Fingerprints) -> Iterator
         yield _Unsettled(files)
 
 
-def _fingerprint(facts: os.stat_result) -> tuple[int, int, int]:
+def fingerprint(facts: os.stat_result) -> tuple[int, int, int]:
     """What tells a file from every other, and from itself once it was written to."""
     return facts.st_ino, facts.st_mtime_ns, facts.st_size
 

@@ -16,6 +16,7 @@ from typing import Final
 from sqlalchemy.engine import Connection, Engine
 
 from spool.database import WAIT_SECONDS, Begins, begin
+from spool.prepared import carry_out
 
 MOST: Final = 16
 """So many share one commit at most."""
@@ -61,7 +62,7 @@ class SharedCommits:
 
         Raises:
             TurnLostError: nothing was written.
-            sqlalchemy.exc.DBAPIError: likewise.
+            sqlalchemy.exc.DBAPIError, sqlite3.Error: likewise.
         """
         self._take_turn()
         try:
@@ -94,7 +95,7 @@ class SharedCommits:
             transaction = self._begin()
         else:
             try:
-                transaction.connection.exec_driver_sql("SAVEPOINT part")
+                carry_out(transaction.connection, "SAVEPOINT part")
             except BaseException as fault:
                 self._end(transaction, fault)
                 raise
@@ -119,7 +120,7 @@ class SharedCommits:
                 self._turn.release()
             return
         try:
-            transaction.connection.exec_driver_sql("ROLLBACK TO part")
+            carry_out(transaction.connection, "ROLLBACK TO part")
         except BaseException as fault:
             try:
                 self._end(transaction, fault)

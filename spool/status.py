@@ -5,7 +5,8 @@ spreadsheet. Beside them every answer that was ever made for this sender can be 
 documents give, also when it was deleted in OUT; so can the messages that institutions sent by themselves. Only what
 concerns the sender is looked up: its number is in every query.
 
-Bounds: the newest `LISTED` tickets are listed and any can be read; the lists hold the newest `ROWS` submissions.
+Bounds: the newest `LISTED` tickets are listed and any can be read; the lists hold the newest `ROWS` submissions, and
+`LISTED` unfetched answers.  What today's list leaves out it counts.
 Nothing of the content of a declaration is in here, but names of files, codes and words.
 """
 
@@ -27,6 +28,7 @@ from sqlalchemy.engine import Connection
 from schemas.codes import Code
 from schemas.wording import Language, code_text
 from spool import maintenance
+from spool import status_left_out as left
 from spool import status_messages as messages
 from spool import submissions as journal_of
 from spool.answers import FETCHED, file_names
@@ -166,20 +168,29 @@ class Status:
         window = maintenance.planned(connection, at)
         midnight = int(now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1_000_000)
         known = [one for one in _known(connection, sender, ROWS) if one.submission.received_at >= midnight]
+        seen = [one for one in messages.newest(connection, sender, LISTED) if one.received >= midnight]
+        unfetched = [_unfetched(connection, sender), messages.unfetched(connection, sender, LISTED)]
+        left_out = {
+            "submissions": left.submissions_since(connection, sender, midnight) - ROWS if len(known) == ROWS else 0,
+            "messages": left.messages_since(connection, sender, midnight) - LISTED if len(seen) == LISTED else 0,
+            "answers_not_fetched": left.unfetched(connection, sender) - sum(map(len, unfetched))
+            if LISTED in map(len, unfetched)
+            else 0,
+        }
         facts = {
             "day": now.date().isoformat(),
+            "complete": not any(left_out.values()),
+            "left_out": left_out,
             "maintenance": None if window is None else maintenance.facts(window, at, self._zone),
             "submissions": [self._summary(one) | {"answers": _names(one.answers)} for one in known],
             "messages": [
-                one.facts | {"received": self._when(one.received), "fetched": self._when(one.fetched)}
-                for one in messages.newest(connection, sender, LISTED)
-                if one.received >= midnight
+                one.facts | {"received": self._when(one.received), "fetched": self._when(one.fetched)} for one in seen
             ],
             "warnings": [
                 {"what": ending.what.value, "which": ending.key, "ends": self._when(ending.expires_at)}
                 for ending in warnings_of(connection, sender, at)
             ],
-            "answers_not_fetched": _unfetched(connection, sender) + messages.unfetched(connection, sender, LISTED),
+            "answers_not_fetched": [name for names in unfetched for name in names],
         }
         return Document(_json(facts), max((one.modified for one in known), default=midnight / 1_000_000))
 
@@ -279,12 +290,5 @@ def _given(connection: Connection, sender: str, mine: sa.ColumnElement[bool]) ->
 
 def _unfetched(connection: Connection, sender: str) -> list[str]:
     """The newest answers that nobody has fetched yet, by name, oldest first."""
-    query = (
-        sa.select(answers.c.prefix, answers.c.stem)
-        .join(submissions, submissions.c.ticket == answers.c.ticket)
-        .where(answers.c.sender == sender, submissions.c.sender == sender, answers.c.channel == "sftp")
-        .where(fetched_at().is_(None), sa.func.length(answers.c.data) > 0)
-        .order_by(submissions.c.received_at.desc())
-        .limit(LISTED)
-    )
+    query = left.answers_unfetched(sender).limit(LISTED)
     return [f"{prefix}.{stem}" for prefix, stem in reversed(connection.execute(query).all())]

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from spool import chain
 from spool.journal import now
 from spool.prepared import Prepared
-from spool.tables import effects, events, files, submissions
+from spool.tables import events, files, submissions
 from spool.waking import Topic, wake
 
 
@@ -55,7 +55,8 @@ class Submission:
 
     ``name`` is the file it goes by (its GO), ``stem`` what its files share, ``content`` one SHA-256 over those of its
     FI files, empty without any.  Times are microseconds since the epoch.  ``message_id`` is that of the message it came
-    by, None for an upload.  ``findings`` (code, words) without a verdict are what the door found already.
+    by, None for an upload.  ``findings`` (code, words) without a verdict are what the door found already.  ``waited``,
+    which only its event keeps, is for how long (microseconds) its sender had waited at ``received_at``.
     """
 
     ticket: str
@@ -75,6 +76,7 @@ class Submission:
     closed_at: int | None = None
     files: tuple[StoredFile, ...] = ()
     message_id: str | None = None
+    waited: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,10 @@ def add(connection: Connection, *taken: Submission) -> None:
         _ADD_FILES.run_for_each(connection, stored)
     digests = [{file.name: file.sha256 for file in one.files} for one in taken]
     wake(connection, Topic.JUDGE)
-    facts = [{"name": one.name, "files": len(of), "sha256": of} for one, of in zip(taken, digests, strict=True)]
+    facts = [
+        {"name": one.name, "files": len(of), "sha256": of, "waited": one.waited}
+        for one, of in zip(taken, digests, strict=True)
+    ]
     at = now()
     chain.append(connection, [(one.ticket, at, "custody.taken", of) for one, of in zip(taken, facts, strict=True)])
 
@@ -225,16 +230,6 @@ def settle(connection: Connection, ticket: str, ruling: Ruling) -> bool:
     return bool(found)
 
 
-def close_done(connection: Connection, tickets: Collection[str]) -> list[str]:
-    """Close those of ``tickets`` none of whose effects is still to do; answers which are closed now."""
-    closed = list(connection.execute(_DONE, {"tickets": sorted(tickets)}).scalars())
-    if closed:
-        at = now()
-        connection.execute(_CLOSE, {"tickets": closed, "at": at})
-        chain.append(connection, [(ticket, at, "submission.closed", {}) for ticket in closed])
-    return closed
-
-
 _AS_RECEIVED: Final = (
     "ticket", "received_at", "channel", "sender", "username", "directory", "name", "stem", "content", "state",
     "attempts", "message_id",
@@ -281,16 +276,6 @@ _RULING: Final = ("state", "verdict_at", "findings", "certificate", "schema_vers
 _SETTLE: Final = Prepared(
     sa.update(submissions).where(_THIS, is_any(*OPEN_STATES)).values({name: sa.bindparam(name) for name in _RULING})
 )
-_OPEN_EFFECT: Final = sa.select(effects.c.number).where(
-    effects.c.ticket == submissions.c.ticket, effects.c.state != "done"
-)
-_NAMED: Final = submissions.c.ticket.in_(sa.bindparam("tickets", expanding=True))
-_DONE: Final = (
-    sa.select(submissions.c.ticket)
-    .where(_NAMED, submissions.c.state.in_(VERDICTS), submissions.c.closed_at.is_(None), ~_OPEN_EFFECT.exists())
-    .order_by(submissions.c.ticket)
-)
-_CLOSE: Final = sa.update(submissions).where(_NAMED).values(closed_at=sa.bindparam("at"))
 
 
 def _submission(row: Sequence[Any], stored: tuple[StoredFile, ...]) -> Submission:

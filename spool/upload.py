@@ -25,6 +25,7 @@ from spool.settling import UNSETTLED
 from spool.unsealed import Unsealed
 
 _MAX_PIECES: Final = 256
+_AHEAD: Final = 1024**2  # bytes that room is asked for at a time where that costs something
 _FRESH: Final = 0.1
 _MOMENT: Final = 0.05
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -183,6 +184,7 @@ class Upload:
         self.descriptor = os.open(path, _FLAGS | how, UNSETTLED)
         self.is_first = how is Beginning.FIRST
         self.size = 0 if self.is_first else os.fstat(self.descriptor).st_size
+        self._spare = 0
         self._extent = Extent(self.size)
         self._touched = time.monotonic() if self.is_first else -math.inf
 
@@ -210,7 +212,7 @@ class Upload:
             raise MailboxRefusal(Trouble.FULL, f"a file may have at most {self._allowed.limits.file_bytes} bytes (184)")
         if end > self.size:
             self._allowed.reserve.check(end - self.size)
-            self._allowed.quota.take(self.mailbox.sender, end - self.size)
+            self._take(end - self.size)
             self.size = end
         if self._extent.pieces >= _MAX_PIECES and offset > self._extent.prefix:
             raise MailboxRefusal(Trouble.DENIED, "this file comes in too many pieces; send it from beginning to end")
@@ -221,6 +223,13 @@ class Upload:
             view, position = view[written:], position + written
         self._extent.add(offset, end)
         self._touched = time.monotonic()
+
+    def _take(self, size: int) -> None:
+        if (short := size - self._spare) > 0:
+            # Most files are small, and need no more than they have.
+            ahead = _AHEAD if self.size >= _AHEAD else 0
+            self._spare += short + self._allowed.quota.take(self.mailbox.sender, short, ahead)
+        self._spare -= size
 
     @property
     def is_fresh(self) -> bool:
@@ -236,7 +245,10 @@ class Upload:
             self._extent.cut(size)
 
     def close(self) -> None:
-        """Give the descriptor back; harmless twice."""
+        """Give the descriptor back, and room that was not used; harmless twice."""
+        spare, self._spare = self._spare, 0
+        if spare:
+            self._allowed.quota.give_back(self.mailbox.sender, spare)
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
@@ -261,7 +273,7 @@ def open_upload(mailbox: Mailbox, name: str, path: Path, waiting: Path, allowed:
 
 def _copy(waiting: Path, path: Path, sender: str, quota: Quota) -> None:
     size = size_of(waiting)
-    quota.take(sender, size)
+    quota.take(sender, size, 0)
     try:
         if size:
             shutil.copyfile(waiting, path)

@@ -34,6 +34,7 @@ class Cluster:
         self._password = secrets.token_hex(16)
         self._made = 0
         (folder / "password").write_text(self._password)
+        folder.chmod(0o711)
         if os.geteuid() == 0:
             owner = pwd.getpwnam("postgres")
             for path in (folder, folder / "password"):
@@ -43,7 +44,7 @@ class Cluster:
         settings = (
             f"port = {self.port}",
             "listen_addresses = '127.0.0.1'",
-            "unix_socket_directories = ''",
+            f"unix_socket_directories = '{folder}'",
             # The gateway asks for what it needs; a server that is set up carelessly must not take it away.
             "synchronous_commit = off",
             "max_connections = 200",
@@ -63,6 +64,11 @@ class Cluster:
     def url(self, database: str) -> str:
         """What a client connects to, with the right password."""
         return f"postgresql://gateway:{self._password}@127.0.0.1:{self.port}/{database}"
+
+    def by_unix_socket(self, url: str) -> str:
+        """What a client connects to instead that has no network."""
+        parsed = sa.make_url(url).set(host=None, port=None, query={"host": str(self.folder), "port": str(self.port)})
+        return parsed.render_as_string(hide_password=False)
 
     def empty_database(self) -> str:
         """The URL of a new database with nothing in it."""

@@ -111,6 +111,11 @@ def make_archive(folder: Path, journal: Journal, keys: OwnKeys) -> Archive:
     (folder / "none").mkdir()
     none = str(folder / "none")
     settings = Settings.model_validate(
-        {"spool": {"path": str(folder / "spool")}, "trust": {"authorities": none}, "schemas": {"folder": none}}
+        {
+            "spool": {"path": str(folder / "spool")},
+            "trust": {"authorities": none},
+            "schemas": {"folder": none},
+            "retention": {"without_archive": True},
+        }
     )
     return Archive(journal, settings, keys)

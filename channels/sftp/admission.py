@@ -4,13 +4,15 @@ Connections that have not logged in are dropped at random before there are too m
 MaxStartups ``start:rate:full``): from ``start`` on with a chance of ``rate`` per cent, growing to all of them at
 ``full``.  Besides, one source may have only so many of them, so that one flooder fills nobody else's room; and sources
 that somebody has logged in from have room of their own, which all the strangers of the world don't fill.  Everything is
-counted on the one event loop, in the step that also decides: a limit cannot be passed by coming twice at once.
+counted on the one event loop, in the step that also decides: a limit cannot be passed by coming twice at once.  Where
+several processes are one door, those who have logged in take seats that all of them share (:mod:`spool.seats`); those
+who have not are counted by each process for itself.
 """
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from channels.sources import counted_as
 
@@ -43,11 +45,23 @@ def drop_chance(starting: int, limits: AdmissionLimits) -> int:
     return limits.rate + (100 - limits.rate) * (starting - limits.start) // (limits.full - limits.start)
 
 
-class Admission:
-    """Who is there; ``draw`` gives a number from 0 to 99 at random."""
+class Seats(Protocol):
+    """What several processes may have only so many of together."""
 
-    def __init__(self, draw: Callable[[], int]) -> None:
+    def take(self, key: str, most: int) -> int | None:
+        """One of the ``most`` seats of ``key``, or None if all are taken."""
+
+    def give_back(self, seat: int) -> None:
+        """It may be another's."""
+
+
+class Admission:
+    """Who is there; ``draw`` gives a number from 0 to 99 at random, ``seats`` are those of several processes."""
+
+    def __init__(self, draw: Callable[[], int], seats: Seats | None = None) -> None:
         self._draw = draw
+        self._seats = seats
+        self._seated: dict[Hashable, list[int]] = {}
         self._starting: dict[Hashable, str] = {}
         self._strangers: set[Hashable] = set()
         self._known: OrderedDict[str, None] = OrderedDict()
@@ -87,6 +101,8 @@ class Admission:
             return "too many connections of this user"
         if self._sources[place] >= limits.source_sessions:
             return "too many connections from this address"
+        if self._seats is not None and (words := self._take_seats(self._seats, guest, username, place, limits)):
+            return words
         self._no_longer_starting(guest)
         self._inside[guest] = (username, place)
         self._users[username] += 1
@@ -100,6 +116,26 @@ class Admission:
         username, place = self._inside.pop(guest, ("", ""))
         _take_one(self._users, username)
         _take_one(self._sources, place)
+        self._give_back_seats(guest)
+
+    def _take_seats(self, seats: Seats, guest: Hashable, username: str, place: str, limits: AdmissionLimits) -> str:
+        wanted = (
+            (f"user {username}", limits.user_sessions, "too many connections of this user"),
+            (f"source {place}", limits.source_sessions, "too many connections from this address"),
+        )
+        taken = self._seated[guest] = []
+        for key, most, words in wanted:
+            seat = seats.take(key, most)
+            if seat is None:
+                self._give_back_seats(guest)
+                return words
+            taken.append(seat)
+        return ""
+
+    def _give_back_seats(self, guest: Hashable) -> None:
+        for seat in self._seated.pop(guest, ()):
+            if self._seats is not None:
+                self._seats.give_back(seat)
 
     def _is_full(self, place: str, limits: AdmissionLimits) -> bool:
         if place in self._known:

@@ -5,6 +5,7 @@ An upload that a connection leaves open is set aside, so that its client can go 
 
 from collections.abc import Callable
 from functools import partial
+from time import monotonic
 from typing import Final, TypeVar
 
 import asyncssh
@@ -17,7 +18,7 @@ from channels.sftp.premises import Premises
 from channels.sftp.refusal import log_trouble
 from channels.sftp.share import Share
 from channels.sftp.visit import Visit
-from schemas.filename import is_temporary
+from schemas.filename import is_safe, is_temporary
 from spool.mailbox import INBOXES, Entry, Mailbox, MailboxRefusal, Trouble
 
 _BLOCK: Final = 1024
@@ -35,6 +36,7 @@ class Arrivals:
         self._intake = behind.intake
         self._reception = behind.reception
         self._passing = behind.passing
+        self._names = behind.names
         self._share = share
         self._boxes = {directory: Mailbox(account.sender, directory) for directory in INBOXES}
         self._log = structlog.get_logger().bind(sender=account.sender, username=account.username)
@@ -57,14 +59,22 @@ class Arrivals:
         box, exclusive = self._mailbox(place), bool(pflags & asyncssh.FXF_CREAT and pflags & asyncssh.FXF_EXCL)
         if not pflags & asyncssh.FXF_CREAT and self._intake.find(box, place.name) is None:
             raise MailboxRefusal(Trouble.MISSING, "no such file")
+        await self._check(box, place.name)
         resume = not exclusive and not pflags & asyncssh.FXF_TRUNC
         upload = await self._run(box, partial(self._intake.begin, box, place.name, exclusive=exclusive, resume=resume))
         if upload.size:
             self._log_file("sftp.upload.resumed", place, size=upload.size)
         return Incoming(place, upload, append=bool(pflags & asyncssh.FXF_APPEND))
 
+    async def _check(self, box: Mailbox, name: str) -> None:
+        if self._names is not None and self._names.are_checked and is_safe(name) and not is_temporary(name):
+            words = await self._share.run(self._names.fault, box, name)
+            if words:
+                raise MailboxRefusal(Trouble.DENIED, words)
+
     async def finish(self, file: Incoming) -> None:
         """The client has closed the file: it gets its name, and custody is taken if it closes a set."""
+        since = monotonic()
         try:
             file.check()
             await self._run(file.upload.mailbox, partial(self._intake.finish, file.upload))
@@ -72,8 +82,8 @@ class Arrivals:
             file.break_off(error)
             await self.give_up(file)
             raise
-        self._log_file("sftp.upload.finished", file.place, size=file.upload.size)
-        await self._arrived(file.place, file.upload.size)
+        self._log_file("sftp.upload.finished", file.place, size=file.upload.size, **file.transfer)
+        await self._arrived(file.place, file.upload.size, since)
 
     async def _run(self, box: Mailbox, act: Callable[[], Result]) -> Result:
         """Do what waits for no disk: at once if nobody holds the mailbox, else in a thread that waits for it."""
@@ -85,29 +95,33 @@ class Arrivals:
     async def give_up(self, file: Incoming) -> None:
         """The file will not be finished on this connection."""
         failed = file.broken is not None
-        self._log_file("sftp.upload.failed" if failed else "sftp.upload.torn", file.place, size=file.upload.size)
+        self._log_file(
+            "sftp.upload.failed" if failed else "sftp.upload.torn", file.place, size=file.upload.size, **file.transfer
+        )
         try:
             await self._share.run(self._intake.abandon if failed else self._intake.set_aside, file.upload)
         except Exception as error:  # an exception here would keep asyncssh from giving back the other handles
             log_trouble("sftp.upload.left", error)
 
-    async def _arrived(self, place: Place, size: int) -> None:
+    async def _arrived(self, place: Place, size: int, since: float) -> None:
         if not is_temporary(place.name):
             box, username = self._mailbox(place), self._account.username
             if not self._reception.is_waiting(box, username, place.name):
                 # Who waits to pass holds no thread meanwhile: the sender's other sessions go on.
                 async with self._passing(box.sender), self._share.turn():
-                    await self._reception.arrived(box, username, place.name)
+                    await self._reception.arrived(box, username, place.name, since)
         self._visit.remember(place, size)
 
     async def rename(self, old: Place, new: Place, *, replace: bool) -> None:
         """Give a waiting file another name."""
         if not (old.name and new.name and old.directory == new.directory and old.directory in INBOXES):
             raise MailboxRefusal(Trouble.DENIED, "only a file in an IN directory can be renamed, and only within it")
+        await self._check(self._mailbox(new), new.name)
+        since = monotonic()
         size = await self._share.run(self._move, self._mailbox(old), old.name, new.name, replace)
         self._visit.forget(old)
         self._log_file("sftp.renamed", new, before=old.name, size=size)
-        await self._arrived(new, size)
+        await self._arrived(new, size, since)
 
     def _move(self, box: Mailbox, old: str, new: str, replace: bool) -> int:
         with self._intake.locked(box):
@@ -133,5 +147,5 @@ class Arrivals:
             files=room.total_files, ffree=files, favail=files, namemax=_LONGEST_NAME,
         )  # fmt: skip
 
-    def _log_file(self, event: str, place: Place, **facts: int | str) -> None:
-        self._log.info(event, directory=place.directory, name=place.name, **facts)
+    def _log_file(self, event: str, place: Place, **facts: float | str) -> None:
+        self._log.info(event, directory=place.directory, file=place.name, **facts)

@@ -84,7 +84,7 @@ class Departures:
         """Give a handle back; an answer that was read to its end is fetched, if the client has ``asked`` for this."""
         os.close(file.descriptor)
         place, entry = file.place, file.entry
-        self._log_file("sftp.download", place, reached=file.reached, size=entry.size)
+        self._log_file("sftp.download", place, reached=file.reached, size=entry.size, **file.transfer)
         if asked and file.is_complete and place.directory != STATUS:
             try:
                 await self._share.run(self._fetched, place, entry)
@@ -112,8 +112,8 @@ class Departures:
         except (TemporaryError, OSError) as error:  # the file is gone whatever we write down
             log_trouble("sftp.removal.not_recorded", error)
 
-    def _log_file(self, event: str, place: Place, **facts: int | str) -> None:
-        self._log.info(event, directory=place.directory, name=place.name, **facts)
+    def _log_file(self, event: str, place: Place, **facts: float | str) -> None:
+        self._log.info(event, directory=place.directory, file=place.name, **facts)
 
 
 def oldest_answers(entries: list[Entry], limit: int) -> list[Entry]:

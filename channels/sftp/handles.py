@@ -15,10 +15,24 @@ from spool.mailbox import Entry, MailboxRefusal, Trouble
 MAX_READ: Final = 255 * 1024
 
 
-class Incoming:
+class _Transfer:
+    """What goes over the wire for one handle: so many bytes, since it was opened."""
+
+    def __init__(self) -> None:
+        self._opened = time.monotonic()
+        self._moved = 0
+
+    @property
+    def transfer(self) -> dict[str, float]:
+        """Its seconds and bytes so far, as they are logged."""
+        return {"seconds": round(time.monotonic() - self._opened, 3), "bytes": self._moved}
+
+
+class Incoming(_Transfer):
     """The handle of an upload.  Once a write has failed, nothing of it can become a file any more."""
 
     def __init__(self, place: Place, upload: Upload, *, append: bool) -> None:
+        super().__init__()
         self.place = place
         self.upload = upload
         self.broken: MailboxRefusal | None = None
@@ -32,6 +46,7 @@ class Incoming:
         except Exception as error:
             self.break_off(error)
             raise
+        self._moved += len(data)
 
     def sync(self) -> None:
         """Make what was written so far durable."""
@@ -58,22 +73,22 @@ class Incoming:
         self.broken = error if isinstance(error, MailboxRefusal) else MailboxRefusal(Trouble.BUSY, TRY_AGAIN)
 
 
-class Outgoing:
+class Outgoing(_Transfer):
     """The handle of a download."""
 
     def __init__(self, place: Place, descriptor: int, modified: float | None = None) -> None:
+        super().__init__()
         self.place = place
         self.descriptor = descriptor
         facts = os.fstat(descriptor)
         self.entry = Entry(place.name, facts.st_size, facts.st_mtime if modified is None else modified)
         self.reached = 0
         self._first = facts.st_size
-        self._given = 0
 
     @property
     def is_complete(self) -> bool:
         """Whether it was read to its end, from its beginning or from where an earlier download was cut."""
-        return self.reached >= self.entry.size and self._given >= self.entry.size - self._first
+        return self.reached >= self.entry.size and self._moved >= self.entry.size - self._first
 
     def read(self, offset: int, size: int) -> bytes:
         """At most ``size`` bytes from ``offset``; none at the end."""
@@ -81,6 +96,6 @@ class Outgoing:
             return b""
         data = os.pread(self.descriptor, min(size, MAX_READ), offset)
         self._first = min(self._first, offset)
-        self._given += len(data)
+        self._moved += len(data)
         self.reached = max(self.reached, offset + len(data))
         return data

@@ -56,12 +56,12 @@ class Door:
         self.accounts = accounts
         self.port = settings.port
         self._behind = behind
+        behind.shares.take_over(settings.share)
         self._present: dict[Guest, Visit] = {}
-        self._admission = Admission(lambda: secrets.randbelow(100))
+        self._admission = Admission(lambda: secrets.randbelow(100), behind.seats)
         self._drops = Drops()
         self._acceptors: list[asyncssh.SSHAcceptor] = []
-        self._closing = False
-        self._shut = False
+        self._closing = self._shut = False
         self._stirred = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -81,8 +81,7 @@ class Door:
         """Count a new connection, or say why it may not be."""
         reason = self._refusal(guest, source)
         if reason:
-            count = self._drops.count(reason, asyncio.get_running_loop().time())
-            if count:
+            if count := self._drops.count(reason, asyncio.get_running_loop().time()):
                 _log.warning("sftp.connection.refused", reason=reason, source=source, count=count)
             return reason
         visit = self._present[guest] = Visit(self.settings, source, self._stirred, self._tasks)
@@ -133,7 +132,7 @@ class Door:
         self.port = acceptors[0].get_port()
 
     def reload(self, settings: DoorSettings) -> None:
-        """Take over host keys and limits for connections to come; address, port and who is connected stay.
+        """Take over host keys and limits, those of one connection for such to come; address, port, who is here stay.
 
         Raises:
             ConfigurationError: a host key cannot be used; nothing was taken over.
@@ -142,6 +141,7 @@ class Door:
         for acceptor in self._acceptors:
             acceptor.update(server_host_keys=host_keys)
         self.settings = settings
+        self._behind.shares.take_over(settings.share)
         _log.info("sftp.reloaded", host_keys=len(host_keys))
 
     async def recheck(self) -> None:
@@ -238,12 +238,13 @@ async def open_door(
         ConfigurationError: the host keys cannot be used; every fault is told.
         DoorUnavailable: the address cannot be listened on.
     """
-    # asyncssh logs names and paths as the client sends them, line breaks included.
-    asyncssh.set_log_level(logging.CRITICAL)
+    asyncssh.set_log_level(logging.CRITICAL)  # it logs names and paths as clients send them, line breaks included
     host_keys = load_host_keys(settings.host_keys)
     door = Door(settings, accounts, behind)
     acceptors = [await _listen(settings, door, host_keys, listener) for listener in (sockets or (None,))]
     door.attach(acceptors)
+    if not door.port:  # what makes sockets passes over families that it may not use, to the last
+        raise DoorUnavailable("this process may open no port itself, and none was handed over")
     rechecking = asyncio.create_task(door.recheck())
     _log.info("sftp.open", port=door.port, handed_over=len(sockets))
     try:
@@ -264,9 +265,8 @@ async def open_door(
 async def _listen(
     settings: DoorSettings, door: Door, host_keys: list[asyncssh.SSHKeyPair], listener: socket.socket | None
 ) -> asyncssh.SSHAcceptor:
-    where: dict[str, Any] = {"sock": listener}
-    if listener is None:
-        where = {"host": settings.host, "port": settings.port, "reuse_port": settings.reuse_port or None}
+    own = {"host": settings.host, "port": settings.port, "reuse_port": settings.reuse_port or None}
+    where: dict[str, Any] = own if listener is None else {"sock": listener}
     try:
         return await asyncssh.listen(
             **where,

@@ -35,18 +35,26 @@ class ShareLimits:
     listing: int = 20_000
 
 
+_USUAL: Final = ShareLimits()
+
+
 class Share:
     """The share of one sender; it lives as long as one of its connections."""
 
     def __init__(self, sender: str, limits: ShareLimits) -> None:
         self.sender = sender
         self.limits = limits
-        self._rate = limits.requests
         self._threads = asyncio.Semaphore(limits.threads)
         self._listings = asyncio.Semaphore(1)
-        self._tokens = self._rate * _BURST
+        self._tokens = limits.requests * _BURST
         self._filled = time.monotonic()
         self._told: dict[str, float] = {}
+
+    def take_over(self, limits: ShareLimits) -> None:
+        """Let other limits count from now on; acts that have a thread, or wait for one, end as they began."""
+        if limits.threads != self.limits.threads:
+            self._threads = asyncio.Semaphore(limits.threads)
+        self.limits = limits
 
     def turn(self) -> asyncio.Semaphore:
         """What to hold while something else makes use of a thread for this sender."""
@@ -68,12 +76,12 @@ class Share:
 
     async def pace(self) -> None:
         """Count a request; wait if the sender asks faster than it may."""
-        now = time.monotonic()
-        self._tokens = min(self._rate * _BURST, self._tokens + (now - self._filled) * self._rate) - 1
+        now, rate = time.monotonic(), self.limits.requests
+        self._tokens = min(rate * _BURST, self._tokens + (now - self._filled) * rate) - 1
         self._filled = now
         if self._tokens < 0:
             self.tell("requests slowed down")
-            await asyncio.sleep(-self._tokens / self._rate)
+            await asyncio.sleep(-self._tokens / rate)
 
     def tell(self, limit: str) -> None:
         """Log that the sender has reached a limit, each limit once a minute."""
@@ -95,14 +103,21 @@ class Share:
 
 
 class Shares:
-    """The shares of everybody who is connected."""
+    """The shares of everybody who is connected, each with the same ``limits``."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: ShareLimits = _USUAL) -> None:
+        self._limits = limits
         self._shares: WeakValueDictionary[str, Share] = WeakValueDictionary()
 
-    def of(self, sender: str, limits: ShareLimits) -> Share:
+    def of(self, sender: str) -> Share:
         """The share of ``sender``, the same for all its connections."""
         share = self._shares.get(sender)
         if share is None:
-            share = self._shares[sender] = Share(sender, limits)
+            share = self._shares[sender] = Share(sender, self._limits)
         return share
+
+    def take_over(self, limits: ShareLimits) -> None:
+        """Let other limits count, also for who is connected."""
+        self._limits = limits
+        for share in list(self._shares.values()):
+            share.take_over(limits)

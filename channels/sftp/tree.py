@@ -36,7 +36,7 @@ class Tree(asyncssh.SFTPServer):
         self.close_asked = False
         self.ended = False
         self._visit = visit
-        self.share = behind.shares.of(account.sender, visit.share_limits)
+        self.share = behind.shares.of(account.sender)
         self._arrivals = Arrivals(account, visit, behind, self.share)
         self._departures = Departures(account, behind, self.share)
         self._since = time.time()

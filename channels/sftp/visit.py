@@ -16,7 +16,6 @@ from channels.ports import Account
 from channels.sftp.parting import Standing
 from channels.sftp.place import Place
 from channels.sftp.settings import DoorSettings
-from channels.sftp.share import ShareLimits
 from schemas.filename import is_temporary
 from spool.mailbox import Entry, MailboxRefusal, Trouble
 
@@ -59,11 +58,6 @@ class Visit:
         self._writable = asyncio.Event()
         self._writable.set()
         self._rested = time.monotonic()
-
-    @property
-    def share_limits(self) -> ShareLimits:
-        """What the sender may have over all its connections."""
-        return self._settings.share
 
     @property
     def max_handles(self) -> int:

@@ -22,6 +22,9 @@ _FEW: Final = 10
 @click.option("--ticket", metavar="TICKET", help="Only of this ticket.")
 @click.option("--sender", metavar="NUMBER", help="Only of this sender.")
 @click.option("--event", "events", multiple=True, metavar="NAME", help="Only these events; `sftp.*` is all below sftp.")
+@click.option("--stage", metavar="WORD", help="Only of this stage, such as judged; docs/events.md lists them.")
+@click.option("--outcome", metavar="WORD", help="Only what ended so, such as failed.")
+@click.option("--file", metavar="NAME", help="Only of this file; `*.DIMN.*` is all with such names.")
 @click.option("--level", type=click.Choice(LEVELS), help="Only from this level on.")
 @click.option("--since", type=WHEN, metavar="WHEN", help="Only since a moment, or for so long: 30m, 2h, 3d.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what is written from now on, also into new files.")
@@ -32,6 +35,9 @@ def logs(  # noqa: PLR0913, PLR0917 - one parameter for each option
     ticket: str | None,
     sender: str | None,
     events: tuple[str, ...],
+    stage: str | None,
+    outcome: str | None,
+    file: str | None,
     level: str | None,
     since: datetime | timedelta | None,
     unit: str,
@@ -45,7 +51,7 @@ def logs(  # noqa: PLR0913, PLR0917 - one parameter for each option
     With --follow it begins with the last lines, or with --since.
     """
     first = None if since is None else counted(-since if isinstance(since, timedelta) else since, datetime.now(UTC))
-    wanted = Wanted(ticket, sender, events, level, first)
+    wanted = Wanted(ticket, sender, events, level, first, stage, outcome, file)
     sources: list[Source] = [_source(path, follow=follow) for path in files]
     lines = together(sources or [JournalSource(unit, first, follow=follow)])
     show: Callable[[Line], str] = as_json

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import click
 
+from config.retention import NOT_SETTLED
+from config.settings import Settings
 from gateway.cli.output import print_rows, with_config, with_json
 from gateway.holding import word_of
 from gateway.purge import Preview, Purger, preview
@@ -31,10 +33,13 @@ _COLUMNS: Final = ("kind", "type", "day", "tickets", "items", "bytes")
 @click.command(short_help="Take away what is kept no longer, or say what would go.")
 @click.option("--dry-run", is_flag=True, help="Say what would go, by kind, type and day it came; change nothing.")
 @click.option("--reason", default="", metavar="WORDS", help="Why now; it stands in the history. Not for --dry-run.")
+@click.option("--without-archive", is_flag=True, help="Let go this once what no archive has a proof of.")
 @with_json
 @with_config
-def purge(reason: str, config: Path | None, *, dry_run: bool, as_json: bool) -> None:
+def purge(reason: str, config: Path | None, *, dry_run: bool, without_archive: bool, as_json: bool) -> None:
     """Take away files, answers and facts of events whose time is up, as [retention] of the settings says.
+
+    Where that names no archive, nothing goes, unless it says without_archive = true, or you do here.
 
     What is open, held, under a legal hold, not sealed yet or not archived stays.  The gateway may be at work, and a
     purge that was cut off is gone on with by the next.  Exit status 1 if something could not go that should.
@@ -45,7 +50,8 @@ def purge(reason: str, config: Path | None, *, dry_run: bool, as_json: bool) -> 
         return
     if not reason:
         raise click.UsageError("say with --reason why, or look first with --dry-run")
-    _write_down(journal, reason)
+    settings = _settled(settings, without_archive=without_archive)
+    _write_down(journal, reason, archived=settings.retention.archive is not None)
     counts, sizes, odd = Counter[Kind](), Counter[Kind](), list[Odd]()
     for step in Purger(settings, journal, open_keys(settings.signing)).everything(now()):
         for kind, plan in step.gone:
@@ -59,11 +65,25 @@ def purge(reason: str, config: Path | None, *, dry_run: bool, as_json: bool) -> 
         raise click.exceptions.Exit(1)
 
 
-def _write_down(journal: Journal, reason: str) -> None:
+def _settled(settings: Settings, *, without_archive: bool) -> Settings:
+    """Settings that say whether there is an archive.
+
+    Raises:
+        UsageError: they do not, and neither does the operator.
+    """
+    kept = settings.retention
+    if without_archive and kept.archive is None:
+        return settings.model_copy(update={"retention": kept.model_copy(update={"without_archive": True})})
+    if not kept.is_archive_settled:
+        raise click.UsageError(f"{NOT_SETTLED} in [retention], or --without-archive for this once")
+    return settings
+
+
+def _write_down(journal: Journal, reason: str, *, archived: bool) -> None:
     who = Operator(getpass.getuser())
     word = word_of(who, reason)
     with journal.write() as connection:
-        note(connection, None, "purge.asked", actor=word.actor, reason=word.reason)
+        note(connection, None, "purge.asked", actor=word.actor, reason=word.reason, archived=archived)
         record(connection, who, "purge.asked", "retention", reason, None, None)
 
 

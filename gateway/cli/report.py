@@ -38,6 +38,7 @@ def report(day: datetime | None, worst: int, form: str, config: Path | None) -> 
 
     By type: how many were answered in time ([promise] in the settings), and whether that is the share that is promised;
     then the slowest that were not, and what was held and why.  What has no answer yet is counted once it is too late.
+    A receipt is in time if so few seconds passed from the end of the last file to the record of the whole set.
     """
     settings, journal = open_site(settings_file(config))
     start = (day or datetime.now(UTC) - timedelta(days=1)).replace(

@@ -39,9 +39,9 @@ def init(folder: Path) -> None:
 )
 @with_config
 def serve(config: Path | None, roles: Sequence[str]) -> None:
-    """Run the gateway until SIGTERM or Ctrl-C; logs go to stderr, one JSON line an event.
+    """Run the gateway until SIGTERM or Ctrl-C; logs go to stderr ([logging] stream), one JSON line an event.
 
-    On SIGHUP it reads its host keys and the limits in [sftp] and [accounts] anew; nobody is sent away.
+    On SIGHUP it reads its host keys and the limits of its doors anew; nobody is sent away.
 
     With --role it does only that, and other processes do the rest: sftp (uploads, custody), mq (messages), judge
     (verdicts, signed answers), deliver (answers, forwarding, seals), operations (metrics, health, interface).

@@ -83,6 +83,7 @@ _ROUND: Final = Choice("round", frozenset(each.value for each in Round))
 _KIND: Final = Choice("kind", frozenset({"list", "ocsp"}))
 _DATA: Final = Choice("kind", frozenset({"payload", "answers", "evidence"}))
 _FAULT: Final = Choice("fault", frozenset({"WorkerFailedError"}))
+_LOSS: Final = Choice("reason", frozenset({"died", "hung", "out of memory"}))
 _STATUS: Final = Choice("status", frozenset(str(status.value) for status in HTTPStatus))
 
 DOCUMENTATION: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
@@ -93,7 +94,10 @@ DOCUMENTATION: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "gateway_requests_refused": ("Requests over SFTP refused because a limit of the sender was reached.", ()),
     "gateway_custody_failures": ("Sets that could not be taken into custody; they are tried again.", ()),
     "gateway_judgement_failures": ("Judgements that failed unexpectedly, by what failed.", ("fault",)),
-    "gateway_worker_restarts": ("Times that all worker processes were lost and made anew.", ()),
+    "gateway_worker_restarts": (
+        "Workers lost over a task and replaced, by what became of them, and times that all were lost.",
+        ("reason",),
+    ),
     "gateway_round_troubles": ("Turns of a round that ended in trouble, by round and kind.", ("round", "trouble")),
     "gateway_answer_failures": ("Answers that could not be placed or published; they are tried again.", ("way",)),
     "gateway_timestamps_missing": ("Times that the timestamp authority was not to be had.", ()),
@@ -126,7 +130,8 @@ HEARD: Final[Mapping[str, Heard]] = {
     "sftp.limit.reached": Heard("gateway_requests_refused"),
     "custody.failed": Heard("gateway_custody_failures"),
     "judge.failed": Heard("gateway_judgement_failures", {"fault": _FAULT}),
-    "workers.lost": Heard("gateway_worker_restarts"),
+    "worker.lost": Heard("gateway_worker_restarts", {"reason": _LOSS}),
+    "workers.lost": Heard("gateway_worker_restarts", {"reason": "all lost"}),
     "round.waiting": Heard("gateway_round_troubles", {"round": _ROUND, "trouble": "temporary"}),
     "round.failed": Heard("gateway_round_troubles", {"round": _ROUND, "trouble": "unexpected"}),
     "answer.not_placed": Heard("gateway_answer_failures", {"way": "sftp"}),

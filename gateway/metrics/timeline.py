@@ -6,7 +6,7 @@ Read from the events of the journal, which every process of a gateway shares, fr
 
 from collections.abc import Callable, Collection, Mapping
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.registry import CollectorRegistry
@@ -59,7 +59,8 @@ class Timeline:
         )
         self._seconds = Histogram(
             "gateway_stage_seconds",
-            "Seconds that a submission spent in a stage: judged from the OK, answered and closed from the verdict.",
+            "Seconds that a submission spent in a stage: received from the end of its last file, judged from the OK,"
+            " answered and closed from the verdict.",
             LABELS["gateway_stage_seconds"],
             buckets=_BUCKETS,
             registry=registry,
@@ -76,7 +77,7 @@ class Timeline:
             "Events of the journal that are not counted yet; more than a few thousand: the journal is read too seldom.",
             registry=registry,
         )
-        for stage in ("judged", "answered", "closed"):
+        for stage in ("received", "judged", "answered", "closed"):
             self._seconds.labels(stage)
         for channel in ("sftp", "mq"):
             self._answer.labels(channel)
@@ -118,6 +119,8 @@ class Timeline:
         if outcome == "rejected":
             for code in step.facts.get("codes", ()):
                 self._refusals.labels(code if code in _CODES else OTHER).inc()
+        if stage == "received":
+            self._seconds.labels(stage).observe(_waited(step.facts) + _between(step.received_at, step.at))
         if stage == "judged" and step.event.startswith("verdict."):
             self._seconds.labels(stage).observe(_between(step.received_at, step.at))
         # What was closed before is only given again: nobody waited for that since the verdict.
@@ -128,6 +131,11 @@ class Timeline:
             self._answer.labels(step.channel if step.channel in ("sftp", "mq") else OTHER).observe(
                 _between(step.received_at, step.at)
             )
+
+
+def _waited(facts: Mapping[str, Any]) -> float:
+    """Seconds that a sender had waited when custody was taken; none where facts are gone, or of an older release."""
+    return _between(0, facts.get("waited", 0))
 
 
 def _between(start: int, end: int) -> float:

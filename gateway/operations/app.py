@@ -6,8 +6,9 @@ these name persons.  Answers are made in a few threads of its own: whatever is a
 
 import asyncio
 import json
+import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from functools import partial
@@ -21,14 +22,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from channels.sftp.sockets import handed_over
 from config.errors import ConfigurationError, TemporaryError
 from config.settings import Settings
 from gateway.gatekeeper import hashing_limits
-from gateway.health import Health, Running
+from gateway.health import Health, Part, Running
 from gateway.metrics.meter import Meter
 from gateway.operations.answering import Answered, Answering, Requested
 from gateway.operations.description import describe
 from gateway.operations.hosting import HostingLimits, hosted
+from gateway.operations.listening import faults_of_handed
 from gateway.operations.neighbours import Neighbours
 from gateway.operations.observing import Asker, Observing, Said
 from gateway.operations.operation import Operation, Read
@@ -45,6 +48,7 @@ log = structlog.get_logger()
 
 _THREADS: Final = 4
 _THREADS_OF_PAGES: Final = 2
+_PATIENCE: Final = 10.0
 _JSON: Final = "application/json"
 _AT_HOME: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -74,21 +78,25 @@ async def open_operations(
     Raises:
         ConfigurationError: the socket or the port cannot be had.
     """
-    own = settings.operations
+    own, running = settings.operations, running or Running()
+    # What a service manager opened for a process with a door is the door's.
+    handed = handed_over(os.environ) if running.door is None else ()
+    if faults := faults_of_handed(handed, own.port, "operations"):
+        raise ConfigurationError(faults)
     if own.socket is None and own.port is None:
         yield None
         return
     hashing = Hashing(hashing_limits(settings.accounts))
     threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="operations")
-    meter, running = meter or Meter(), running or Running()
+    meter = meter or Meter()
     meter.attach(settings, journal, running)
     health = Health(settings, journal, running)
     observing = Observing(journal, health, meter, threads, neighbours, trust_socket=own.trust_socket)
-    pages = _status_pages(settings, journal)
+    pages = _status_pages(settings, journal, observing)
     app = make_app(Answering(settings, journal, hashing), threads, OPERATIONS, observing, pages)
     with closing(hashing):
         try:
-            async with hosted(app, socket=own.socket, host=own.host, port=own.port, limits=limits) as port:
+            async with hosted(app, socket=own.socket, host=own.host, port=handed or own.port, limits=limits) as port:
                 log.info("operations.open", socket=own.socket is not None, port=port)
                 yield port
         finally:
@@ -98,7 +106,7 @@ async def open_operations(
                 await asyncio.to_thread(pages.close)
 
 
-def _status_pages(settings: Settings, journal: Journal) -> StatusPages | None:
+def _status_pages(settings: Settings, journal: Journal, observing: Observing) -> StatusPages | None:
     """The pages for people, where the settings want them.
 
     Raises:
@@ -109,8 +117,13 @@ def _status_pages(settings: Settings, journal: Journal) -> StatusPages | None:
         return None
     if faults := admission.faults(settings):
         raise ConfigurationError(faults)
+    loop = asyncio.get_running_loop()
+
+    def parts() -> Sequence[Part]:
+        return asyncio.run_coroutine_threadsafe(observing.parts(), loop).result(_PATIENCE)
+
     return StatusPages(
-        Sights(settings, journal),
+        Sights(settings, journal, parts),
         Admission(journal, own.status_token),
         # Threads of their own: whatever people look at, no program waits for it.
         ThreadPoolExecutor(_THREADS_OF_PAGES, thread_name_prefix="status"),

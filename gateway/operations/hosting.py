@@ -8,7 +8,7 @@ written to a log but failures, and no answer says which program made it.  What i
 import asyncio
 import os
 import socket as sockets
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, MutableMapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -49,7 +49,7 @@ async def hosted(
     *,
     socket: Path | None = None,
     host: str = "127.0.0.1",
-    port: int | None = None,
+    port: int | Sequence[sockets.socket] | None = None,
     limits: HostingLimits | None = None,
     section: str = "operations",
 ) -> AsyncIterator[int | None]:
@@ -59,7 +59,7 @@ async def hosted(
         app: an ASGI application; it gets each request with its whole body.
         socket: where the Unix socket is made, for our own user alone.
         host: the address of the port.
-        port: the port, 0 for any that is free; None for none.
+        port: the port, 0 for any that is free; or sockets that listen already, closed at the end; None for none.
         limits: what a request may cost.
         section: the section of the settings that a fault is told of.
 
@@ -73,11 +73,11 @@ async def hosted(
             listening.append(unix_socket(socket, section))
             stack.callback(listening[-1].close)
             stack.callback(remove, socket, os.lstat(socket).st_ino)
-        bound = None
-        if port is not None:
-            listening.append(tcp_socket(host, port, section))
-            stack.callback(listening[-1].close)
-            bound = int(listening[-1].getsockname()[1])
+        ports = [tcp_socket(host, port, section)] if isinstance(port, int) else port or ()
+        for one in ports:
+            stack.callback(one.close)
+        listening.extend(ports)
+        bound = int(ports[0].getsockname()[1]) if ports else None
         server = uvicorn.Server(_config(_Bounded(app, limits), limits))
         server.config.load()
         server.lifespan = server.config.lifespan_class(server.config)

@@ -1,13 +1,16 @@
 """Which sockets does the interface for programs listen on, and who may open them?
 
-A Unix socket is a file that only our own user may open, or a port of an address.  A socket file that a killed gateway
-left is taken away at the next start; one that something listens on, and anything else in its place, is a fault.
+A Unix socket is a file that only our own user may open, or a port of an address, which a service manager may have
+opened.  A socket file that a killed gateway left is taken away at the next start; one that something listens on, and
+anything else in its place, is a fault.
 """
 
 import os
 import socket as sockets
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +32,18 @@ def faults(path: Path | None, section: str) -> list[str]:
         found.append(f"{section}.socket: {path.parent} cannot be written to")
     elif os.path.lexists(path) and not stat.S_ISSOCK(os.lstat(path).st_mode):
         found.append(f"{section}.socket: {path} is something else than a socket")
+    return found
+
+
+def faults_of_handed(handed: Sequence[sockets.socket], port: int | None, section: str) -> list[str]:
+    """Why listening sockets that a service manager opened cannot stand for ``port`` of the settings."""
+    found = [] if port is not None or not handed else [f"{section}.port: a port was handed over, and none is wanted"]
+    addresses = [one.getsockname()[:2] for one in handed]
+    found += [
+        f"{section}.host: {host}:{number} was handed over, which is no address of the loopback"
+        for host, number in addresses
+        if not ip_address(host).is_loopback
+    ]
     return found
 
 

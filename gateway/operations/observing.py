@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Final
 
-from gateway.health import Health
+from gateway.health import Health, Part
 from gateway.metrics.meter import MEDIA_TYPE, Meter
 from gateway.operations.neighbours import Neighbours
 from gateway.operations.problem import MEDIA_TYPE as PROBLEM
@@ -99,14 +99,19 @@ class Observing:
 
     async def ready(self, asker: Asker) -> Said:
         """Whether every part of every process here is fit for work, and every role is had; who may know hears why."""
-        parts = [*await self._health.parts()]
-        if self._neighbours is not None:
-            parts += await self._neighbours.parts()
+        parts = await self.parts()
         good = all(part.ready for part in parts)
         told: dict[str, object] = {"ready": good}
         if await self._may_know(asker):
             told["parts"] = [asdict(part) for part in parts]
         return Said(HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE, json.dumps(told).encode())
+
+    async def parts(self) -> list[Part]:
+        """Every part of every process here, and every role that nobody has."""
+        parts = [*await self._health.parts()]
+        if self._neighbours is not None:
+            parts += await self._neighbours.parts()
+        return parts
 
     async def _may_know(self, asker: Asker) -> bool:
         if self._trust_socket and asker.by_socket:

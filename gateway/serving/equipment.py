@@ -4,9 +4,9 @@ It is opened once, whichever of them there are, and only what one of them needs:
 neither delivers nor takes messages doesn't reach the broker.
 """
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -33,7 +33,10 @@ _DOORS: Final = frozenset({Role.SFTP, Role.MQ})
 
 @dataclass(frozen=True, slots=True)
 class Equipment:
-    """What the roles of one process share; None for what none of them needs."""
+    """What the roles of one process share; None for what none of them needs.
+
+    ``taking_over`` is what each role has to be told of settings that were changed meanwhile.
+    """
 
     settings: Settings
     roles: frozenset[Role]
@@ -47,6 +50,7 @@ class Equipment:
     keys: OwnKeys | None
     stamping: Stamping | None
     publisher: Publisher | None
+    taking_over: list[Callable[[Settings], None]] = field(default_factory=list)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -39,9 +39,11 @@ async def open_judge(equipment: Equipment, shift: Shift | None) -> AsyncIterator
     spool = settings.spool.path
     assert equipment.workers is not None  # noqa: S101 - by the role, see equipment
     assert equipment.keys is not None  # noqa: S101 - likewise
+    judge = Judge(settings, journal, equipment.custody, equipment.workers)
+    equipment.taking_over.append(judge.take_over)
     pipeline = Pipeline(
         journal=journal,
-        judge=Judge(settings, journal, equipment.custody, equipment.workers),
+        judge=judge,
         keys=equipment.keys,
         zone=equipment.zone,
         outbox=Outbox(spool / "answers", is_shared=equipment.is_shared, hung=equipment.settings.journal.lease_seconds),

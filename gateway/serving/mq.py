@@ -12,7 +12,7 @@ from config.errors import TemporaryError
 from gateway.answer import Desk
 from gateway.broker_access import open_broker_access
 from gateway.institutions import WayBack, take_back
-from gateway.message_door import Behind, open_message_door
+from gateway.message_door import Behind, Bounds, open_message_door
 from gateway.rounds import Round
 from gateway.serving.equipment import Equipment
 from gateway.serving.intake import recover
@@ -41,19 +41,21 @@ async def open_mq(equipment: Equipment, me: Process, shift: Shift | None) -> Asy
         equipment.limits.is_held_up,
         own_folder(settings.spool.path / "messages", me, is_shared=journal.has_many_hosts),
     )
+    bounds = Bounds(settings)
+    equipment.taking_over.append(bounds.take_over)
     async with AsyncExitStack() as stack:
         if settings.back.enabled:
             folder = own_folder(settings.spool.path / "back", me, is_shared=journal.has_many_hosts)
             await stack.enter_async_context(running([take_back(settings, _way_back(equipment, folder))]))
         if shift is None:
-            await stack.enter_async_context(open_message_door(settings, behind))
+            await stack.enter_async_context(open_message_door(bounds, behind))
         else:
-            await stack.enter_async_context(running([_in_turn(equipment, behind, shift)]))
+            await stack.enter_async_context(running([_in_turn(equipment, bounds, behind, shift)]))
         await stack.enter_async_context(open_broker_access(settings, journal))
         yield
 
 
-async def _in_turn(equipment: Equipment, behind: Behind, shift: Shift) -> None:
+async def _in_turn(equipment: Equipment, bounds: Bounds, behind: Behind, shift: Shift) -> None:
     """Open the door of senders' messages while it is this process's turn: the broker would deal the parts of a set out.
 
     What a door that died has taken is recorded first, for its messages come again.
@@ -63,7 +65,7 @@ async def _in_turn(equipment: Equipment, behind: Behind, shift: Shift) -> None:
         if await _has_turn(shift):
             with suppress(TemporaryError, OSError):  # it is tried again every minute
                 await asyncio.to_thread(recover, equipment.custody, equipment.journal, spool)
-            async with open_message_door(equipment.settings, behind):
+            async with open_message_door(bounds, behind):
                 while await _has_turn(shift):  # noqa: ASYNC110 -- it is lost in the database, which tells nobody
                     await asyncio.sleep(_LOOK)
         await asyncio.sleep(_LOOK)

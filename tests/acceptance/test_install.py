@@ -1,12 +1,16 @@
 """The gateway is installed, upgraded, returned and uninstalled; and its unit gives it the least rights."""
 
 import fcntl
+import os
 import re
 import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from config.roles import Role
+from tests.gateway_process import Site
 
 _CHECKOUT = Path(__file__).parents[2]
 _UNIT = _CHECKOUT / "systemd" / "batch-gateway.service"
@@ -29,19 +33,65 @@ def test_the_unit_leaves_little_exposed() -> None:
     assert 0 == done.returncode, done.stdout
 
 
+@pytest.mark.parametrize("unit", ["batch-gateway.service", "batch-gateway@.service"])
 @pytest.mark.parametrize(
     "line",
     [
         "Type=notify",
         "WatchdogSec=60",
+        "Restart=on-failure",
         "RestartPreventExitStatus=2",
-        "ExecStart=/opt/batch-gateway/current/bin/gateway serve --config /etc/batch-gateway/gateway.toml",
+        "StartLimitBurst=5",
         "Environment=SQLITE_TMPDIR=/var/lib/batch-gateway",
     ],
 )
-def test_the_unit_says(line: str) -> None:
-    """What the installer and the gateway rely on."""
-    assert line in _UNIT.read_text().splitlines()
+def test_the_unit_says(unit: str, line: str) -> None:
+    """What the installer and the gateway rely on, be it one process or one for each role."""
+    assert line in (_UNIT.parent / unit).read_text().splitlines()
+
+
+@pytest.mark.parametrize(("unit", "role"), [("batch-gateway.service", ""), ("batch-gateway@.service", "--role %i ")])
+def test_the_unit_starts(unit: str, role: str) -> None:
+    """The release in use, with the site's settings."""
+    line = f"ExecStart=/opt/batch-gateway/current/bin/gateway serve {role}--config /etc/batch-gateway/gateway.toml"
+    assert line in (_UNIT.parent / unit).read_text().splitlines()
+
+
+@pytest.mark.parametrize("role", sorted(Role))
+def test_a_fault_of_the_configuration_is_not_started_again(site: Site, role: Role) -> None:
+    """Each role ends with the status for which its unit says so, and names the fault."""
+    site.configure("max_tries", "max_trees")
+    done = site.command("serve", "--role", role)
+
+    assert 2 == done.returncode
+    assert "max_trees" in done.stderr
+
+
+@pytest.mark.parametrize("role", sorted(Role))
+def test_what_opens_the_broker_is_offered_to_two_roles(role: Role) -> None:
+    """The example of its credential stands in their units alone, and no unit of another role has it."""
+    texts = [(_UNIT.parent / f"batch-gateway@{role}.service.d" / "rights.conf").read_text()]
+    texts.append((_UNIT.parent / "batch-gateway@.service").read_text())
+
+    assert (role in {Role.DELIVER, Role.MQ}) == any("LoadCredential=broker." in text for text in texts)
+
+
+def test_uninstalling_knows_every_unit() -> None:
+    """None is left, none goes on."""
+    script = (_CHECKOUT / "scripts" / "uninstall").read_text()
+    (stopped,) = re.findall(r"for unit in (.+); do", script)
+    (removed,) = re.findall(r'rm -rf "\$lib"/systemd/system/(\S+)', script)
+
+    def expanded(words: str) -> set[str]:
+        return set(
+            subprocess.run(["bash", "-c", f"echo {words}"], capture_output=True, text=True, check=True).stdout.split()
+        )
+
+    units = {path.name for path in _UNIT.parent.iterdir() if path.suffix in {".service", ".socket", ".target"}}
+    started = {one for one in units if "@." not in one} | {f"batch-gateway@{role}.service" for role in Role}
+    assert started == expanded(stopped)
+    gone = expanded(removed)
+    assert {one for one in units if "@" not in one} | {"batch-gateway@*"} == gone
 
 
 @pytest.mark.parametrize("unit", ["batch-gateway.service", "batch-gateway@.service"])
@@ -83,3 +133,28 @@ def test_a_bundle_that_was_changed_is_refused(tmp_path: Path) -> None:
     assert 1 == done.returncode
     assert "the bundle is not as it was made" in done.stderr
     assert not list(root.glob("opt/batch-gateway/releases/*/bin"))
+
+
+def test_a_bundle_without_an_index_says_so(tmp_path: Path) -> None:
+    """With a status of its own, so that who asked can leave it out; nothing half done is left."""
+    environment = {"PATH": os.environ["PATH"], "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
+    done = subprocess.run(
+        [str(_CHECKOUT / "scripts" / "bundle"), str(tmp_path / "bundle")],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert 3 == done.returncode
+    assert "did not give every wheel" in done.stderr
+    assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("role", [Role.SFTP, Role.OPERATIONS])
+def test_a_role_without_a_network_has_a_port_that_systemd_opens(role: Role) -> None:
+    """Its socket unit hands the port to its service and to no other; the door does not start without it."""
+    text = (_UNIT.parent / f"batch-gateway-{role}.socket").read_text()
+    rights = (_UNIT.parent / f"batch-gateway@{role}.service.d" / "rights.conf").read_text()
+
+    assert f"Service=batch-gateway@{role}.service" in text
+    assert re.search(r"^ListenStream=127\.0\.0\.1:\d+$", text, re.MULTILINE)
+    assert "PrivateNetwork=yes" in rights
+    assert (role is Role.SFTP) == (f"Requires=batch-gateway-{role}.socket" in rights)

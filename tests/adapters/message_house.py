@@ -1,7 +1,7 @@
 """What the door of message queues leads to, without a judge: custody, a journal, and a sender at the broker."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from channels.mq.topology import Topology
 from config.messages import Broker as BrokerSection
 from config.settings import Settings, Spool
 from gateway import parties
-from gateway.message_door import Behind, open_message_door
+from gateway.message_door import Behind, Bounds, open_message_door
 from gateway.openings import Channel
 from gateway.parties import Sender, SignatureProfile
 from spool import submissions
@@ -47,6 +47,7 @@ class House:
     taken: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     full: bool = False
     asked: int = 0
+    bounds: Bounds = field(init=False)
 
     def is_full(self) -> bool:
         """Whether intake is held up; counted."""
@@ -67,7 +68,8 @@ class House:
             ring = self.taken.release
             folder = self.settings.spool.path / "messages"
             behind = Behind(custody or self.custody, self.journal, publisher, ring, self.is_full, folder)
-            async with open_message_door(self.settings, behind):
+            self.bounds = Bounds(self.settings)
+            async with open_message_door(self.bounds, behind):
                 yield
 
     async def send(self, *messages: Message, environment: str = "R") -> None:
@@ -127,11 +129,11 @@ class InDoubt(Custody):
 
     left = 1
 
-    def _record(self, folder: Path) -> None:
+    def _record(self, folder: Path, waited: int = 0, envelope: Mapping[str, Any] | None = None) -> None:
         if self.left:
             self.left -= 1
             raise CustodyDoubtfulError("the journal went away while it committed")
-        super()._record(folder)
+        super()._record(folder, waited, envelope)
 
 
 class NotNow(Custody):
@@ -142,9 +144,9 @@ class NotNow(Custody):
         self.fault = fault
         self.left = 2
 
-    def take(self, folder: Path, origin: Any) -> str:
+    def take(self, folder: Path, origin: Any, synced: Any = frozenset()) -> str:
         """Fail, or take it."""
         if self.left:
             self.left -= 1
             raise self.fault
-        return super().take(folder, origin)
+        return super().take(folder, origin, synced)

@@ -11,7 +11,10 @@ from typing import Protocol
 import asyncssh
 import paramiko
 
-from tests.adapters.sftp_door import USER, House, Program
+from channels.ports import Account, Authentication
+from tests.adapters.sftp_door import SENDER, USER, House, Program
+
+_BY_PASSWORD, _BY_BOTH, _PASSWORD = "bravo", "charlie", "a-long-horse-1-staple"
 
 
 class Client(Protocol):
@@ -256,9 +259,12 @@ class Paramiko:
     def __init__(self, house: House) -> None:
         self._house = house
 
+    def _log_in(self, transport: paramiko.Transport) -> None:
+        transport.auth_publickey(USER, self._house.paramiko_key())
+
     def _client(self) -> tuple[paramiko.Transport, paramiko.SFTPClient]:
         transport = self._house.paramiko_transport()
-        transport.auth_publickey(USER, self._house.paramiko_key())
+        self._log_in(transport)
         client = paramiko.SFTPClient.from_transport(transport)
         assert client is not None
         return transport, client
@@ -291,6 +297,32 @@ class Paramiko:
     async def delete(self, remote: str) -> Program:
         """``remove``."""
         return await self._run("remove", remote)
+
+
+class ParamikoByPassword(Paramiko):
+    """The same, of a user who logs in by a password."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__(house)
+        house.accounts.accounts[_BY_PASSWORD] = Account(_BY_PASSWORD, SENDER, (), Authentication.PASSWORD)
+        house.accounts.passwords[_BY_PASSWORD] = _PASSWORD
+
+    def _log_in(self, transport: paramiko.Transport) -> None:
+        transport.auth_password(_BY_PASSWORD, _PASSWORD, fallback=False)
+
+
+class ParamikoByBoth(Paramiko):
+    """The same, of a user who logs in by a key and then a password."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__(house)
+        keys = house.accounts.accounts[USER].keys
+        house.accounts.accounts[_BY_BOTH] = Account(_BY_BOTH, SENDER, keys, Authentication.BOTH)
+        house.accounts.passwords[_BY_BOTH] = _PASSWORD
+
+    def _log_in(self, transport: paramiko.Transport) -> None:
+        assert transport.auth_publickey(_BY_BOTH, self._house.paramiko_key()) == ["password"]
+        transport.auth_password(_BY_BOTH, _PASSWORD, fallback=False)
 
 
 class Asyncssh:

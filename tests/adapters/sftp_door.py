@@ -90,7 +90,7 @@ class Ledger:
         """Never at once, so that it is told of every arrival."""
         return False
 
-    async def arrived(self, mailbox: Mailbox, username: str, name: str) -> None:
+    async def arrived(self, mailbox: Mailbox, username: str, name: str, since: float | None = None) -> None:
         """Note it."""
         self.arrivals.append((mailbox, username, name))
 

@@ -12,11 +12,13 @@ import pytest
 from sqlalchemy.engine import Connection
 
 from spool import submissions
-from spool.custody import ENVELOPE, Custody, Origin, new_ticket
+from spool.custody import ENVELOPE, Custody, Origin
 from spool.intake import Intake, IntakeLimits
 from spool.journal import Journal, JournalError
 from spool.mailbox import Mailbox
+from spool.settling import fingerprint
 from spool.submissions import State, Submission
+from spool.tickets import new_ticket
 
 pytestmark = pytest.mark.every_database
 
@@ -97,6 +99,24 @@ class LockedJournal(Journal):
         raise JournalError("locked")
 
 
+def test_what_was_synced_while_it_was_gathered_is_not_synced_again(
+    gathered: Path, custody: Custody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But what has changed since is, whether in its bytes or as another file of the same name."""
+    again: list[str] = []
+    monkeypatch.setattr("spool.custody.sync_file", lambda path: again.append(path.name))
+    files = sorted(path for path in gathered.iterdir() if path.name.startswith(("FI.", "GO.")))
+    synced = frozenset(fingerprint(path.lstat()) for path in files)
+    files[0].chmod(0o640)
+    files[0].write_bytes(b"longer than it was before")
+
+    ticket = custody.take(gathered, _ORIGIN, synced)
+
+    assert files[0].name in again
+    assert files[1].name not in again
+    assert 13 == len(ticket)
+
+
 def test_without_the_journal_the_set_stays_where_it_was(gathered: Path, tmp_path: Path) -> None:
     """A failed commit takes nothing away: all files wait in the set's folder for another try."""
     with pytest.raises(JournalError):
@@ -112,7 +132,7 @@ def test_what_was_taken_but_not_recorded_is_recorded_at_the_next_start(
     gathered: Path, custody: Custody, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A set that a dead process had moved is found with the ticket it was given."""
-    monkeypatch.setattr(custody, "_record", lambda _folder: None)
+    monkeypatch.setattr(custody, "_record", lambda *_: None)
     ticket = custody.take(gathered, _ORIGIN)
     monkeypatch.undo()
 

@@ -242,7 +242,7 @@ def test_a_clock_that_was_wrong_by_months_hides_no_folder(
         monkeypatch.setattr("spool.custody.now", lambda at=at: at)
         custody.take(gather(tmp_path / f"recorded{number}", 2 * number), _ORIGIN)
         with monkeypatch.context() as patch:
-            patch.setattr(custody, "_record", lambda _folder: None)
+            patch.setattr(custody, "_record", lambda *_: None)
             lost.append(custody.take(gather(tmp_path / f"lost{number}", 2 * number + 1), _ORIGIN))
 
     assert sorted(lost) == sorted(Custody(tmp_path / "custody", journal).recover())
@@ -276,7 +276,7 @@ def test_a_day_that_is_as_it_was_is_not_listed_again(
         assert expected == len(asked)
 
     with monkeypatch.context() as patch:
-        patch.setattr(custody, "_record", lambda _folder: None)
+        patch.setattr(custody, "_record", lambda *_: None)
         lost = custody.take(gather(tmp_path / "two", 2), _ORIGIN)
     assert [lost] == custody.recover()
 

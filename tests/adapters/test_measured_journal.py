@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from gateway.metrics.timeline import Timeline
 from gateway.metrics.waiting import STAGES, waiting
-from spool import effects, submissions
+from spool import closing, effects, submissions
 from spool.effects import Kind
 from spool.journal import Journal, now
 from spool.submissions import Ruling, State, Submission
@@ -20,7 +20,9 @@ MARK = "zzmarkzz"
 
 def add(journal: Journal, ticket: str, at: int, name: str = "GO.DIMN.123456.20261121.00001.R.1") -> None:
     """A submission that came at ``at``."""
-    came = Submission(ticket, at, "sftp", "123456", MARK, "IN", name, f"{ticket}", "", State.RECEIVED, 0)
+    came = Submission(
+        ticket, at, "sftp", "123456", MARK, "IN", name, f"{ticket}", "", State.RECEIVED, 0, waited=2 * SECOND
+    )
     with journal.write() as connection:
         submissions.add(connection, came)
 
@@ -40,7 +42,7 @@ def test_the_timeline_is_counted_once_by_type_stage_and_outcome(journal: Journal
         submissions.settle(connection, "T000000000002", Ruling(State.REJECTED, findings=(("129", "x"),)))
         for event in ("answer.placed", "submission.closed", "answer.placed", "something.else"):
             if event == "submission.closed":
-                submissions.close_done(connection, ["T000000000001"])
+                closing.close_done(connection, ["T000000000001"])
             else:
                 submissions.note(connection, "T000000000001", event)
         number = connection.execute(sa.select(sa.func.max(events.c.number))).scalar_one()
@@ -65,6 +67,9 @@ def test_the_timeline_is_counted_once_by_type_stage_and_outcome(journal: Journal
         assert 1 == registry.get_sample_value("gateway_answer_seconds_count", {"channel": "sftp"})
         assert 100 <= (registry.get_sample_value("gateway_answer_seconds_sum", {"channel": "sftp"}) or 0) < 110
         assert 2 == registry.get_sample_value("gateway_stage_seconds_count", {"stage": "judged"})
+        received = {"stage": "received"}
+        assert 2 == registry.get_sample_value("gateway_stage_seconds_count", received)
+        assert 204 <= (registry.get_sample_value("gateway_stage_seconds_sum", received) or 0) < 220
         assert 0 == registry.get_sample_value("gateway_timeline_behind")
 
 

@@ -1,14 +1,20 @@
 """What the parts of the spool hold, what stops intake, and how old evidence is: as metrics, and in readiness."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
+from click.testing import CliRunner
 
+from gateway.cli import gateway
 from gateway.health import Health, Running
 from gateway.metrics.meter import Meter
 from gateway.metrics.spool_bytes import SpoolBytes
+from gateway.operations.app import open_operations
+from gateway.site import make_site, open_site
 from spool import chain, submissions
 from spool.checkpoints import make, record
 from spool.declarations import Backlog
@@ -84,9 +90,41 @@ async def test_what_stops_intake_is_said_by_readiness_and_metrics(journal: Journ
     another = Health(settings, journal, Running(intake=replace(limits, closed=lambda: "")))
     [_, _, intake] = await another.parts()
     assert not intake.ready
-    assert "evidence cannot be written" in intake.words
-    assert "wait to be forwarded" in intake.words
+    assert "evidence cannot be written, for events wait for a checkpoint for more than 10 seconds" in intake.words
+    assert "6 bytes of declarations wait to be forwarded, more than 5" in intake.words
     assert {"evidence", "backlog", "maintenance"} == stopped()
+
+
+async def test_people_and_commands_are_told_that_nothing_is_taken_in_and_why(tmp_path: Path) -> None:
+    """By the status page, first of all, and by `gateway health`; until it goes on."""
+    make_site(tmp_path / "site")
+    path = tmp_path / "site" / "gateway.toml"
+    text = path.read_text("utf-8").replace('# socket = "var/', 'socket = "var/')
+    for key in ("trust_socket", "status_page"):
+        text = text.replace(f"{key} = false", f"{key} = true")
+    path.write_text(text, "utf-8")
+    settings, journal = open_site(path)
+    socket = settings.operations.socket
+    (full := Backlog(tmp_path / "declarations", 5)).size = 6
+    running = Running(intake=IntakeLimits(1000, 10, 1, backlog=full))
+    words = "intake: nothing is taken in: 6 bytes of declarations wait to be forwarded, more than 5."
+
+    def health() -> tuple[int, str]:
+        done = CliRunner().invoke(gateway, ["health", "--config", str(path)])
+        return done.exit_code, done.output
+
+    def page() -> str:
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://localhost") as client:
+            return client.get("/status").text
+
+    async with open_operations(settings, journal, running=running):
+        assert f"Not ready, {words}" in await asyncio.to_thread(page)
+        status, told = await asyncio.to_thread(health)
+        assert (1, True) == (status, "6 bytes of declarations wait" in " ".join(told.split()))
+    full.size = 5
+    async with open_operations(settings, journal, running=running):
+        assert "nothing is taken in" not in await asyncio.to_thread(page)
+    journal.close()
 
 
 def test_a_process_without_a_door_sees_from_outside_what_stops_it(journal: Journal, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from channels.mq import connection, consumer
 from config.messages import MessageProfile
+from spool import submissions
 from spool.journal import JournalError
 from tests.adapters.message_house import LARGE, SENDER, STEM, House, InDoubt, NotNow, house, part, until
 from tests.broker import Broker
@@ -73,6 +74,22 @@ async def test_a_set_whose_time_is_up_is_taken_as_it_is(house: House) -> None:
         taken = await house.next()
 
     assert [f"FI.{STEM}.3.2", f"FS.{STEM}.3.2"] == [file.name for file in taken.files]
+
+
+async def test_a_sender_waits_for_us_from_the_last_message_of_its_set_on(house: House) -> None:
+    """What it waits for itself, for a part that never comes, is not counted as a late receipt."""
+    house.settings = house.settings.model_copy(
+        update={"mq": house.sender.mq.model_copy(update={"parts_grace_seconds": 0.2})}
+    )
+    waited = []
+    async with house.open():
+        for messages in ([part(1, 1, stem=STEM)], [part(2, 3, stem=STEM.replace("00001", "00002"))]):
+            await house.send(*messages)
+            taken = await house.next()
+            with house.journal.read() as connection:
+                waited += [event.facts["waited"] for event in submissions.timeline(connection, taken.ticket)][:1]
+
+    assert (True, 0) == (waited[0] > 0, waited[1])
 
 
 async def test_a_part_that_comes_again_with_other_bytes_takes_the_place_of_the_first(house: House) -> None:
@@ -236,3 +253,22 @@ async def test_a_channel_that_signs_for_its_users_may_give_a_hash(house: House) 
         assert () == (await house.next()).findings
 
     assert ["ACRF-141"] == [code for code, _ in told.findings]
+
+
+async def test_sizes_and_patience_change_while_the_door_is_open(house: House) -> None:
+    """A message that is too large now is refused by its size; a set of which parts are missing is taken sooner."""
+    large, small = part(1, 1, b"x" * LARGE), part(2, 3, stem=STEM.replace("00001", "00002"))
+    async with house.open():
+        mq, intake = house.settings.mq, house.settings.intake
+        changed = {"max_message_bytes": LARGE - 1, "parts_grace_seconds": 0.2}
+        others = {"max_waiting_bytes": 10 * LARGE}
+        update = {"mq": mq.model_copy(update=changed), "intake": intake.model_copy(update=others)}
+        house.bounds.take_over(house.settings.model_copy(update=update))
+        await house.send(large)
+        refused = await house.next()
+        await house.send(small)
+        taken = await house.next()
+
+    assert ["ACRF-184"] == [code for code, _ in refused.findings]
+    assert [small.name] == [file.name for file in taken.files if file.name.startswith("FI")]
+    assert 10 * LARGE == house.bounds.settings.intake.max_waiting_bytes

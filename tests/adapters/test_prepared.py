@@ -9,14 +9,16 @@ from sqlalchemy.engine import Connection
 
 from gateway import openings, parties
 from gateway.register import disclosures
-from spool import answers, chain, effects, holds, submissions, withdrawals
+from spool import answers, chain, closing, effects, holds, institutions, submissions, withdrawals
 from spool.effects import Kind
 from spool.journal import Journal, JournalError, open_journal
 from spool.prepared import Prepared
 from spool.submissions import Ruling, State, StoredFile, Submission
 from spool.tables import submissions as received
 
-ROOMS = (answers, chain, disclosures, effects, holds, openings, parties, submissions, withdrawals)
+ROOMS = (
+    answers, chain, closing, disclosures, effects, holds, institutions, openings, parties, submissions, withdrawals,
+)  # fmt: skip
 STATEMENTS = {
     f"{room.__name__}.{name}": value
     for room in ROOMS
@@ -42,6 +44,8 @@ def write(connection: Connection) -> None:
         connection, submission.ticket, Ruling(State.ACCEPTED, (("129", "é"),), forms=3, facts={"a": [1]})
     )
     effects.plan(connection, submission.ticket, Kind.FORWARD, [{"x": None}, {"y": 1.5}])
+    effects.plan(connection, submission.ticket, Kind.ANSWER, [{}, {}, {}])
+    assert not effects.done(connection, effects.pending(connection, Kind.ANSWER, 9))
     answers.take_stem(connection, "ACRF", "20261121", "R")
     answers.take_stem(connection, "ACRF", "20261121", "R")
 
@@ -55,7 +59,7 @@ class Listened:
 
 def rows(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
     """What is in the journal, but for when it was written and what depends on it."""
-    unequal = {"at", "verdict_at", "digest"}
+    unequal = {"at", "verdict_at", "done_at", "digest"}
     found = {}
     for name in ("submissions", "files", "events", "effects", "answer_numbers"):
         written = connection.execute(sa.text(f"SELECT * FROM {name}")).mappings()  # noqa: S608 - one of those above
@@ -87,7 +91,7 @@ def test_what_is_read_is_the_same(journal: Journal, name: str) -> None:
     facts = {
         "of": "123456" if name.startswith(("gateway", "spool.withdrawals")) or "NAMESAKE" in name else "T000000000001",
         "box": "IN", "shared": "S", "at": 9, "this": "T000000000009", "ticket": "T000000000001", "which": 1,
-        "after": 0, "most": 5, "beyond": 0, "kind": "forward",
+        "after": 0, "most": 5, "beyond": 0, "kind": "forward", "tickets": ["T000000000001", "T2", "T3"],
     }  # fmt: skip
     if name.startswith("spool.effects"):
         facts["of"] = "forward"
@@ -114,8 +118,26 @@ def test_a_fault_of_the_driver_is_one_of_the_journal(journal: Journal) -> None:
         assert submissions.load(connection, "T000000000001") is None
 
 
-def test_a_list_of_values_is_refused(journal: Journal) -> None:
-    """It has another text for each length."""
-    listed = Prepared(sa.select(received.c.ticket).where(received.c.state.in_(("received", "held"))))
-    with journal.read() as connection, pytest.raises(ValueError, match="a list of values"):
-        listed.all(connection)
+def test_a_list_of_values_has_to_be_named(journal: Journal) -> None:
+    """It has another text for each length; one without items has one of its own."""
+    statement = sa.select(received.c.ticket).where(received.c.ticket.in_(sa.bindparam("named", expanding=True)))
+    with journal.write() as connection:
+        write(connection)
+        named = Prepared(statement, each="named")
+        for count in range(9):
+            found = named.all(connection, {"named": ["T000000000001", *map(str, range(count))]})
+            assert [("T000000000001",)] == found
+        assert not named.all(connection, {"named": []})
+        with pytest.raises(ValueError, match="a list of values"):
+            Prepared(statement).all(connection, {"named": ["T000000000001"]})
+
+
+def test_what_has_no_open_effect_is_closed_once(journal: Journal) -> None:
+    """Through the driver too, whatever number of them is asked about."""
+    with journal.write() as connection:
+        write(connection)
+        open_ones = effects.due(connection, Kind.FORWARD, 0, 9)
+        assert not closing.close_done(connection, ["T000000000001"])
+        closed = effects.done(connection, open_ones)
+        assert ["T000000000001"] == [one.ticket for one in closed]
+        assert not closing.close_done(connection, ["T0", "T000000000001", "T1"])

@@ -12,7 +12,7 @@ from config.settings import read_settings
 from gateway.cli import run
 from gateway.site import make_site
 from signing.own.own_keys import open_keys
-from spool import custody, purges, submissions
+from spool import closing, custody, purges, submissions
 from spool.journal import now, open_journal
 from spool.register_tables import register_changes
 from spool.tables import events
@@ -27,6 +27,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site."""
     folder = tmp_path_factory.mktemp("command") / "site"
     make_site(folder)
+    path = folder / "gateway.toml"
+    path.write_text(path.read_text("utf-8").replace("without_archive = false", "without_archive = true"), "utf-8")
     return folder
 
 
@@ -38,8 +40,8 @@ async def site(made: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
     with opened.journal.read() as connection:
         count = connection.execute(sa.select(sa.func.count()).select_from(rows)).scalar_one()
     with monkeypatch.context() as patch:
-        patch.setattr(custody, "now", lambda: now() - LONG_AGO)
-        patch.setattr(submissions, "now", lambda: now() - LONG_AGO)
+        for module in (custody, submissions, closing):
+            patch.setattr(module, "now", lambda: now() - LONG_AGO)
         opened.settle(count + 1)
         opened.settle(count + 2, "DMFA")
     return await opened.seal()
@@ -75,6 +77,27 @@ def test_a_dry_run_then_the_purge(
 
     assert 0 == gateway("purge", "--dry-run")
     assert "Nothing would go." in capsys.readouterr().out
+
+
+def test_nothing_goes_without_an_archive_unless_somebody_says_so(
+    site: Archive, made: Path, gateway: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the settings, or for this once; which of it stands in the chain, and a dry run asks for neither."""
+    path = made / "gateway.toml"
+    before = path.read_text("utf-8")
+    path.write_text(before.replace("without_archive = true", "without_archive = false"), "utf-8")
+    try:
+        assert 0 == gateway("purge", "--dry-run")
+        assert 2 == gateway("purge", "--reason", "a test")
+        assert "--without-archive" in capsys.readouterr().err
+        assert all(site.folder(ticket).exists() for ticket in site.tickets)
+        assert 0 == gateway("purge", "--without-archive", "--reason", "a test")
+    finally:
+        path.write_text(before, "utf-8")
+    assert not any(site.folder(ticket).exists() for ticket in site.tickets)
+    with site.journal.read() as connection:
+        asked = connection.execute(sa.select(events.c.facts).where(events.c.name == "purge.asked")).scalars().all()
+    assert [False] == [facts["archived"] for facts in asked[-1:]]
 
 
 def test_what_is_odd_is_named_and_the_status_says_so(

@@ -231,7 +231,7 @@ def test_a_folder_without_an_envelope_is_not_the_gateways(world: World, done: st
 def test_work_in_progress_is_read_again_and_not_named(world: World, done: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder whose commit comes while we wait, and a row whose folder went while its purge was recorded."""
     with monkeypatch.context() as patch:
-        patch.setattr(world.custody, "_record", lambda _folder: None)
+        patch.setattr(world.custody, "_record", lambda *_: None)
         late = world.take()
 
     def meanwhile(_seconds: float) -> None:

@@ -44,6 +44,20 @@ def told(journal: Journal) -> None:
 
 
 @pytest.mark.every_database
+def test_how_long_a_sender_waited_is_read_from_the_event(journal: Journal) -> None:
+    """And is nothing where an older release, or a purge, has left no word of it."""
+    for number in (1, 2):
+        receive(journal, f"26XQ{number}", at=NOON)
+    with journal.write() as connection:
+        [first, second] = connection.execute(sa.select(events.c.number).order_by(events.c.number)).scalars()
+        for number, facts in ((first, {"name": "x", "waited": 4000 * SECOND}), (second, {})):
+            connection.execute(sa.update(events).where(events.c.number == number).values(facts=facts))
+    with journal.read() as connection:
+        found = list(timed(connection, NOON, NOON + SECOND))
+    assert [4000 * SECOND, 0] == [one.waited for one in found]
+
+
+@pytest.mark.every_database
 def test_what_came_and_when_it_was_answered_is_read_from_the_journal(journal: Journal) -> None:
     """The first answer counts; every reason once; another day is not of this one."""
     told(journal)

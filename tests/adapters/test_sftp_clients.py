@@ -97,8 +97,8 @@ async def test_paramiko_puts_and_confirms_by_stat(house: House, tmp_path: Path) 
     path = three_files(tmp_path)[0]
     original = house.ledger.arrived
 
-    async def taken(mailbox: object, username: str, name: str) -> None:
-        await original(house.inbox(), username, name)
+    async def taken(mailbox: object, username: str, name: str, since: float | None = None) -> None:
+        await original(house.inbox(), username, name, since)
         await asyncio.to_thread(house.intake.remove, house.inbox(), name)
 
     house.ledger.arrived = taken  # type: ignore[method-assign] # custody, in short

@@ -159,7 +159,7 @@ class Scrupulous:
         """Never at once, so that it is told of every arrival."""
         return False
 
-    async def arrived(self, mailbox: Mailbox, username: str, name: str) -> None:
+    async def arrived(self, mailbox: Mailbox, username: str, name: str, since: float | None = None) -> None:
         """Fail as long as there is an error to fail with."""
         self.names.append(name)
         if self.error is not None:
@@ -200,7 +200,7 @@ class Patient:
         """Never at once, so that it is told of every arrival."""
         return False
 
-    async def arrived(self, mailbox: Mailbox, username: str, name: str) -> None:
+    async def arrived(self, mailbox: Mailbox, username: str, name: str, since: float | None = None) -> None:
         """Wait until told to go on."""
         self.reached.set()
         await self.go_on.wait()

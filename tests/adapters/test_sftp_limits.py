@@ -97,8 +97,8 @@ def test_a_listing_that_fits_is_whole_and_one_answer_is_never_cut() -> None:
 
 async def test_one_sender_has_so_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of five acts that block, two do so at once; another sender's act is not kept waiting."""
-    shares, go_on, running = Shares(), threading.Event(), []
-    mine, theirs = shares.of("123456", ShareLimits(threads=2)), shares.of("654321", ShareLimits(threads=2))
+    shares, go_on, running = Shares(ShareLimits(threads=2)), threading.Event(), []
+    mine, theirs = shares.of("123456"), shares.of("654321")
     begun = threading.Semaphore(0)
 
     def block() -> int:

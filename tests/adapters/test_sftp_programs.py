@@ -9,13 +9,28 @@ from structlog.testing import capture_logs
 
 from spool.intake import Intake, IntakeLimits
 from spool.mailbox import Mailbox
-from tests.adapters.programs import Asyncssh, Client, Curl, Lftp, Paramiko, Pscp, Psftp, Scp, Sftp, Sshfs, fuse_works
+from tests.adapters.programs import (
+    Asyncssh,
+    Client,
+    Curl,
+    Lftp,
+    Paramiko,
+    ParamikoByBoth,
+    ParamikoByPassword,
+    Pscp,
+    Psftp,
+    Scp,
+    Sftp,
+    Sshfs,
+    fuse_works,
+)
 from tests.adapters.sftp_door import FI, FO, FS, GO, House, open_house
 
 NEW = FXF_WRITE | FXF_CREAT | FXF_TRUNC
 DATA = bytes(range(256)) * 1000
 with_fuse = pytest.mark.skipif(not fuse_works(), reason="this machine lets nobody mount with FUSE")
-EVERY = [Sftp, Scp, Lftp, Psftp, Pscp, Curl, pytest.param(Sshfs, marks=with_fuse), Paramiko, Asyncssh]
+OF_PARAMIKO = [Paramiko, ParamikoByPassword, ParamikoByBoth]
+EVERY = [Sftp, Scp, Lftp, Psftp, Pscp, Curl, pytest.param(Sshfs, marks=with_fuse), *OF_PARAMIKO, Asyncssh]
 
 Make = Callable[[House], Client]
 

@@ -3,7 +3,7 @@
 import errno
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -92,9 +92,9 @@ def test_a_set_that_others_recover_while_it_is_taken_is_taken(
     door, other = Custody(tmp_path / "custody", opened, "1-a"), Custody(tmp_path / "custody", opened, "2-b")
     record = door._record
 
-    def late(target: Path) -> None:
+    def late(target: Path, waited: int, envelope: Mapping[str, Any]) -> None:
         assert [target.name] == other.recover()
-        record(target)
+        record(target, waited, envelope)
 
     monkeypatch.setattr(door, "_record", late)
     ticket = door.take(gathered(tmp_path), Origin("sftp", Mailbox("123456", "IN"), "u"))
@@ -112,7 +112,7 @@ def test_what_a_living_process_has_taken_is_its_own(tmp_path: Path, opened: Jour
     class Ending(Custody):
         """One that ends between custody and journal."""
 
-        def _record(self, _: Path) -> None:
+        def _record(self, _: Path, __: int = 0, ___: Mapping[str, Any] | None = None) -> None:
             raise SystemExit
 
     with pytest.raises(SystemExit), pytest.MonkeyPatch.context() as patch:
@@ -147,15 +147,16 @@ def test_of_two_of_a_name_the_late_one_is_no_second_verdict(tmp_path: Path, open
     assert found.state is State.RECEIVED
 
 
-def test_two_judges_of_one_set_have_marks_of_their_own(tmp_path: Path) -> None:
+def test_two_judges_of_one_set_have_marks_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that begins again takes nothing from one that is about to write its verdict."""
+    monkeypatch.setattr(marks, "FEW_BYTES", 0)
     path = tmp_path / "T.marks"
     with marks.writing(path) as first:
         for _ in range(3):
             first.append(["ab" * 32])
     with marks.writing(path) as second:
         second.append(["ab" * 32])
-        with marks.taking(path) as persons:
+        with marks.taking(path, None) as persons:
             found = list(persons)
 
     assert 3 == len(found)

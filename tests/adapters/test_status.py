@@ -180,6 +180,25 @@ def test_the_lists_are_bounded(journal: Journal, records: Records, monkeypatch: 
     assert "0" * 13 == read(records, "0" * 13 + ".json")["ticket"]
 
 
+def test_what_today_leaves_out_is_counted(journal: Journal, records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as everything is in it, it is complete; of what is beyond the lists it says how much there is."""
+    for number in range(5):
+        stem = f"ACRF.999999.20261121.0000{number}.R"
+        receive(journal, f"{number}" * 13, name=f"GO.DIMN.{MINE}.20261121.0000{number + 1}.R.1", at=now() + number)
+        answer(journal, f"{number}" * 13, stem)
+    whole = read(records, status.TODAY)
+    monkeypatch.setattr(status, "LISTED", 2)
+    monkeypatch.setattr(status, "ROWS", 4)
+    part = read(records, status.TODAY)
+
+    assert (True, {"submissions": 0, "messages": 0, "answers_not_fetched": 0}) == (whole["complete"], whole["left_out"])
+    assert (False, {"submissions": 1, "messages": 0, "answers_not_fetched": 3}) == (part["complete"], part["left_out"])
+    assert (4, [f"FO.ACRF.999999.20261121.0000{number}.R" for number in (3, 4)]) == (
+        len(part["submissions"]),
+        part["answers_not_fetched"],
+    )
+
+
 def test_an_answer_is_read_again_by_its_name(journal: Journal, records: Records) -> None:
     """The very bytes of its three files, whatever became of them in OUT."""
     receive(journal, "A" * 13)

@@ -16,7 +16,7 @@ from config.errors import ConfigurationError
 from config.traces import Traces
 from gateway.traces.following import Tracer, faults, open_tracer
 from gateway.traces.spans import is_traced, trace_number
-from spool import effects, submissions
+from spool import closing, effects, submissions
 from spool.effects import Kind
 from spool.journal import Journal, now
 from spool.submissions import Ruling, State, Submission
@@ -57,7 +57,7 @@ def come(journal: Journal, ticket: str, outcome: State, codes: tuple[str, ...] =
             effects.plan(connection, ticket, Kind.FORWARD, [{}, {}])
             effects.done(connection, effects.pending(connection, Kind.FORWARD, 10))
         else:
-            submissions.close_done(connection, [ticket])
+            closing.close_done(connection, [ticket])
 
 
 async def test_a_submission_is_one_trace_with_a_span_for_each_stage(

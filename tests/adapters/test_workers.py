@@ -5,9 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from config.errors import ConfigurationError
 from gateway.workers import WorkerFailedError, WorkerLimits, WorkersLostError, open_workers
@@ -40,6 +43,11 @@ def refuse() -> None:
     raise ConfigurationError(["first", "second"])
 
 
+def lost(lines: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, int | None]]:
+    """What the log says of workers."""
+    return [(line["event"], line["reason"], line["exit"]) for line in lines]
+
+
 async def test_a_worker_answers() -> None:
     """The function's value comes back."""
     async with open_workers(_LIMITS) as workers:
@@ -69,8 +77,9 @@ def test_workers_import_nothing_from_the_current_folder(tmp_path: Path) -> None:
 async def test_a_worker_that_dies_fails_only_its_task() -> None:
     """The next task is done as if nothing had been."""
     async with open_workers(_LIMITS) as workers:
-        with pytest.raises(WorkerFailedError):
+        with capture_logs() as lines, pytest.raises(WorkerFailedError):
             await workers.run(die)
+        assert [("worker.lost", "died", -9)] == lost(lines)
 
         assert 5 == await workers.run(add, 2, 3)
 
@@ -78,8 +87,9 @@ async def test_a_worker_that_dies_fails_only_its_task() -> None:
 async def test_a_task_may_not_take_more_memory_than_allowed() -> None:
     """It fails; what is within the limit is done."""
     async with open_workers(_LIMITS) as workers:
-        with pytest.raises(WorkerFailedError):
+        with capture_logs() as lines, pytest.raises(WorkerFailedError):
             await workers.run(hoard, 2 * 1024**3)
+        assert [("worker.lost", "out of memory", None)] == lost(lines)
 
         assert 1024 == await workers.run(hoard, 1024)
 
@@ -87,8 +97,9 @@ async def test_a_task_may_not_take_more_memory_than_allowed() -> None:
 async def test_a_task_that_hangs_is_ended() -> None:
     """Its worker is replaced."""
     async with open_workers(WorkerLimits(count=1, memory=1024**3, seconds=1.0)) as workers:
-        with pytest.raises(WorkerFailedError):
+        with capture_logs() as lines, pytest.raises(WorkerFailedError):
             await workers.run(hang)
+        assert [("worker.lost", "hung", None)] == lost(lines)
 
         assert 5 == await workers.run(add, 2, 3)
 

@@ -10,7 +10,7 @@ from gateway.reconcile import Comparison, Tally, reconcile
 from gateway.sealing import Sound, verify_journal
 from gateway.site import make_site
 from signing.own.own_keys import open_keys
-from spool import custody, purges, submissions
+from spool import closing, custody, purges, submissions
 from spool.checkpoints import CHECKPOINTS, Checkpoints
 from spool.custody import Custody
 from spool.journal import now, open_journal
@@ -26,6 +26,8 @@ def site_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site."""
     folder = tmp_path_factory.mktemp("purged") / "site"
     make_site(folder)
+    path = folder / "gateway.toml"
+    path.write_text(path.read_text("utf-8").replace("without_archive = false", "without_archive = true"), "utf-8")
     return folder
 
 
@@ -37,7 +39,8 @@ def opened(folder: Path) -> Archive:
 
 def killed(folder: Path, step: str) -> None:
     """Run ``gateway purge`` up to a step and kill it there."""
-    words = ["tests.faults.halting", step, "purge", "--reason", "a test", "--config", str(folder / "gateway.toml")]
+    command = ("purge", "--reason", "a test", "--config", str(folder / "gateway.toml"))
+    words = ["tests.faults.halting", step, *command]
     process = forked.start(words)
     assert process.stderr is not None
     seen = []
@@ -58,8 +61,8 @@ async def test_a_purge_that_is_killed_is_gone_on_with(site_folder: Path, monkeyp
     site = opened(site_folder)
     for number, step in enumerate(PURGE, 1):
         with monkeypatch.context() as patch:
-            patch.setattr(custody, "now", lambda: now() - LONG_AGO)
-            patch.setattr(submissions, "now", lambda: now() - LONG_AGO)
+            for module in (custody, submissions, closing):
+                patch.setattr(module, "now", lambda: now() - LONG_AGO)
             site.settle(number)
         await site.seal()
         if step.startswith("answers"):

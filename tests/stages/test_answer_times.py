@@ -1,5 +1,7 @@
 """The answers of a day against what is promised."""
 
+from dataclasses import replace
+
 from gateway.answer_times import ALL, Promise, Timed, report
 
 PROMISE = Promise(0.9, 60, 5)
@@ -51,6 +53,15 @@ def test_a_late_receipt_breaks_the_promise_too() -> None:
     found = report([timed("ONE", 6, recorded=5.1)], PROMISE, PRESENT, 10)
 
     assert (1.0, 0.0, False) == (found.lines[0].share, found.lines[0].receipt_share, found.lines[0].kept)
+
+
+def test_what_a_sender_waited_before_custody_counts_for_the_receipt_alone() -> None:
+    """At saturation a GO has its OK later; from then on the answer is measured."""
+    waited = replace(timed("ONE", 59, recorded=1), waited=4 * SECOND + 1)
+    in_time = replace(timed("TWO", 59, recorded=1), waited=4 * SECOND)
+    [line, _] = report([waited, in_time], PROMISE, PRESENT, 10).lines
+
+    assert (2, 1, 2) == (line.receipts, line.receipts_within, line.within)
 
 
 def test_each_type_has_a_line_and_all_come_last() -> None:

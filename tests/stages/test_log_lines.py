@@ -54,7 +54,7 @@ def test_what_is_no_event_is_a_foreign_line(text: str) -> None:
 
     assert found.facts is None
     assert Wanted().fits(found)
-    assert not Wanted(level="debug").fits(found)
+    assert not any(one.fits(found) for one in (Wanted(level="debug"), Wanted(stage="judged"), Wanted(file="*")))
     assert len(as_words(found)) <= LONGEST
     assert {"foreign"} == json.loads(as_json(found)).keys()
 
@@ -69,6 +69,10 @@ def test_what_is_no_event_is_a_foreign_line(text: str) -> None:
         (Wanted(events=("sftp.*",)), True),
         (Wanted(events=("custody.taken", "sftp.refused")), True),
         (Wanted(events=("sftp",)), False),
+        (Wanted(stage="received"), True),
+        (Wanted(stage="received", outcome="failed"), False),
+        (Wanted(file="GO.DIMN.*"), True),
+        (Wanted(file="GO.DMFA.*"), False),
         (Wanted(level="info"), True),
         (Wanted(level="warning"), False),
         (Wanted(since=datetime(2026, 11, 21, 10, tzinfo=UTC)), True),
@@ -77,7 +81,8 @@ def test_what_is_no_event_is_a_foreign_line(text: str) -> None:
 )
 def test_only_what_was_asked_for(wanted: Wanted, fits: bool) -> None:
     """All that was asked has to hold."""
-    assert wanted.fits(parse(line())) is fits
+    about = {"stage": "received", "outcome": "taken", "file": "GO.DIMN.123456.20261121.00001.R.1"}
+    assert wanted.fits(parse(line(**about))) is fits
 
 
 def test_a_line_that_tells_no_time_or_level_is_not_kept_back_for_it() -> None:

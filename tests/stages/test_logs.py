@@ -56,6 +56,21 @@ def test_an_event_without_an_exception_names_no_kind() -> None:
     assert {"event", "level", "timestamp"} == json.loads(line).keys()
 
 
+def test_the_log_goes_to_stdout_where_that_is_set() -> None:
+    """Ours and the libraries', and then nothing is on stderr; a line about a stage says which."""
+    script = (
+        "import logging, structlog; from config.logs import Logging; from gateway.logs import configure_logging\n"
+        "configure_logging(Logging(stream='stdout'))\n"
+        "logging.getLogger('a.library').warning('a word')\n"
+        "structlog.get_logger('gateway.x').info('submission.held', state='quarantined')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    library, ours = map(json.loads, done.stdout.splitlines())
+
+    assert ("", "a word") == (done.stderr, library["event"])
+    assert ("judged", "quarantined") == (ours["stage"], ours["outcome"])
+
+
 def test_on_a_terminal_a_line_is_for_people() -> None:
     """With colours for what warns, and what a client has put into a name shown by its number."""
     ours, theirs = pty.openpty()

@@ -29,6 +29,28 @@ def examine(folder: Path, *parts: bytes) -> tuple[ValidatedSet | RefusedSet, Pat
     return validate_set(contents, given, declarations), marks.beside(declarations)
 
 
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is named is more than comes with an answer."""
+    monkeypatch.setattr(marks, "FEW_BYTES", 40)
+
+
+def test_a_few_come_with_the_answer(tmp_path: Path) -> None:
+    """They say the same as a file would, and there is none."""
+    answer, path = examine(tmp_path, VALID)
+    assert isinstance(answer, ValidatedSet)
+    with marks.taking(path, answer.marks) as taken:
+        few = list(taken)
+    writer = marks.MarkWriter(path)
+    for form in range(1, 4):
+        writer.append(mark for of, mark in few if of == form)
+
+    assert {1, 2, 3} == {form for form, _ in few}
+    assert writer.few == answer.marks
+    assert not path.exists()
+
+
+@pytest.mark.usefixtures("many")
 def test_every_form_says_whom_it_names(tmp_path: Path) -> None:
     """Forms are counted through the parts of the set; what stands in the file is a mark and never a number."""
     assert FORM.count(_SAMPLE_INSS) == 1
@@ -42,6 +64,7 @@ def test_every_form_says_whom_it_names(tmp_path: Path) -> None:
     assert _OTHER_INSS.encode() not in path.read_bytes()
 
 
+@pytest.mark.usefixtures("many")
 def test_nobody_is_noted_of_a_set_that_is_refused(tmp_path: Path) -> None:
     """Also those of the forms before the fault are forgotten."""
     answer, path = examine(tmp_path, VALID, document(FORM.replace(">SU<", ">XX<")))
@@ -57,22 +80,24 @@ def test_the_key_is_in_no_text() -> None:
     assert "kkkk" not in repr(rules)
 
 
+@pytest.mark.usefixtures("many")
 def test_marks_are_taken_once(tmp_path: Path) -> None:
     """With the end of the transaction that reads them the file is gone, also when nothing was read, or it fails."""
     _, path = examine(tmp_path, VALID)
-    with marks.taking(path) as taken:
+    with marks.taking(path, None) as taken:
         assert 3 == len({form for form, _ in taken})
     assert not path.exists()
 
     examine(tmp_path, VALID)
-    with pytest.raises(ZeroDivisionError), marks.taking(path):
+    with pytest.raises(ZeroDivisionError), marks.taking(path, None):
         raise ZeroDivisionError
     assert not path.exists()
 
-    with marks.taking(path):
+    with marks.taking(path, None):
         pass
 
 
+@pytest.mark.usefixtures("many")
 def test_what_is_cut_short_is_not_taken_for_whole(tmp_path: Path) -> None:
     """Then there is no verdict, and the set is judged again."""
     _, path = examine(tmp_path, VALID)

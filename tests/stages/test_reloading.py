@@ -10,7 +10,7 @@ from config.roles import ALL
 from config.settings import Settings
 from gateway.in_force import InForce, Outcome, flat, new_salt, tell, told
 from gateway.reload_plan import changes
-from gateway.reloading import Counts, counts, differences
+from gateway.reloading import Counts, counts, differences, reloadable
 from spool.processes import joined
 
 SALT = new_salt()
@@ -60,11 +60,31 @@ def test_of_a_secret_only_that_it_is_another() -> None:
         ("promise.share", Counts.AT_ONCE),
         ("logging.levels", Counts.RELOAD),
         ("judging.workers", Counts.RESTART),
+        ("intake.max_file_bytes", Counts.RELOAD),
+        ("intake.max_waiting_files", Counts.RELOAD),
+        ("intake.max_age_days", Counts.RESTART),
+        ("mq.max_message_bytes", Counts.RELOAD),
+        ("mq.prefetch", Counts.RESTART),
     ],
 )
 def test_when_a_setting_counts(key: str, when: Counts) -> None:
     """What is not known to be taken over needs a restart."""
     assert when is counts(key)
+
+
+def test_a_file_that_could_never_be_scanned_is_not_taken_before_a_restart(tmp_path: Path) -> None:
+    """The scanner's largest file counts after one; a reload that asks for more changes nothing."""
+    scanned = settings_with("scanner", address="tcp:127.0.0.1:1", max_bytes=40_000_000)
+    wanted = scanned.model_copy(update={"intake": scanned.intake.model_copy(update={"max_file_bytes": 50_000_000})})
+    taken: list[Settings] = []
+    with joined(tmp_path, ALL) as process:
+        reloading = reloadable(scanned, lambda: wanted, process, [taken.append])
+        reloading.reload()
+        [fault] = reloading.told.last.faults
+        assert (True, []) == (fault.startswith("intake.max_file_bytes: 40000000 bytes at most"), taken)
+        wanted = wanted.model_copy(update={"intake": scanned.intake.model_copy(update={"max_file_bytes": 39_000_000})})
+        reloading.reload()
+        assert (("intake.max_file_bytes",), [wanted]) == (reloading.told.last.changed, taken)
 
 
 def test_what_a_process_tells_is_read_by_others_while_it_lives(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from markupsafe import Markup
 
 from gateway.answer_times import Promise, Timed, report
+from gateway.health import Part
 from gateway.metrics.waiting import Waiting
 from gateway.operations.page import drawing, incoming, ticket
 from gateway.operations.page.admission import Sessions, Tries, Viewer
@@ -89,6 +90,7 @@ def test_a_gateway_that_is_well_needs_no_look() -> None:
         (replace(WELL, registered=Registered(1, (Ending("1", What.KEY, "k", NOW + SECOND),))), Weight.NOTICE, "7 days"),
         (replace(WELL, troubled=Troubled((Lock("1", "a name", 5, NOW),), (), (), ())), Weight.NOTICE, "locked out"),
         (replace(WELL, incoming=incoming.summary([0] * 12, MANY, more=False)), Weight.NOTICE, "1 sender sends"),
+        (replace(WELL, unfit=(Part("intake", ready=False, words="why"),)), Weight.TROUBLE, "intake: why"),
         (replace(WELL, maintenance=Window(NOW, NOW + 1, "disks")), Weight.NOTICE, "closed for maintenance"),
         (replace(WELL, maintenance=Window(NOW + 1, NOW + 2, "disks")), Weight.NOTICE, "announced"),
     ],

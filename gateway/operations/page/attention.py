@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.answer_times import Promise
+from gateway.health import Part
 from gateway.metrics.waiting import Waiting
 from gateway.operations.page.ending import Dates, Own, Registered, days_left
 from gateway.operations.page.incoming import Incoming
@@ -43,7 +44,8 @@ class Notice:
 class Seen:
     """All there is to see at a moment.
 
-    ``today`` is None where it could not be measured in time, ``authorities`` where they could not be read.
+    ``today`` is None where it could not be measured in time, ``authorities`` where they could not be read.  What of the
+    processes is not ready is ``unfit``.
     """
 
     at: datetime
@@ -56,6 +58,7 @@ class Seen:
     own: tuple[Own, ...]
     registered: Registered
     troubled: Troubled
+    unfit: tuple[Part, ...] = ()
 
     @property
     def present(self) -> int:
@@ -66,6 +69,7 @@ class Seen:
 def notices(seen: Seen) -> tuple[Notice, ...]:
     """What needs a look, troubles first."""
     found = [
+        *(Notice(Weight.TROUBLE, f"Not ready, {part.name}: {part.words}.") for part in seen.unfit),
         *_of_maintenance(seen),
         *_of_waiting(seen),
         *_of_answers(seen.today),

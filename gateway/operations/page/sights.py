@@ -1,10 +1,10 @@
 """What is on each page?
 
-Each is made in a thread, from the journal and the disk, which every process of a gateway shares, and never from what
-one of them has in memory.  What is asked often is made once in some seconds.
+Each is made in a thread, from the journal and the disk, which every process of a gateway shares; whether it is fit for
+work each says itself.  What is asked often is made once in some seconds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
@@ -13,6 +13,7 @@ from typing import Any, Final
 from config.errors import ConfigurationError, TemporaryError
 from config.settings import Settings
 from gateway.answer_times import Promise
+from gateway.health import Part
 from gateway.metrics.waiting import waiting
 from gateway.operations.page import ending, incoming, promised, troubled
 from gateway.operations.page import ticket as of_ticket
@@ -57,11 +58,13 @@ class Sights:
     Args:
         settings: where everything is, and what is promised.
         journal: what is read.
+        parts: answers of every part of every process whether it is ready; blocks on them.
     """
 
-    def __init__(self, settings: Settings, journal: Journal) -> None:
+    def __init__(self, settings: Settings, journal: Journal, parts: Callable[[], Sequence[Part]] = tuple) -> None:
         self._settings = settings
         self._journal = journal
+        self._parts = parts
         own = settings.promise
         self._promise = Promise(own.share, own.answer_seconds, own.receipt_seconds)
         self._trusted = Trusted()
@@ -135,6 +138,7 @@ class Sights:
         present = int(at.timestamp() * _SECOND)
         today = self._day(at.date(), at.date())
         held = self._registered.get("", _LONG, lambda: self._look_at_registered(present))
+        unfit = tuple(part for part in self._parts() if not part.ready)
         with looking(self._journal) as connection:
             return Seen(
                 at=at,
@@ -147,6 +151,7 @@ class Sights:
                 own=self._own(at),
                 registered=held,
                 troubled=troubled.look(connection, present),
+                unfit=unfit,
             )
 
     def _day(self, day: date, today: date) -> OfDay | None:

@@ -1,0 +1,33 @@
+"""The port of [operations] that a service manager opened: what it is for, and what it can't stand for."""
+
+import socket
+
+import httpx
+import pytest
+
+from gateway.operations.hosting import hosted
+from gateway.operations.listening import faults_of_handed
+from tests.adapters.test_operations_hosting import application
+
+
+async def test_a_port_that_was_handed_over_is_answered_on_and_closed() -> None:
+    """Instead of host and port of the settings."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        number = listener.getsockname()[1]
+        async with hosted(application(), host="192.0.2.1", port=[listener]) as port, httpx.AsyncClient() as asking:
+            answered = await asking.get(f"http://127.0.0.1:{number}/")
+
+    assert (number, 200) == (port, answered.status_code)
+    assert -1 == listener.fileno()
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "count"),
+    [("127.0.0.1", 8024, 0), ("0.0.0.0", 8024, 1), ("127.0.0.1", None, 1)],  # noqa: S104 -- nobody listens there
+)
+def test_what_cannot_stand_for_the_port_is_told(address: str, port: int | None, count: int) -> None:
+    """An address that is not of the loopback, and a port that the settings do not want."""
+    with socket.socket() as bound:
+        bound.bind((address, 0))
+        assert count == len(faults_of_handed([bound], port, "operations"))
