@@ -25,7 +25,7 @@ from signing.own.check import fault_of
 from signing.policy import Leniency, Policy
 from signing.verify import prove_detached
 from signing.xmldsig import examine_enveloped
-from spool import checkpoints, merkle
+from spool import checkpoints, merkle, purged_events
 from spool.chain import Link, digest_of
 from spool.relied import Kind
 
@@ -70,8 +70,9 @@ def verify(path: Path, certificates: Collection[bytes]) -> Proof:
 
 def _verified(file: zipfile.ZipFile, certificates: Collection[bytes]) -> Proof:
     submission, events = _json(file, SUBMISSION), _json(file, EVENTS)
-    for event in events:
-        _check_event(file, event, submission["ticket"], certificates)
+    links = [_checked(file, event, submission["ticket"], certificates) for event in events]
+    if wrong := purged_events.fault_of([link for link in links if purged_events.is_of_a_purge(link)]):
+        raise MisfitError(wrong)
     missing = _json(file, MISSING)
     _check_taken(submission, events)
     _check_relied(file, events, missing)
@@ -84,7 +85,7 @@ def _verified(file: zipfile.ZipFile, certificates: Collection[bytes]) -> Proof:
     )
 
 
-def _check_event(file: zipfile.ZipFile, event: Mapping[str, Any], ticket: str, certificates: Collection[bytes]) -> None:
+def _checked(file: zipfile.ZipFile, event: Mapping[str, Any], ticket: str, certificates: Collection[bytes]) -> Link:
     names = ("number", "ticket", "at", "name", "facts", "content", "digest")
     link, ordinal = Link(*(event[name] for name in names)), event["checkpoint"]
     uncovered = bool(link.content and link.facts)
@@ -97,6 +98,7 @@ def _check_event(file: zipfile.ZipFile, event: Mapping[str, Any], ticket: str, c
     root = merkle.root_from(link.digest, event["index"], made.events, event["path"])
     if root != made.root or not made.first <= link.number <= made.last:
         raise MisfitError(f"event {link.number} is not under checkpoint {ordinal}")
+    return link
 
 
 def _check_taken(submission: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> None:

@@ -132,7 +132,7 @@ def forget_facts(connection: Connection, plan: Plan) -> None:
     values = {"username": "", "message_id": None, "certificate": None, "findings": bare or None}
     connection.execute(sa.update(submissions).where(this).values(values))
     connection.execute(sa.delete(disclosures).where(disclosures.c.ticket == plan.ticket))
-    left = purged_events.headers(connection, purged_events.of_ticket(plan.ticket, last))
+    left = purged_events.headers(purged_events.of_ticket(connection, plan.ticket))
     note(connection, plan.ticket, EVIDENCE_PURGED, events=plan.files, last=last, headers=left)
 
 

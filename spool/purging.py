@@ -185,7 +185,7 @@ class Purging:
             chain.forget(connection, numbers)
             if numbers:
                 first, last = numbers[0], numbers[-1]
-                left = purged_events.headers(connection, purged_events.of_none(first, last, before))
+                left = purged_events.headers(purged_events.of_none(connection, first, last, before))
                 span = {"first": first, "last": last, "before": before}
                 note(connection, None, EVIDENCE_PURGED, events=len(numbers), **span, headers=left)
         return len(numbers)

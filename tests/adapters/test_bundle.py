@@ -6,17 +6,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from gateway import proof
 from gateway.exporting import Exporter
+from gateway.proof import MisfitError
 from signing.own.own_keys import OwnKeys
-from spool import answers, effects, purges, submissions
+from spool import answers, chain, effects, purges, submissions
 from spool.answers import AnswerName, StoredAnswer
 from spool.effects import Kind
 from spool.journal import Journal, now
 from spool.mailbox import Mailbox
 from spool.records import Records
 from spool.submissions import Ruling, State
+from spool.tables import events
 from tests.purge_made import LATER, SENDER, Archive, make_archive, make_keys
 from tests.submissions_made import BRUSSELS
 
@@ -118,3 +121,14 @@ async def test_a_purged_ticket_says_what_is_gone_and_still_verifies(site: Archiv
     site.purge(now() + 3651 * purges.DAY)
     content = await exported(site, ticket, tmp_path / "without_facts")
     assert "the facts of 5 events" in json.loads(content["evidence/missing.json"])[-1]
+
+
+async def test_a_proof_has_no_event_without_facts_that_no_purge_took(site: Archive, tmp_path: Path) -> None:
+    """Who takes the facts of a verdict away can change its name, and the chain holds; the proof does not."""
+    ticket = answer_really(site, 1)
+    await site.seal()
+    with site.journal.write() as connection:
+        [number] = connection.execute(sa.select(events.c.number).where(events.c.name == "verdict.accepted")).scalars()
+        chain.forget(connection, [number])
+    with pytest.raises(MisfitError, match="has lost its facts, and no purge tells of it"):
+        await exported(site, ticket, tmp_path / "without_facts")
