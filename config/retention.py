@@ -30,7 +30,8 @@ class Retention(Section):
 
     ``by_itself``: the gateway purges while it runs; else `gateway purge` does when it is called. ``archive`` is a
     folder into which the proof of a submission is exported before its files go; ``without_archive`` says that there is
-    to be none.
+    to be none. Where neither is said the gateway starts and purges nothing: no choice is no fault, or nobody could come
+    from a release that knew only ``by_itself``, nor go back to it.
     """
 
     by_itself: bool = False
@@ -55,14 +56,17 @@ class Retention(Section):
     def _says_where_proofs_stay(self) -> "Retention":
         if self.archive is not None and self.without_archive:
             raise ValueError("archive: there is one, and without_archive says that there is to be none")
-        if self.by_itself and not self.is_archive_settled:
-            raise ValueError(f"by_itself: {NOT_SETTLED}")
         return self
 
     @property
     def is_archive_settled(self) -> bool:
         """Whether it is said where the proof of what goes stays, or that it need not; else no files go."""
         return self.archive is not None or self.without_archive
+
+    @property
+    def waits_for_a_choice(self) -> bool:
+        """Whether the gateway should purge by itself, and does not, for nobody has said where proofs stay."""
+        return self.by_itself and not self.is_archive_settled
 
     def spans(self, purpose: str) -> tuple[int, int, int]:
         """The days of payload, answers and evidence of a type, as they are set."""

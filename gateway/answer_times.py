@@ -28,6 +28,7 @@ class Timed:
     """A submission: times in microseconds since the epoch, None for what has not happened; ``held`` says why it was.
 
     Its sender had waited so many microseconds (``waited``) at the receipt already: it is told OK once that is recorded.
+    Of one that was ``recovered`` it was not: it was found in custody later, and is measured by its answer alone.
     """
 
     ticket: str
@@ -39,6 +40,7 @@ class Timed:
     answered_at: int | None
     held: tuple[str, ...] = ()
     waited: int = 0
+    recovered: bool = False
 
     def seconds(self, at: int) -> float:
         """From the receipt to the answer, or for how long there has been none at ``at``."""
@@ -57,7 +59,7 @@ class Line:
         unanswered: how many have no answer, young ones too.
         median: seconds of the one in the middle of those that were counted.
         longest: seconds of the slowest.
-        receipts: how many were recorded as received.
+        receipts: how many were recorded as received, but for those that were recovered.
         receipts_within: how many of those in time.
         kept: whether both promises were kept.
     """
@@ -110,7 +112,7 @@ class _Sum:
         if answered or seconds > promise.answer_seconds:
             self.seconds.append(seconds)
             self.within += answered and seconds <= promise.answer_seconds
-        if timed.recorded_at is not None:
+        if timed.recorded_at is not None and not timed.recovered:
             self.receipts += 1
             receipt = timed.waited + timed.recorded_at - timed.received_at
             self.receipts_within += receipt <= promise.receipt_seconds * _SECOND

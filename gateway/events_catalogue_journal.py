@@ -27,8 +27,9 @@ JOURNAL: Final = (
     Event("checkpoint.copied", "", "checkpoint", "Checkpoints are copied to the second place again."),
     Event("checkpoint.not_copied", "", "checkpoint reason", "Checkpoints could not be copied to the second place."),
     Event("custody.recovered", "", "", "A start has found the submission in custody, and not recorded."),
-    Event("custody.taken", "", "name files sha256 waited",
-          "The submission is in custody: how many files, their SHA-256, the microseconds its sender had waited."),
+    Event("custody.taken", "", "name files sha256 waited recovered",
+          "The submission is in custody: how many files, their SHA-256, the microseconds its sender had waited;"
+          " `recovered` if it was recorded only when it was found there."),
     Event("declaration.forwarded", "", "form", "The routing queue has confirmed a declaration."),
     Event("declaration.parked", "", "form attempts reason", "A message was refused too often, and waits for a person."),
     Event("declarations.replayed", "", "count reason", "A person has had parked messages sent again."),

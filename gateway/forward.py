@@ -11,7 +11,6 @@ import asyncio
 import json
 import random
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from gateway import routes
 from gateway.breaker import Breaker, Patience, Stuck, Target
 from gateway.examination import Declaration, ValidatedSet
 from gateway.routes import Declared, Place
-from gateway.routing_queues import Faults, RoutingQueue
+from gateway.routing_queues import Faults, RoutingQueue, report_parked
 from schemas.filename import FileName
 from spool import declarations, effects
 from spool.declarations import Backlog
@@ -244,9 +243,7 @@ class Forwarder:
         parked = [failure for failure in failures if failure.next_attempt_at is None]
         if len(parked) < len(failures):
             log.warning("declarations.put_off", count=len(failures) - len(parked), reason=failures[0].reason)
-        for ticket, count in Counter(failure.effect.ticket for failure in parked).items():
-            reason = next(failure.reason for failure in parked if failure.effect.ticket == ticket)
-            log.error("declaration.parked", ticket=ticket, count=count, reason=reason)
+        report_parked(parked)
 
     def _make_way(self, effect: Effect, reason: str) -> None:
         """Let the next trial be another message's: should it be this one that the broker chokes on, others pass it."""

@@ -117,7 +117,8 @@ class Resender:
         name = parse(submission.name)
         if not isinstance(name, FileName):
             raise NotAgainError("its name is none")
-        limits = Limits(self.settings.intake.max_file_bytes, self.settings.judging.max_forms)
+        most = max((self.settings.intake.max_file_bytes, *(file.size for file in submission.files)))
+        limits = Limits(most, self.settings.judging.max_forms)
         zone = ZoneInfo(self.settings.intake.time_zone)
         day = datetime.fromtimestamp(submission.received_at / 1_000_000, tz=UTC).astimezone(zone).date()
         rules = ContentRules(name.purpose, limits, day, self.settings.schemas.folder)

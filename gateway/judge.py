@@ -130,11 +130,6 @@ class Judge:
             Check.MANDATES: self._mandates,
         }
 
-    def take_over(self, settings: Settings) -> None:
-        """Let the largest file of ``settings`` count from the next verdict on."""
-        changed = {"max_file_bytes": settings.intake.max_file_bytes}
-        self._settings = self._settings.model_copy(update={"intake": self._settings.intake.model_copy(update=changed)})
-
     def open_case(self, ticket: str) -> Case | None:
         """The case of ``ticket``, or None if it has a verdict already.  Blocks on journal and disk.
 
@@ -259,7 +254,9 @@ class Judge:
         return await self._scanner.check(str(case.name.environment), subjects, case.scanned)
 
     async def _validation(self, case: Case) -> tuple[Finding, ...]:
-        limits = Limits(max_bytes=self._settings.intake.max_file_bytes, max_forms=self._settings.judging.max_forms)
+        # What a door has let in is not too large, whatever it may let in by now.
+        most = max((self._settings.intake.max_file_bytes, *(part.size for part in case.parts)))
+        limits = Limits(max_bytes=most, max_forms=self._settings.judging.max_forms)
         mark = disclosures.marker_at_hand(self._settings)
         if mark is None:
             mark = await asyncio.to_thread(disclosures.marker, self._settings, self._journal)

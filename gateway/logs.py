@@ -40,8 +40,13 @@ _CAPPED: Final = {
     "uvicorn": logging.CRITICAL,
 }
 
-# As it is written, alone or between other words of a name.
-_INSS: Final = re.compile(r"(?<![0-9A-Za-z])(?:[0-9]{2}[. ]?){3}[- ]?[0-9]{3}[. -]?[0-9]{2}(?![0-9A-Za-z])")
+# As it is written, wherever it stands in a name; that it is one the check digits say.  A digest is taken as a whole:
+# in one of some thousands such digits come about by chance.
+_INSS: Final = re.compile(
+    r"(?<![0-9A-Za-z])[0-9a-f]{32,}(?![0-9A-Za-z])"
+    r"|(?<![0-9])(?:[0-9]{2}[._ -]?){3}[._ -]?[0-9]{3}[._ -]?[0-9]{2}(?![0-9])"
+)
+_INSS_DIGITS: Final = 11
 
 Listener = Callable[[Mapping[str, Any]], None]
 _listeners: Final[list[Listener]] = []
@@ -187,11 +192,12 @@ def _without_inss(_: Any, __: str, event: structlog.typing.EventDict) -> structl
 
 
 def _veiled(text: str) -> str:
-    return _INSS.sub(lambda found: found[0] if _is_no_inss(found[0]) else "(an INSS)", text)
+    return _INSS.sub(lambda found: "(an INSS)" if _is_inss(found[0]) else found[0], text)
 
 
-def _is_no_inss(written: str) -> bool:
-    return bool(identifiers.check(identifiers.Kind.INSS, re.sub("[^0-9]", "", written)))
+def _is_inss(written: str) -> bool:
+    number = re.sub("[._ -]", "", written)
+    return len(number) == _INSS_DIGITS and not identifiers.check(identifiers.Kind.INSS, number)
 
 
 def _without_traceback(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -131,7 +131,8 @@ class Purger:
         Raises:
             TemporaryError: nothing can be purged now.
         """
-        if not self.settings.retention.by_itself:
+        kept = self.settings.retention
+        if not kept.by_itself or kept.waits_for_a_choice:
             return _PASS
         step = await asyncio.to_thread(self.step, self._position or Position(), now())
         if step is None:

@@ -17,7 +17,7 @@ from channels.mq.publisher import ChannelRefused, NotConfirmed, Outcome, Publish
 from gateway.told import report_closed
 from spool import chain, effects, routing_queue
 from spool.closing import Closed
-from spool.effects import Effect
+from spool.effects import Effect, Failure
 from spool.journal import Journal, now
 from spool.routing import RoutingMessage
 from spool.tickets import seconds_since
@@ -146,3 +146,13 @@ def report(carried_out: Sequence[Effect], closed: Sequence[Closed]) -> None:
         facts = {"sender": headers.get("sender"), "file": headers.get("file"), "seconds": seconds}
         log.info("declarations.forwarded", ticket=ticket, count=count, **facts)
     report_closed(closed)
+
+
+def report_parked(parked: Sequence[Failure]) -> None:
+    """Log what waits for a person now, by ticket with a file and a reason of it."""
+    at = now()
+    first = {failure.effect.ticket: failure for failure in reversed(parked)}
+    for ticket, count in Counter(failure.effect.ticket for failure in parked).items():
+        seconds, headers = seconds_since(ticket, at), first[ticket].effect.facts.get("headers", {})
+        facts = {"sender": headers.get("sender"), "file": headers.get("file"), "seconds": seconds}
+        log.error("declaration.parked", ticket=ticket, count=count, reason=first[ticket].reason, **facts)

@@ -1,7 +1,8 @@
 """Limited processes for untrusted bytes: bounded memory and time, hardly a secret of ours, gone when the daemon goes.
 
-A worker that dies, hangs or runs out of memory fails only the task it had; that is our trouble, not a refusal.  Of our
-keys it gets only the one that persons are marked with, with each task (``docs/decisions/0025-who-exchanged-data.md``).
+A worker that dies, hangs or runs out of memory fails only the task it had; that is our trouble, not a refusal.  One
+that ran out of memory goes on, the others are replaced.  Of our keys a worker gets only the one that persons are marked
+with, with each task (``docs/decisions/0025-who-exchanged-data.md``).
 """
 
 import asyncio

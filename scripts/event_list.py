@@ -41,7 +41,16 @@ _STAGES_HEAD: Final = """
 ## Stages
 
 An event that is about a stage of the way of a file has two fields more, whatever it is called: `stage`, and `outcome`,
-how that ended. Those about a file of a sender name `sender` and `file`, and `seconds` is how long it took.
+how that ended. They name `sender` and `file`, but for these: `custody.failed` names the sender and its directory, for a
+set may have no file yet that it goes by; `custody.recovered` and `judge.failed` have the `ticket` alone, of which
+`gateway show TICKET` has the rest; and `declarations.put_off` is about messages of any submissions.
+
+Where there is `seconds`, it counts from
+
+- *uploaded* and *fetched*: the opening of the file; who goes on with an upload after a break has opened it anew;
+- *received*: the end of the last file of the set, or its last message; null if no sender waited, as when a set was
+  taken because its time was up;
+- *judged*, *answered*, *forwarded* and *closed*: the receipt, at which the ticket was made.
 """
 _JOURNAL_HEAD: Final = """
 ## In the journal

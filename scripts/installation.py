@@ -8,9 +8,7 @@ The exit status is 0 only if every step went as this file says.
 
 import json
 import os
-import pwd
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -26,17 +24,18 @@ from scripts import a_bundle
 from scripts.a_root_of_its_own import hide
 from scripts.demo_site import DemoFailedError, expect
 from scripts.senders_at_work import Senders
-from scripts.three_releases import commit_before, newest
-from scripts.units_at_work import UNITS, Around, UnitFailedError, Units, as_user
-from tests import sandbox
+from scripts.three_releases import commit_before, newest, opening_its_port
+from scripts.unit_files import UNITS
+from scripts.units_at_work import UnitFailedError, Units
+from scripts.units_rights import DATA, LEFT_OUT, SETTINGS, left_out, restricted
 from tests.authority import Pki
 from tests.gateway_process import SENDER, USER, Site, today
 
 OPT: Final = Path("/opt/batch-gateway")
-DATA: Final = Path("/var/lib/batch-gateway")
-SETTINGS: Final = Path("/etc/batch-gateway/gateway.toml")
 _CHECKOUT: Final = Path(__file__).parents[1]
 _PATIENCE: Final = 60.0
+DOOR: Final = "batch-gateway-sftp.socket"
+WINDOW: Final = "batch-gateway-operations.socket"
 _ALONE: Final = ["unshare", "--net", "--"]
 
 
@@ -106,14 +105,15 @@ class Installed:
         expect("submissions by state", {"accepted": count}, dict(Counter(states)))
 
 
-def first_site(installed: Installed, folder: Path) -> Site:
-    """Register an authority and a sender by the installed command."""
+def first_site(installed: Installed, folder: Path, number: int) -> Site:
+    """Register an authority and a sender by the installed command; operations answers at port ``number`` too."""
     pki = Pki.create(folder / "authority")
     signer = pki.issue("Payroll")
     site = Site(SETTINGS.parent, pki, signer)
     site.configure("closing_seconds = 30.0", "closing_seconds = 12.0")
     site.configure("# socket = ", "socket = ", section="operations")
     site.configure("trust_socket = false", "trust_socket = true")
+    site.configure("# port = 8024", f"port = {number}", section="operations")
     key = site.work / "id_ed25519"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     lists = [word for path in pki.crls for word in ("--crl", str(path))]
@@ -146,51 +146,33 @@ def refused_by_the_newest(installed: Installed, new: Path) -> None:
     SETTINGS.write_text(settings)
 
 
-def changed_under_load(installed: Installed, site: Site, twin: Path, new: Path) -> int:
-    """Change releases while senders upload; answers how many sets were told OK."""
+def asked_by_port(installed: Installed, number: int, *, is_opened: bool) -> None:
+    """Operations answers at its port, which its socket unit opens, or, where there is none, the role itself."""
+    with urlopen(f"http://127.0.0.1:{number}/live", timeout=_PATIENCE) as answered:
+        expect("asked by the port", 200, answered.status)
+    expect("the port of operations is a unit's", is_opened, WINDOW in installed.units.ports)
+    expect("there is such a unit", is_opened, (UNITS / WINDOW).exists())
+
+
+def changed_under_load(installed: Installed, site: Site, twin: Path, new: Path, number: int) -> int:
+    """Change releases while senders upload, who has the port of operations too; answers how many sets were told OK."""
+    has_unit = (UNITS / WINDOW).exists()
     with Senders(site).sending() as senders:
         senders.wait_for_more()
         installed.install(twin)
         expect("release in use", "twin", installed.current())
+        asked_by_port(installed, number, is_opened=False)
         senders.wait_for_more()
         installed.script(OPT / "current" / "install", "--return")
         expect("release in use", "before", installed.current())
+        asked_by_port(installed, number, is_opened=has_unit)
         senders.wait_for_more()
         installed.install(new)
         expect("release in use", "newest", installed.current())
+        asked_by_port(installed, number, is_opened=True)
         senders.wait_for_more()
     expect("uploads that failed", [], senders.failed)
     return len(senders.told_ok)
-
-
-def restricted(folder: Path) -> Around | None:
-    """What makes the restrictions of each role's unit, where the kernel lets the gateway's user make namespaces."""
-    user = pwd.getpwnam("batch-gateway")
-    tried = ["bwrap", "--ro-bind", "/", "/", "--unshare-user", "--unshare-net", "true"]
-    try:
-        subprocess.run([*as_user(user.pw_name), *tried], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as fault:
-        left_out(f"the restrictions of units but for user and privileges: bubblewrap does not work here ({fault})")
-        return None
-    places = sandbox.Places(SETTINGS.parent, DATA, DATA / "authorities", UNITS, user.pw_uid, user.pw_gid)
-    filters = folder / "filters"
-    filters.mkdir()
-
-    def around(role: str) -> tuple[list[str], int]:
-        words, descriptor = sandbox.around(places, role, filters, seen=[folder / "units"])
-        # The parent would be a thread of ours, which ends long before.
-        return [word for word in words if word != "--die-with-parent"], descriptor
-
-    return around
-
-
-_left_out: Final[list[str]] = []
-
-
-def left_out(what: str) -> None:
-    """Say that something is not tried, now and at the end."""
-    _left_out.append(what)
-    print(f"    LEFT OUT: {what}")
 
 
 def first_submission(installed: Installed, site: Site, sequence: int, accepted: int) -> None:
@@ -212,12 +194,14 @@ def uninstalled(installed: Installed) -> None:
     expect("configuration and data", [True] * 4, [path.exists() for path in kept])
 
 
-def live(installed: Installed, folder: Path, port: socket.socket) -> tuple[Site, int]:
-    """From the first installation to the uninstallation; answers how many submissions there were."""
+def live(installed: Installed, folder: Path, port: socket.socket, window: socket.socket) -> tuple[Site, int]:
+    """From the first installation to the uninstallation; answers how many submissions there were.
+
+    ``port`` is that of the door, ``window`` that of operations.
+    """
     before, twin, new = folder / "before", folder / "twin", folder / "new"
     commit_before(before)
-    shutil.copytree(before, twin)
-    (twin / "COMMIT").write_text("twin\n")
+    opening_its_port(before, twin)
     newest(new)
     print("\n1. Installed, and again without effect; every role started as its unit says")
     said = installed.install(before)
@@ -227,16 +211,21 @@ def live(installed: Installed, folder: Path, port: socket.socket) -> tuple[Site,
         ["a site was made" in said, f"-before with {_CHECKOUT}/.venv/bin/python\n" in said],
     )
     expect("again", True, "in use already" in installed.install(before))
-    site = first_site(installed, folder)
+    number = int(window.getsockname()[1])
+    site = first_site(installed, folder, number)
     site.port = int(port.getsockname()[1])
-    installed.units.load({"batch-gateway-sftp.socket": port}, restricted(folder))
+    installed.units.load({DOOR: port}, restricted(folder))
+    if (UNITS / WINDOW).exists():
+        installed.units.hold(WINDOW, window)
+    else:
+        window.close()
     installed.units.start()
     print("\n2. First submission; no migration under a gateway that nobody stops; a configuration that is refused")
     first_submission(installed, site, 1, 1)
     without_systemd(installed, new)
     refused_by_the_newest(installed, new)
     print("\n3. While senders upload: another release, back by one command, and the newest, with a migration")
-    count = 1 + changed_under_load(installed, site, twin, new)
+    count = 1 + changed_under_load(installed, site, twin, new, number)
     print("\n4. Nothing that was told OK is lost: each is accepted, and has its answer")
     installed.accepted(count)
     expect("answers", count, len(re.findall(r"GO\.ACRF", site.sftp("ls -1 OUT").stdout)))
@@ -253,7 +242,7 @@ def live(installed: Installed, folder: Path, port: socket.socket) -> tuple[Site,
     return site, count
 
 
-def without_network(installed: Installed, bundle: Path, folder: Path, site: Site, count: int) -> None:
+def without_network(installed: Installed, bundle: Path, folder: Path, site: Site, count: int, number: int) -> None:
     """A bundle: looked through, refused where it was changed, installed, started, used, and asked by a port."""
     print("\n7. A bundle, installed without a network over what was left; one that was changed is refused")
     if not bundle.exists():
@@ -267,10 +256,9 @@ def without_network(installed: Installed, bundle: Path, folder: Path, site: Site
         [*_ALONE, "/usr/local/bin/gateway", "--version"], capture_output=True, text=True, check=True
     )
     expect("version", True, bundle.joinpath("RELEASE").read_text().partition("-")[0] in version.stdout)
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as window:
-        number = window.getsockname()[1]
-        site.configure("# port = 8024", f"port = {number}", section="operations")
-        installed.units.hold("batch-gateway-operations.socket", window)
+    with socket.create_server(("127.0.0.1", site.port)) as port, socket.create_server(("127.0.0.1", number)) as window:
+        installed.units.hold(DOOR, port)
+        installed.units.hold(WINDOW, window)
         installed.units.start()
         first_submission(installed, site, 2, count + 1)
         with urlopen(f"http://127.0.0.1:{number}/ready", timeout=_PATIENCE) as answered:
@@ -285,14 +273,18 @@ def main() -> int:
     (folder / "units").mkdir()
     try:
         units = Units("batch-gateway.target", folder / "units", "batch-gateway@mq.service")
-        with socket.create_server(("127.0.0.1", 0), backlog=4096) as port, units.asked() as commands:
-            installed = Installed(units, commands)
-            site, count = live(installed, folder, port)
-            without_network(installed, folder / "bundle", folder, site, count)
+        with (
+            socket.create_server(("127.0.0.1", 0), backlog=4096) as port,
+            socket.create_server(("127.0.0.1", 0), backlog=64) as window,
+            units.asked() as commands,
+        ):
+            installed, number = Installed(units, commands), int(window.getsockname()[1])
+            site, count = live(installed, folder, port, window)
+            without_network(installed, folder / "bundle", folder, site, count, number)
     except (DemoFailedError, UnitFailedError, subprocess.SubprocessError) as fault:
         print(f"scripts/test-install: {fault}", file=sys.stderr)
         return 1
-    print("\nEverything went as it should" + "".join(f"; LEFT OUT: {what}" for what in _left_out) + ".")
+    print("\nEverything went as it should" + "".join(f"; LEFT OUT: {what}" for what in LEFT_OUT) + ".")
     return 0
 
 

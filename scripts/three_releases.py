@@ -1,6 +1,7 @@
 """Which releases does ``scripts/test-install`` go to and fro between?
 
-The commit before; and what is in the checkout with one migration more, so that there always is one to be refused.
+The commit before, with its own units; the same, with a role that opens its port itself, so that there always is one;
+and what is in the checkout with one migration more, likewise.
 """
 
 import io
@@ -39,18 +40,24 @@ def _git(*words: str) -> bytes:
 
 
 def commit_before(folder: Path) -> None:
-    """Write the commit before what is in the checkout into ``folder``, to be installed as this checkout installs."""
+    """Write the commit before what is in the checkout into ``folder``, to be installed by this checkout's scripts."""
     commit = "HEAD" if _git("status", "--porcelain").strip() else "HEAD~1"
-    if _git("ls-tree", commit, "channels/sftp/parting.py"):
-        with tarfile.open(fileobj=io.BytesIO(_git("archive", commit))) as archive:
-            archive.extractall(folder, filter="data")
-    else:
-        print("The commit before cuts senders off when it stops, so what is in the checkout stands for it.")
-        checked_out(folder)
+    with tarfile.open(fileobj=io.BytesIO(_git("archive", commit))) as archive:
+        archive.extractall(folder, filter="data")
     for name in ("scripts/install", "scripts/uninstall"):
         shutil.copy2(_CHECKOUT / name, folder / name)
-    shutil.copytree(_CHECKOUT / "systemd", folder / "systemd", dirs_exist_ok=True)
     (folder / "COMMIT").write_text("before\n")
+
+
+def opening_its_port(before: Path, folder: Path) -> None:
+    """Write the commit before into ``folder``, with units of operations as they were when it opened its port itself."""
+    shutil.copytree(before, folder)
+    units = folder / "systemd"
+    (units / "batch-gateway-operations.socket").unlink(missing_ok=True)
+    rights = units / "batch-gateway@operations.service.d" / "rights.conf"
+    taken = ("PrivateNetwork=", "RestrictAddressFamilies=")
+    rights.write_text("".join(line for line in rights.read_text().splitlines(True) if not line.startswith(taken)))
+    (folder / "COMMIT").write_text("twin\n")
 
 
 def checked_out(folder: Path) -> None:

@@ -3,8 +3,9 @@
 Read from the installed units: which processes a target has, their user, what they are started with, what comes before
 it, how long they may take to start and to stop, and which port is held open for which of them.  A unit whose port
 somebody connects to is started, be it in the middle of whatever; the port stays open meanwhile, and nobody is refused.
-``systemctl`` is a script in a folder of its own that asks over a socket.  Each service runs under its unit's
-restrictions, as far as ``tests.sandbox`` makes them.  Not done: starting again what has failed.
+A port is opened and closed as its unit is enabled and disabled.  ``systemctl`` is a script in a folder of its own that
+asks over a socket.  Each service runs under its unit's restrictions, as far as ``tests.sandbox`` makes them.
+Not done: starting again what has failed.
 """
 
 import json
@@ -24,7 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-UNITS: Final = Path("/usr/local/lib/systemd/system")
+from scripts.unit_files import directives
+
 _ASK: Final = """#!{python} -IS
 import json, socket, sys
 asked = socket.socket(socket.AF_UNIX)
@@ -44,19 +46,6 @@ Around = Callable[[str], tuple[list[str], int]]
 
 class UnitFailedError(Exception):
     """A unit did not start or did not stop as it should."""
-
-
-def directives(unit: str) -> dict[str, list[str]]:
-    """What the file of a unit says, and what is added to it for one role; ``%i`` is replaced."""
-    stem, at, role = unit.partition("@")
-    role, _, suffix = role.partition(".")
-    paths = [UNITS / (f"{stem}@.{suffix}" if at else unit), *sorted(UNITS.glob(f"{unit}.d/*.conf"))]
-    said: dict[str, list[str]] = {}
-    for line in (line for path in paths for line in path.read_text().splitlines()):
-        name, equals, value = line.partition("=")
-        if equals and not line.startswith(("#", "[")):
-            said.setdefault(name, []).append(value.replace("%i", role))
-    return said
 
 
 @dataclass
@@ -165,6 +154,7 @@ class Units:
         self._folder = folder
         self._ended = threading.Event()
         self.services: dict[str, Service] = {}
+        self.ports: dict[str, socket.socket] = {}
         self.faults: list[str] = []
 
     def load(self, ports: Mapping[str, socket.socket], around: Around | None) -> None:
@@ -176,7 +166,27 @@ class Units:
 
     def hold(self, socket_unit: str, port: socket.socket) -> None:
         """Keep ``port`` open from now on for the service that ``socket_unit`` names."""
-        self.services[directives(socket_unit)["Service"][0]].port = port
+        self._service_of(socket_unit).port = port
+        self.ports[socket_unit] = port
+
+    def _service_of(self, socket_unit: str) -> Service:
+        return self.services[directives(socket_unit)["Service"][0]]
+
+    def _open(self, socket_unit: str) -> None:
+        """Open the port of a unit, as it says itself; not while its service runs."""
+        if socket_unit in self.ports:
+            return
+        if self._service_of(socket_unit).is_active:
+            raise UnitFailedError(f"{socket_unit}: its service is active")
+        (address,) = directives(socket_unit)["ListenStream"]
+        host, _, number = address.rpartition(":")
+        self.hold(socket_unit, socket.create_server((host, int(number)), backlog=64))
+
+    def _close(self, socket_unit: str) -> None:
+        """Close the port of a unit; a service that has it keeps it until it ends."""
+        if (port := self.ports.pop(socket_unit, None)) is not None:
+            self._service_of(socket_unit).port = None
+            port.close()
 
     @property
     def is_active(self) -> bool:
@@ -188,8 +198,11 @@ class Units:
         self._each(Service.start)
 
     def stop(self) -> None:
-        """Stop all of them."""
+        """Stop all of them, and close the ports that are parts of the target."""
         self._each(Service.stop)
+        for socket_unit in [*self.ports]:
+            if self._target in directives(socket_unit).get("PartOf", []):
+                self._close(socket_unit)
 
     def restart(self) -> None:
         """Each by itself: one may be ready while another still finishes its work."""
@@ -211,15 +224,22 @@ class Units:
         """Do what ``systemctl`` was asked for; answers its exit status."""
         match [word for word in words if not word.startswith("--")]:
             case ["daemon-reload"]:
-                return 0
+                pass
             case ["start" | "stop" | "restart" as act, *units] if self._target in units:
                 getattr(self, act)()
-                return 0
+            case ["stop", unit] if unit in self.services:
+                self.services[unit].stop()
+            case ["is-active", unit]:
+                return 0 if unit in self.ports or unit in self.listed() else 3
+            case ["enable", unit] if unit.endswith(".socket"):
+                self._open(unit)
             case ["disable", unit]:
+                self._close(unit)
                 if unit in self.services:
                     self.services[unit].stop()
-                return 0
-        return 1
+            case _:
+                return 1
+        return 0
 
     def listed(self) -> list[str]:
         """What runs: the target, if any of its services does, and those."""

@@ -253,15 +253,16 @@ class Custody:
     def _record(self, folder: Path, waited: int = 0, envelope: Mapping[str, Any] | None = None) -> None:
         """Commit what the envelope in ``folder`` says; its sender had ``waited`` so long, as far as that is known.
 
-        Who has just written the ``envelope`` need not read it again.
+        Who has just written the ``envelope`` need not read it again; who has not has found the set there.
 
         Raises:
             OSError, JournalError: the journal does not have it.
             CustodyDoubtfulError: nobody can tell.
         """
+        stored, recovered = tuple(map(stored_file, received_files(folder))), envelope is None
         if envelope is None:
             envelope = json.loads((folder / ENVELOPE).read_bytes())
-        submission = submission_of(envelope, tuple(map(stored_file, received_files(folder))), waited)
+        submission = submission_of(envelope, stored, waited, recovered=recovered)
         is_written = False
         try:
             with self._journal.write() as connection:

@@ -11,13 +11,16 @@ from spool.submissions import State, StoredFile, Submission
 _TOLD: Final = ("ticket", "received_at", "channel", "sender", "directory", "username")
 
 
-def submission_of(envelope: Mapping[str, Any], stored: tuple[StoredFile, ...], waited: int = 0) -> Submission:
+def submission_of(
+    envelope: Mapping[str, Any], stored: tuple[StoredFile, ...], waited: int = 0, *, recovered: bool = False
+) -> Submission:
     """A set with these files, as it is recorded when custody of it was taken.
 
     Args:
         envelope: what lies beside them; of a later release it may say more.
         stored: the files.
         waited: for how long (microseconds) the sender had waited; an envelope does not say it.
+        recovered: whether it was found in custody, and not recorded when custody was taken.
     """
     # An envelope of a time before there were messages has no ids and nothing found.
     told = {key: envelope[key] for key in _TOLD}
@@ -31,6 +34,7 @@ def submission_of(envelope: Mapping[str, Any], stored: tuple[StoredFile, ...], w
         attempts=0,
         files=stored,
         waited=waited,
+        recovered=recovered,
         findings=tuple((code, words) for code, words in envelope.get("found", ())),
         message_id=envelope.get("message_ids", {}).get(name) or None,
     )

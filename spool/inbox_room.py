@@ -6,6 +6,7 @@ from spool.files import free_bytes, size_of
 from spool.layout import Layout
 from spool.mailbox import INBOXES, Mailbox, MailboxRefusal, Room, Trouble
 from spool.quota import Quota
+from spool.shared_quota import UncountedError
 from spool.upload import Allowance, IntakeLimits, Reserve, check_room
 
 
@@ -52,6 +53,19 @@ class InboxRoom:
             self.quota.set_files(mailbox, self._count(mailbox))
             if not self.quota.add_file(mailbox, limits.files):
                 raise MailboxRefusal(Trouble.FULL, "too many files are waiting in this directory; send their GO first")
+
+    def fetch(self, sender: str, size: int, count: Callable[[str], None]) -> None:
+        """See that ``size`` bytes are at hand; ``count`` has what waits of ``sender`` counted if it was not.
+
+        Raises:
+            MailboxRefusal: the sender would have more than it may.
+            TallyHeldError, UncountedError: it cannot be told just now.
+        """
+        try:
+            self.quota.fetch(sender, size)
+        except UncountedError:
+            count(sender)
+            self.quota.fetch(sender, size)
 
     def left(self, mailbox: Mailbox) -> Room:
         """How much more the sender may put into ``mailbox``."""

@@ -112,6 +112,10 @@ class Intake(Settling):
             self._in_use.begun(upload)
             return upload
 
+    def fetch_room(self, sender: str, size: int) -> None:
+        """See that an upload can take ``size`` bytes without waiting; refuses if ``sender`` has too much there."""
+        self._room.fetch(sender, size, self._count)
+
     def finish(self, upload: Upload) -> None:
         """The client closed the file: give its bytes their name.  That they are on the disk, :meth:`sync` sees to.
 
@@ -259,11 +263,8 @@ class Intake(Settling):
         with ExitStack() as stack:
             for box in boxes:
                 stack.enter_context(self.locked(box))
-            is_quiet = partial(self._is_quiet, boxes)
-            self._quota.count(sender, partial(self._room.measured, sender), is_quiet)
-
-    def _is_quiet(self, boxes: list[Mailbox]) -> bool:
-        return not any(self._in_use.names(box) for box in boxes)
+            measure = partial(self._room.measured, sender)
+            self._quota.count(sender, measure, lambda: not any(map(self._in_use.names, boxes)))
 
     def _place(self, sender: str, source: Path, target: Path) -> None:
         self._alone, replaced = str(target), 0
@@ -272,7 +273,8 @@ class Intake(Settling):
         except FileExistsError:
             self._alone, replaced = "", size_of(target)
         os.rename(source, target)  # noqa: PTH104 - as above
-        self._quota.give_back(sender, replaced)
+        if replaced:
+            self._quota.give_back(sender, replaced)
 
     def _drop(self, mailbox: Mailbox, path: Path) -> bool:
         self.check(mailbox)

@@ -41,8 +41,15 @@ class Quota:
         """How many bytes wait; 0 before they were counted."""
         return self._used.get(sender, 0)
 
-    def take(self, sender: str, size: int, more: int) -> int:
-        """Room for ``size`` bytes; answers how many of ``more``, which the taker has to give back, came with it.
+    def is_at_hand(self, sender: str, size: int) -> bool:
+        """Whether :meth:`take` for so much would ask nobody else, and so not wait."""
+        return True
+
+    def fetch(self, sender: str, size: int) -> None:
+        """See that so much is at hand; may wait for others."""
+
+    def take(self, sender: str, size: int) -> None:
+        """Room for ``size`` bytes.
 
         Raises:
             MailboxRefusal: the sender would have more than it may.
@@ -52,7 +59,6 @@ class Quota:
             if used > self.limit:
                 raise full(self.limit)
             self._used[sender] = used
-        return 0
 
     def give_back(self, sender: str, size: int) -> None:
         """``size`` bytes no longer wait; nothing to do for a sender that was not counted yet."""

@@ -1,43 +1,52 @@
 """How much of one sender waits, where several processes take it in?
 
-One file a sender, ``incoming/<sender>/.tally``, has the counters; who changes them holds it locked (flock(2)) for
-that moment.  So no two doors can pass a limit together, on whichever hosts they are.  What a process that died had
-counted and not written stays counted until the disk is measured: now and then, when no upload of the sender is open,
-for only then is on the disk what was counted.  The same heals what a power cut has left of the file.
-
-A host that hangs with the file locked keeps it.  Meanwhile there is no room to be had; after a while another file is
-put in its place, and what was counted is measured anew.
+What is counted for all is in a file (:mod:`spool.tally`).  So that it is touched seldom, each process has a purse for
+each sender: room that it has taken there and not used, some of it ahead while there is plenty, none near the limit.
+What an upload takes comes out of the purse, and what is given back goes into it; a thread returns what was not used for
+a second.  What a process that died had in its purse stays counted until the disk is measured: now and then, when no
+upload of the sender is open, for only then is on the disk what was counted.  Each measuring gives the record a new
+epoch, and purses of an older one are worth nothing: their owners see it with the next file that they begin, and nobody
+measures while one is open.  The same heals what a power cut has left.
 """
 
-import fcntl
-import os
-import struct
+import secrets
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from config.errors import TemporaryError
-from spool.files import make_folder
-from spool.mailbox import INBOXES, Mailbox
+from spool.mailbox import Mailbox
 from spool.quota import Quota, full
+from spool.tally import BYTES, EPOCH, MEASURED_AT, UNKNOWN, Tally, TallyHeldError, place_of, record_in
 
-TALLY: Final = ".tally"
-
-_RECORD: Final = struct.Struct(f"<qq{len(INBOXES)}q")
-_BYTES, _MEASURED_AT, _FILES = range(3)
-_UNKNOWN: Final = -1
-_UNCOUNTED: Final = [0, 0, *(_UNKNOWN for _ in INBOXES)]
 _MEASURED_FOR: Final = 12  # times that a look is good for
-_TRIES: Final = 50
-_PAUSE: Final = 0.001
+_AHEAD: Final = 1024**2
 _PLENTY: Final = 64
+_LEAST: Final = 64 * 1024
+_IDLE: Final = 1.0
+_LOOKED_AT: Final = 0.5
+
+Act = Callable[[list[int], int], int]
+"""Changes a record, given what is in the purse; answers how much more, or less, is to be in there afterwards."""
 
 
-class TallyHeldError(TemporaryError):
-    """Another host holds the counters, and does not go on."""
+class UncountedError(TemporaryError):
+    """Nobody has measured yet what the sender has; whoever asks next has it measured."""
+
+
+@dataclass(slots=True)
+class _Purse:
+    """``room`` in bytes; ``keep``: as much of it as may stay; ``used_at``: by the monotonic clock."""
+
+    room: int = 0
+    epoch: int = 0
+    keep: int = 0
+    used_at: float = 0.0
 
 
 class SharedQuota(Quota):
@@ -52,12 +61,11 @@ class SharedQuota(Quota):
 
     def __init__(self, limit: int, root: Path, seconds: float, hung: float) -> None:
         super().__init__(limit)
-        self._root = root
+        self._tally = Tally(root, hung)
         self._seconds = seconds
-        self._hung = hung
         self._looked_at: dict[str, float] = {}
-        self._guards: dict[str, threading.Lock] = {}
-        self._paths: dict[str, str] = {}
+        self._purses: defaultdict[str, _Purse] = defaultdict(_Purse)
+        self._is_returning = False
 
     def knows(self, sender: str) -> bool:
         """Whether the bytes of ``sender`` were counted by somebody, a short while ago."""
@@ -68,129 +76,182 @@ class SharedQuota(Quota):
         """See that they are counted, and that the count is not too old."""
         if self.knows(sender):
             return
-        measured_at = self._read(sender)[_MEASURED_AT]
-        is_old = abs(time.time() - measured_at) >= _MEASURED_FOR * self._seconds
-        if not measured_at or (is_old and is_quiet()):
+        record = self._tally.read(sender)
+        is_old = abs(time.time() - record[MEASURED_AT]) >= _MEASURED_FOR * self._seconds
+        if not record[EPOCH] or (is_old and is_quiet()):
             used = measure()
-            self._change(sender, lambda record: _set(record, _BYTES, used) and _set(record, _MEASURED_AT, time.time()))
+
+            def begin_anew(record: list[int], room: int) -> int:
+                record[BYTES], record[MEASURED_AT], record[EPOCH] = used, int(time.time()), 1 + secrets.randbits(62)
+                return -room
+
+            self._change(sender, begin_anew)
         self._looked_at[sender] = time.monotonic()
 
     def used(self, sender: str) -> int:
-        """How many bytes wait."""
-        return self._read(sender)[_BYTES]
+        """How many bytes wait, or are promised to other processes."""
+        record, purse = self._tally.read(sender), self._purses[sender]
+        return max(0, record[BYTES] - (purse.room if purse.epoch == record[EPOCH] else 0))
 
-    def take(self, sender: str, size: int, more: int) -> int:
-        """Room for ``size`` bytes, and while there is plenty for ``more``, so that the file is asked seldom.
+    def is_at_hand(self, sender: str, size: int) -> bool:
+        """Whether so much is in the purse."""
+        return self._purses[sender].room >= size
+
+    def fetch(self, sender: str, size: int) -> None:
+        """See that there are ``size`` bytes in the purse, for who comes first.
 
         Raises:
             MailboxRefusal: the sender would have more than it may.
-            TallyHeldError: it cannot be told just now.
+            TallyHeldError, UncountedError: it cannot be told just now.
         """
-        spare = 0
 
-        def add(record: list[int]) -> bool:
-            nonlocal spare
-            left = self.limit - record[_BYTES] - size
-            spare = more if left > _PLENTY * more else 0
-            record[_BYTES] += size + spare
-            return left >= 0
+        def top_up(record: list[int], room: int) -> int:
+            _see_that_it_is_measured(record)
+            left = self.limit - record[BYTES] + room - size
+            if left < 0:
+                raise full(self.limit)
+            more = size + _ahead(left) - room
+            record[BYTES] += more
+            return more
 
-        if not self._change(sender, add):
-            raise full(self.limit)
-        return spare
+        if not self.is_at_hand(sender, size):
+            self._change(sender, top_up)
+
+    def take(self, sender: str, size: int) -> None:
+        """Room for ``size`` bytes.
+
+        Raises:
+            MailboxRefusal: the sender would have more than it may.
+            TallyHeldError, UncountedError: it cannot be told just now.
+        """
+        while True:
+            with self._guard:
+                purse = self._purses[sender]
+                if purse.room >= size:
+                    purse.room -= size
+                    purse.used_at = time.monotonic()
+                    return
+            self.fetch(sender, size)
 
     def give_back(self, sender: str, size: int) -> None:
-        """``size`` bytes no longer wait."""
-        # What cannot be told now is found when the disk is measured.
-        with suppress(OSError, TallyHeldError):
-            self._change(sender, lambda record: _set(record, _BYTES, max(0, record[_BYTES] - size)))
+        """``size`` bytes no longer wait; never waits for others, and forgets nothing."""
+        if not size:
+            return
+        with self._guard:
+            purse = self._purses[sender]
+            purse.room += size
+            purse.used_at = time.monotonic()
+            is_too_much = purse.room > purse.keep
+        if is_too_much:
+            with suppress(OSError, TallyHeldError):
+                self._return(sender, patient=False)
+        self._see_to_the_rest(sender)
 
     def add_file(self, mailbox: Mailbox, most: int) -> bool:
-        """Count one more file, for all."""
-        place = _place_of(mailbox)
+        """Count one more file, for all, and have room for its first bytes.
 
-        def add(record: list[int]) -> bool:
-            record[place] += 1
-            self._files[mailbox] = record[place]
-            return 0 < record[place] <= most
+        Raises:
+            TallyHeldError, UncountedError: it cannot be told just now.
+        """
+        place, is_added = place_of(mailbox), False
 
-        return self._change(mailbox.sender, add)
+        def add(record: list[int], room: int) -> int:
+            nonlocal is_added
+            _see_that_it_is_measured(record)
+            self._files[mailbox] = most if record[place] == UNKNOWN else record[place]
+            is_added = self._files[mailbox] < most
+            if is_added:
+                record[place] += 1
+                self._files[mailbox] += 1
+            more = _ahead(self.limit - record[BYTES] + room) - room
+            record[BYTES] += more
+            return more
+
+        self._change(mailbox.sender, add)
+        return is_added
 
     def set_files(self, mailbox: Mailbox, count: int) -> None:
         """So many wait there."""
-        self._change(mailbox.sender, lambda record: _set(record, _place_of(mailbox), count))
 
-    def _path(self, sender: str) -> str:
-        return self._paths.setdefault(sender, f"{self._root}/{sender}/{TALLY}")
+        def change(record: list[int], _room: int) -> int:
+            record[place_of(mailbox)] = count
+            return 0
 
-    def _read(self, sender: str) -> list[int]:
+        self._change(mailbox.sender, change)
+
+    def _change(self, sender: str, act: Act, *, patient: bool = True) -> None:
+        """Let ``act`` change the counters, and nobody else meanwhile; if it raises, they stay as they are."""
         try:
-            descriptor = os.open(self._path(sender), os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return list(_UNCOUNTED)
-        try:
-            return _record_in(descriptor)
-        finally:
-            os.close(descriptor)
+            while not self._has_changed(sender, act, patient=patient):
+                pass
+        except UncountedError:
+            self._looked_at.pop(sender, None)
+            raise
+        self._see_to_the_rest(sender)
 
-    def _change(self, sender: str, act: Callable[[list[int]], bool]) -> bool:
-        """Let ``act`` change the counters, and nobody else meanwhile; if it answers no, they stay as they are."""
-        with self._guards.setdefault(sender, threading.Lock()):
-            descriptor = self._locked(self._path(sender))
+    def _has_changed(self, sender: str, act: Act, *, patient: bool) -> bool:
+        with self._tally.held(sender, patient=patient) as descriptor:
+            record = record_in(descriptor)
+            with self._guard:
+                purse = self._opened_purse(sender, record[EPOCH])
+                more = act(record, purse.room)
+                # What is returned nobody may take meanwhile, and what is fetched nobody before it is written.
+                purse.room += min(0, more)
+            is_done = False
             try:
-                record = _record_in(descriptor)
-                is_done = act(record)
-                if is_done:
-                    os.pwrite(descriptor, _RECORD.pack(*record), 0)
-                return is_done
+                is_done = self._tally.put(sender, descriptor, record)
             finally:
-                os.close(descriptor)
+                with self._guard:
+                    purse.room += max(0, more) if is_done else -min(0, more)
+                    purse.used_at = time.monotonic()
+                    if is_done:
+                        purse.epoch, purse.keep = record[EPOCH], _ahead(self.limit - record[BYTES])
+            return is_done
 
-    def _locked(self, path: str) -> int:
-        for _ in range(_TRIES):
-            descriptor = _opened(path)
-            if _lock(descriptor):
-                return descriptor
-            time.sleep(_PAUSE)
-        with suppress(FileNotFoundError):
-            if time.time() - Path(path).stat().st_mtime > self._hung:
-                Path(path).unlink()
-        raise TallyHeldError("the counters of a sender are held by a host that does not go on")
+    def _opened_purse(self, sender: str, epoch: int) -> _Purse:
+        purse = self._purses[sender]
+        if purse.epoch not in (0, epoch):
+            purse.room = 0
+        purse.epoch = epoch
+        return purse
+
+    def _return(self, sender: str, *, patient: bool) -> None:
+        """Give back to all what is in the purse."""
+
+        def put_back(record: list[int], room: int) -> int:
+            record[BYTES] = max(0, record[BYTES] - room)
+            return -room
+
+        self._change(sender, put_back, patient=patient)
+
+    def _see_to_the_rest(self, sender: str) -> None:
+        """Have a thread that returns what is not used, if there is something."""
+        with self._guard:
+            if self._is_returning or not self._purses[sender].room:
+                return
+            self._is_returning = True
+        threading.Thread(target=self._keep_returning, name="purses", daemon=True).start()
+
+    def _keep_returning(self) -> None:
+        while True:
+            time.sleep(_LOOKED_AT)
+            now = time.monotonic()
+            with self._guard:
+                filled = {sender: purse.used_at for sender, purse in self._purses.items() if purse.room}
+                self._is_returning = bool(filled)
+            if not filled:
+                return
+            for sender in [sender for sender, used_at in filled.items() if now - used_at >= _IDLE]:
+                with suppress(OSError, TallyHeldError):
+                    self._return(sender, patient=True)
 
 
-def _place_of(mailbox: Mailbox) -> int:
-    return _FILES + INBOXES.index(mailbox.directory)
+def _see_that_it_is_measured(record: list[int]) -> None:
+    if not record[EPOCH]:
+        raise UncountedError("what waits of a sender was not measured yet")
 
 
-def _set(record: list[int], place: int, value: float) -> bool:
-    record[place] = int(value)
-    return True
-
-
-def _record_in(descriptor: int) -> list[int]:
-    data = os.pread(descriptor, _RECORD.size, 0)
-    return list(_RECORD.unpack(data)) if len(data) == _RECORD.size else list(_UNCOUNTED)
-
-
-def _lock(descriptor: int) -> bool:
-    """Whether the file is held now; if not, because another has it or it was taken away, it is closed."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        is_held = os.fstat(descriptor).st_nlink > 0
-    except BlockingIOError:
-        is_held = False
-    except BaseException:
-        os.close(descriptor)
-        raise
-    if not is_held:
-        os.close(descriptor)
-    return is_held
-
-
-def _opened(path: str) -> int:
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-    try:
-        return os.open(path, flags, 0o640)
-    except FileNotFoundError:
-        make_folder(Path(path).parent)
-        return os.open(path, flags, 0o640)
+def _ahead(left: int) -> int:
+    """How much of what is ``left`` to a sender one process may have in its purse: none of little."""
+    most = min(_AHEAD, left // _PLENTY)
+    return most if most >= _LEAST else 0

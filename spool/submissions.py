@@ -56,7 +56,8 @@ class Submission:
     ``name`` is the file it goes by (its GO), ``stem`` what its files share, ``content`` one SHA-256 over those of its
     FI files, empty without any.  Times are microseconds since the epoch.  ``message_id`` is that of the message it came
     by, None for an upload.  ``findings`` (code, words) without a verdict are what the door found already.  ``waited``,
-    which only its event keeps, is for how long (microseconds) its sender had waited at ``received_at``.
+    which only its event keeps, is for how long (microseconds) its sender had waited at ``received_at``.  One that is
+    ``recovered`` is recorded long after that, by who found it in custody: nobody waits for its OK.
     """
 
     ticket: str
@@ -77,6 +78,7 @@ class Submission:
     files: tuple[StoredFile, ...] = ()
     message_id: str | None = None
     waited: int = 0
+    recovered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ def add(connection: Connection, *taken: Submission) -> None:
     wake(connection, Topic.JUDGE)
     facts = [
         {"name": one.name, "files": len(of), "sha256": of, "waited": one.waited}
+        | ({"recovered": True} if one.recovered else {})
         for one, of in zip(taken, digests, strict=True)
     ]
     at = now()

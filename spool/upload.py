@@ -25,7 +25,6 @@ from spool.settling import UNSETTLED
 from spool.unsealed import Unsealed
 
 _MAX_PIECES: Final = 256
-_AHEAD: Final = 1024**2  # bytes that room is asked for at a time where that costs something
 _FRESH: Final = 0.1
 _MOMENT: Final = 0.05
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -184,7 +183,6 @@ class Upload:
         self.descriptor = os.open(path, _FLAGS | how, UNSETTLED)
         self.is_first = how is Beginning.FIRST
         self.size = 0 if self.is_first else os.fstat(self.descriptor).st_size
-        self._spare = 0
         self._extent = Extent(self.size)
         self._touched = time.monotonic() if self.is_first else -math.inf
 
@@ -212,7 +210,7 @@ class Upload:
             raise MailboxRefusal(Trouble.FULL, f"a file may have at most {self._allowed.limits.file_bytes} bytes (184)")
         if end > self.size:
             self._allowed.reserve.check(end - self.size)
-            self._take(end - self.size)
+            self._allowed.quota.take(self.mailbox.sender, end - self.size)
             self.size = end
         if self._extent.pieces >= _MAX_PIECES and offset > self._extent.prefix:
             raise MailboxRefusal(Trouble.DENIED, "this file comes in too many pieces; send it from beginning to end")
@@ -224,12 +222,11 @@ class Upload:
         self._extent.add(offset, end)
         self._touched = time.monotonic()
 
-    def _take(self, size: int) -> None:
-        if (short := size - self._spare) > 0:
-            # Most files are small, and need no more than they have.
-            ahead = _AHEAD if self.size >= _AHEAD else 0
-            self._spare += short + self._allowed.quota.take(self.mailbox.sender, short, ahead)
-        self._spare -= size
+    def missing_room(self, end: int) -> int:
+        """How many bytes of its sender's room have to be fetched before it is written up to ``end``; mostly none."""
+        more = end - self.size
+        is_wanted = more > 0 and end <= self._allowed.limits.file_bytes
+        return more if is_wanted and not self._allowed.quota.is_at_hand(self.mailbox.sender, more) else 0
 
     @property
     def is_fresh(self) -> bool:
@@ -245,10 +242,7 @@ class Upload:
             self._extent.cut(size)
 
     def close(self) -> None:
-        """Give the descriptor back, and room that was not used; harmless twice."""
-        spare, self._spare = self._spare, 0
-        if spare:
-            self._allowed.quota.give_back(self.mailbox.sender, spare)
+        """Give the descriptor back; harmless twice."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
@@ -273,7 +267,7 @@ def open_upload(mailbox: Mailbox, name: str, path: Path, waiting: Path, allowed:
 
 def _copy(waiting: Path, path: Path, sender: str, quota: Quota) -> None:
     size = size_of(waiting)
-    quota.take(sender, size, 0)
+    quota.take(sender, size)
     try:
         if size:
             shutil.copyfile(waiting, path)

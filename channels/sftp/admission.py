@@ -125,7 +125,11 @@ class Admission:
         )
         taken = self._seated[guest] = []
         for key, most, words in wanted:
-            seat = seats.take(key, most)
+            try:
+                seat = seats.take(key, most)
+            except OSError:
+                self._give_back_seats(guest)
+                return "the gateway cannot count connections just now: its volume gives no locks"
             if seat is None:
                 self._give_back_seats(guest)
                 return words

@@ -4,6 +4,7 @@ An upload that a connection leaves open is set aside, so that its client can go 
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Final, TypeVar
@@ -20,6 +21,8 @@ from channels.sftp.share import Share
 from channels.sftp.visit import Visit
 from schemas.filename import is_safe, is_temporary
 from spool.mailbox import INBOXES, Entry, Mailbox, MailboxRefusal, Trouble
+from spool.shared_quota import UncountedError
+from spool.tally import TallyHeldError
 
 _BLOCK: Final = 1024
 _LONGEST_NAME: Final = 100
@@ -86,11 +89,21 @@ class Arrivals:
         await self._arrived(file.place, file.upload.size, since)
 
     async def _run(self, box: Mailbox, act: Callable[[], Result]) -> Result:
-        """Do what waits for no disk: at once if nobody holds the mailbox, else in a thread that waits for it."""
-        with self._intake.at_once(box) as free:
+        """Do what waits for no disk: at once if nobody holds what it needs, else in a thread that waits for it."""
+        with self._intake.at_once(box) as free, suppress(TallyHeldError, UncountedError):
             if free:
                 return act()
         return await self._share.run(act)
+
+    async def have_room(self, file: Incoming, end: int) -> None:
+        """See that ``file`` can be written up to ``end`` without waiting for other doors."""
+        file.check()
+        try:
+            while missing := file.upload.missing_room(end):
+                await self._share.run(self._intake.fetch_room, file.upload.mailbox.sender, missing)
+        except Exception as error:
+            file.break_off(error)
+            raise
 
     async def give_up(self, file: Incoming) -> None:
         """The file will not be finished on this connection."""

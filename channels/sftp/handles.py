@@ -38,11 +38,15 @@ class Incoming(_Transfer):
         self.broken: MailboxRefusal | None = None
         self._append = append
 
+    def start(self, offset: int) -> int:
+        """Where bytes go that the client sends for ``offset``."""
+        return self.upload.size if self._append else offset
+
     def write(self, offset: int, data: bytes) -> None:
         """Put ``data`` where it belongs."""
         self.check()
         try:
-            self.upload.write(self.upload.size if self._append else offset, data)
+            self.upload.write(self.start(offset), data)
         except Exception as error:
             self.break_off(error)
             raise

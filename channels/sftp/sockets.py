@@ -1,4 +1,4 @@
-"""Which sockets did the service manager open for the door?
+"""Which sockets did the service manager open for this process: for the door, or for operations, which has a port too?
 
 The protocol is that of systemd's sd_listen_fds(3), without its library: ``LISTEN_PID`` names the process that the
 sockets are for, ``LISTEN_FDS`` says how many there are, and they are the file descriptors from 3 on.  What is told is

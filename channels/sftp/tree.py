@@ -7,7 +7,7 @@ is not decided here.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Final
 
 import asyncssh
@@ -118,11 +118,18 @@ class Tree(asyncssh.SFTPServer):
             raise MailboxRefusal(Trouble.DENIED, "an upload cannot be read back")
         return file_obj.read(offset, size)
 
-    def write(self, file_obj: object, offset: int, data: bytes) -> int:
+    def write(self, file_obj: object, offset: int, data: bytes) -> int | Awaitable[int]:
         """Bytes of an upload, put on disk from the loop: handing them to a thread would cost more."""
         if not isinstance(file_obj, Incoming):
             raise MailboxRefusal(Trouble.DENIED, "this file is open for reading only")
+        if file_obj.upload.missing_room(file_obj.start(offset) + len(data)):
+            return self._write_later(file_obj, offset, data)
         file_obj.write(offset, data)
+        return len(data)
+
+    async def _write_later(self, file: Incoming, offset: int, data: bytes) -> int:
+        await self._arrivals.have_room(file, file.start(offset) + len(data))
+        file.write(offset, data)
         return len(data)
 
     async def fsync(self, file_obj: object) -> None:

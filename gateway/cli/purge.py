@@ -33,7 +33,11 @@ _COLUMNS: Final = ("kind", "type", "day", "tickets", "items", "bytes")
 @click.command(short_help="Take away what is kept no longer, or say what would go.")
 @click.option("--dry-run", is_flag=True, help="Say what would go, by kind, type and day it came; change nothing.")
 @click.option("--reason", default="", metavar="WORDS", help="Why now; it stands in the history. Not for --dry-run.")
-@click.option("--without-archive", is_flag=True, help="Let go this once what no archive has a proof of.")
+@click.option(
+    "--without-archive",
+    is_flag=True,
+    help="Let go this once what no archive has a proof of; not where [retention] names one.",
+)
 @with_json
 @with_config
 def purge(reason: str, config: Path | None, *, dry_run: bool, without_archive: bool, as_json: bool) -> None:
@@ -45,6 +49,11 @@ def purge(reason: str, config: Path | None, *, dry_run: bool, without_archive: b
     purge that was cut off is gone on with by the next.  Exit status 1 if something could not go that should.
     """
     settings, journal = open_site(settings_file(config))
+    if without_archive and settings.retention.archive is not None:
+        raise click.UsageError(
+            "--without-archive: [retention] names an archive, and what goes has to stand in it; to purge without it,"
+            " take `archive` out of the settings"
+        )
     if dry_run:
         _print_preview(list_of(preview(settings, journal, now())), as_json=as_json)
         return
@@ -72,7 +81,7 @@ def _settled(settings: Settings, *, without_archive: bool) -> Settings:
         UsageError: they do not, and neither does the operator.
     """
     kept = settings.retention
-    if without_archive and kept.archive is None:
+    if without_archive:
         return settings.model_copy(update={"retention": kept.model_copy(update={"without_archive": True})})
     if not kept.is_archive_settled:
         raise click.UsageError(f"{NOT_SETTLED} in [retention], or --without-archive for this once")

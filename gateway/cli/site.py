@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from config.retention import NOT_SETTLED
 from config.roles import ALL, Role
 from config.settings import Settings, read_settings
 from gateway.broker_needs import unknown_users
@@ -89,6 +90,7 @@ def check_config(config: Path | None) -> None:
     path = settings_file(config)
     settings = check_site(path)
     strangers = unknown_users(settings, open_journal(settings.journal.place))
-    for remark in (*remarks(settings), *strangers.values()):
+    choice = [f"retention: by_itself, but {NOT_SETTLED}"] if settings.retention.waits_for_a_choice else []
+    for remark in (*remarks(settings), *choice, *strangers.values()):
         click.echo(f"gateway: {remark}", err=True)
     click.echo(f"{path}: no fault found")

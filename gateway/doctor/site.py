@@ -10,6 +10,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 
 from config.errors import ConfigurationError, TemporaryError
+from config.retention import NOT_SETTLED
 from gateway import in_force
 from gateway.doctor.finding import Finding, Patient, fine, of_fault, trouble, unknown
 from gateway.operations.asking import ask, is_open
@@ -49,6 +50,8 @@ def settings(patient: Patient) -> Iterator[Finding]:
         faults, notes = [*faults, str(fault)], ()
     yield from map(of_fault, faults)
     yield from (trouble(line, "Renew it in time.", "GatewayOwnCertificateEnds") for line in notes)
+    if patient.settings.retention.waits_for_a_choice:
+        yield trouble(f"the gateway does not purge by itself: {NOT_SETTLED}", "Say one of both in [retention].")
     if not faults:
         yield fine("the settings have no fault")
 

@@ -95,7 +95,7 @@ DOCUMENTATION: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "gateway_custody_failures": ("Sets that could not be taken into custody; they are tried again.", ()),
     "gateway_judgement_failures": ("Judgements that failed unexpectedly, by what failed.", ("fault",)),
     "gateway_worker_restarts": (
-        "Workers lost over a task and replaced, by what became of them, and times that all were lost.",
+        "Workers that died or hung over a task, and were replaced, or ran out of memory; and times that all were lost.",
         ("reason",),
     ),
     "gateway_round_troubles": ("Turns of a round that ended in trouble, by round and kind.", ("round", "trouble")),

@@ -1,7 +1,8 @@
 """When did each submission of a time come, when was it recorded, answered, and why was it held?
 
 Read from the journal: an answer is the first that was placed or published, whether or not it was given again; what was
-closed without one counts as answered then.  For how long the sender had waited before it came, custody has said.
+closed without one counts as answered then.  For how long the sender had waited before it came, custody has said, and
+whether it was found there only later.
 """
 
 from collections import defaultdict
@@ -19,6 +20,10 @@ _RECORDED = ("custody.taken", "custody.recovered")
 _ANSWERED = ("answer.placed", "answer.published")
 _HELD = ("submission.held", "submission.quarantined")
 _WAITED = sa.cast(events.c.facts["waited"].as_string(), sa.BigInteger)
+_RECOVERED = sa.or_(
+    events.c.name == "custody.recovered",
+    sa.and_(events.c.name == "custody.taken", events.c.facts["recovered"].as_boolean()),
+)
 
 
 def timed(connection: Connection, start: int, end: int) -> Iterator[Timed]:
@@ -31,6 +36,7 @@ def timed(connection: Connection, start: int, end: int) -> Iterator[Timed]:
             sa.func.min(sa.case((events.c.name.in_(_RECORDED), events.c.at))).label("recorded_at"),
             sa.func.min(sa.case((events.c.name.in_(_ANSWERED), events.c.at))).label("answered_at"),
             sa.func.max(sa.case((events.c.name == "custody.taken", _WAITED))).label("waited"),
+            sa.func.max(sa.case((_RECOVERED, 1), else_=0)).label("recovered"),
         )
         .where(events.c.ticket.in_(tickets), events.c.name.in_((*_RECORDED, *_ANSWERED)))
         .group_by(events.c.ticket)
@@ -46,15 +52,16 @@ def timed(connection: Connection, start: int, end: int) -> Iterator[Timed]:
             first.c.recorded_at,
             sa.func.coalesce(first.c.answered_at, submissions.c.closed_at),
             sa.func.coalesce(first.c.waited, 0),
+            sa.func.coalesce(first.c.recovered, 0),
         )
         .outerjoin(first, first.c.ticket == submissions.c.ticket)
         .where(of_the_time)
         .order_by(submissions.c.received_at, submissions.c.ticket)
     )
     held = _held(connection, tickets)
-    for ticket, sender, name, state, received, recorded, answered, waited in connection.execute(query):
+    for ticket, sender, name, state, received, recorded, answered, waited, found in connection.execute(query):
         why = held.get(ticket, ())
-        yield Timed(ticket, sender, _purpose(name), state, received, recorded, answered, why, waited)
+        yield Timed(ticket, sender, _purpose(name), state, received, recorded, answered, why, waited, bool(found))
 
 
 def _held(connection: Connection, tickets: sa.Select[tuple[str]]) -> Mapping[str, tuple[str, ...]]:

@@ -59,8 +59,8 @@ class Timeline:
         )
         self._seconds = Histogram(
             "gateway_stage_seconds",
-            "Seconds that a submission spent in a stage: received from the end of its last file, judged from the OK,"
-            " answered and closed from the verdict.",
+            "Seconds that a submission spent in a stage: received from the end of its last file (but for what is found"
+            " after a crash), judged from the OK, answered and closed from the verdict.",
             LABELS["gateway_stage_seconds"],
             buckets=_BUCKETS,
             registry=registry,
@@ -119,7 +119,7 @@ class Timeline:
         if outcome == "rejected":
             for code in step.facts.get("codes", ()):
                 self._refusals.labels(code if code in _CODES else OTHER).inc()
-        if stage == "received":
+        if stage == "received" and not step.facts.get("recovered"):  # what is found after a crash is nobody's receipt
             self._seconds.labels(stage).observe(_waited(step.facts) + _between(step.received_at, step.at))
         if stage == "judged" and step.event.startswith("verdict."):
             self._seconds.labels(stage).observe(_between(step.received_at, step.at))

@@ -48,7 +48,6 @@ log = structlog.get_logger()
 
 _THREADS: Final = 4
 _THREADS_OF_PAGES: Final = 2
-_PATIENCE: Final = 10.0
 _JSON: Final = "application/json"
 _AT_HOME: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -120,7 +119,7 @@ def _status_pages(settings: Settings, journal: Journal, observing: Observing) ->
     loop = asyncio.get_running_loop()
 
     def parts() -> Sequence[Part]:
-        return asyncio.run_coroutine_threadsafe(observing.parts(), loop).result(_PATIENCE)
+        return asyncio.run_coroutine_threadsafe(observing.parts(), loop).result()
 
     return StatusPages(
         Sights(settings, journal, parts),

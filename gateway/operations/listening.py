@@ -5,6 +5,7 @@ opened.  A socket file that a killed gateway left is taken away at the next star
 anything else in its place, is a fault.
 """
 
+import errno
 import os
 import socket as sockets
 import stat
@@ -17,6 +18,8 @@ from typing import Final
 from config.errors import ConfigurationError
 
 _LONGEST_PATH: Final = 107
+_OURS: Final = "operations"
+_UNIT: Final = "batch-gateway-operations.socket"
 
 
 def faults(path: Path | None, section: str) -> list[str]:
@@ -44,6 +47,11 @@ def faults_of_handed(handed: Sequence[sockets.socket], port: int | None, section
         for host, number in addresses
         if not ip_address(host).is_loopback
     ]
+    numbers = sorted({number for _, number in addresses})
+    if handed and port and port not in numbers:
+        # Commands ask at the port of the settings.
+        said = ", ".join(map(str, numbers))
+        found.append(f"{section}.port: {port} is not the port that was handed over: that is {said}")
     return found
 
 
@@ -104,11 +112,18 @@ def tcp_socket(host: str, port: int, section: str) -> sockets.socket:
         # With the protocol: else asyncio leaves Nagle's algorithm on, and every answer waits 40 ms.
         made = sockets.socket(family, kind, protocol)
     except OSError as fault:
-        raise ConfigurationError([f"{section}.host: {host}: {fault.strerror}"]) from fault
+        raise ConfigurationError([f"{section}.host: {host}: {_words(fault, section)}"]) from fault
     try:
         made.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
         made.bind(address)
     except OSError as fault:
         made.close()
-        raise ConfigurationError([f"{section}.port: {host}:{port}: {fault.strerror}"]) from fault
+        raise ConfigurationError([f"{section}.port: {host}:{port}: {_words(fault, section)}"]) from fault
     return made
+
+
+def _words(fault: OSError, section: str) -> str:
+    """Why a port cannot be had; of our own, also who opens it where the unit's rights forbid it to the process."""
+    if section == _OURS and fault.errno in {errno.EAFNOSUPPORT, errno.EACCES}:
+        return f"{fault.strerror}: this process may open no port itself, but gets one that {_UNIT} opens"
+    return str(fault.strerror)

@@ -34,6 +34,7 @@ from spool import processes
 from spool.processes import Process
 
 _SECONDS: Final = 4.0
+_PATIENCE: Final = 10.0
 
 
 @asynccontextmanager
@@ -63,16 +64,31 @@ async def told(me: Process, health: Health, meter: Meter) -> AsyncIterator[None]
 
 
 class Neighbours:
-    """The other processes of the site, as this one sees them."""
+    """The other processes of the site, as this one sees them.
 
-    def __init__(self, settings: Settings, me: Process) -> None:
+    Args:
+        settings: where they meet, and which roles there have to be.
+        me: this process.
+        patience: seconds that all together have to say whether they are ready.
+    """
+
+    def __init__(self, settings: Settings, me: Process, patience: float = _PATIENCE) -> None:
         self._spool: Path = settings.spool.path
         self._me = me
         self._needed = needed(settings)
+        self._patience = patience
+        self._looking: asyncio.Task[list[Process]] | None = None
 
     async def parts(self) -> list[Part]:
         """What is to be said of each: whether it is ready, and of every role that nobody has."""
-        known = await asyncio.to_thread(processes.alive, self._spool)
+        try:
+            async with asyncio.timeout(self._patience):
+                return await self._parts()
+        except TimeoutError:
+            return [Part("processes", ready=False, words=f"no answer in {self._patience:g} seconds")]
+
+    async def _parts(self) -> list[Part]:
+        known = await self._alive()
         missing = self._needed - frozenset[Role]().union(*(process.roles for process in known))
         found = await asyncio.gather(*(self._parts_of(process) for process in self._here(known)))
         lacking = [Part(role.value, ready=False, words="no process does this") for role in sorted(missing)]
@@ -80,11 +96,17 @@ class Neighbours:
 
     async def metrics(self, own: bytes) -> bytes:
         """Our own metrics and those of each neighbour, with the label ``process`` that says whose they are."""
-        known = await asyncio.to_thread(processes.alive, self._spool)
+        known = await self._alive()
         here = sorted(self._here(known), key=lambda one: one.pid)
         texts = await asyncio.gather(*(_ask(process, "/metrics") for process in here))
         others = [(name, text) for name, text in zip(_names(here), texts, strict=True) if text is not None]
         return await asyncio.to_thread(merged, own, others) if others else own
+
+    async def _alive(self) -> list[Process]:
+        """Who is alive; on a volume that hangs one thread waits, however many ask and give up."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(asyncio.to_thread(processes.alive, self._spool))
+        return await asyncio.shield(self._looking)
 
     def _here(self, known: Iterable[Process]) -> Iterator[Process]:
         return (process for process in known if process.is_here and process.id != self._me.id)

@@ -108,10 +108,11 @@ class Observing:
 
     async def parts(self) -> list[Part]:
         """Every part of every process here, and every role that nobody has."""
-        parts = [*await self._health.parts()]
-        if self._neighbours is not None:
-            parts += await self._neighbours.parts()
-        return parts
+        own, others = await asyncio.gather(self._health.parts(), self._others())
+        return [*own, *others]
+
+    async def _others(self) -> list[Part]:
+        return [] if self._neighbours is None else await self._neighbours.parts()
 
     async def _may_know(self, asker: Asker) -> bool:
         if self._trust_socket and asker.by_socket:

@@ -21,7 +21,7 @@ from spool.register_tables import disclosures, persons
 
 _KEY_BYTES: Final = 32
 _DIGITS: Final = 11
-_WRITTEN: Final = re.compile(r"(?<![0-9])[0-9](?:[ .-]?[0-9]){10}(?![0-9])")
+_WRITTEN: Final = re.compile(r"(?<![0-9])[0-9](?:[ ._-]?[0-9]){10}(?![0-9])")
 
 
 def mark(key: bytes, inss: str) -> str:
@@ -36,7 +36,7 @@ def mark(key: bytes, inss: str) -> str:
 
 def normal(inss: str) -> str | None:
     """The eleven digits of an INSS as a person may type it (``79.11.03-995.31``), or None if it is none."""
-    digits = inss.strip().translate(str.maketrans("", "", " .-"))
+    digits = inss.strip().translate(str.maketrans("", "", " ._-"))
     good = len(digits) == _DIGITS and digits.isdecimal() and digits.isascii()
     return digits if good and not identifiers.check(identifiers.Kind.INSS, digits) else None
 

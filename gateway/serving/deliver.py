@@ -12,6 +12,7 @@ import structlog
 
 from channels.mq.publisher import BrokerUnavailable
 from config.errors import TemporaryError
+from config.retention import NOT_SETTLED
 from gateway import answer, breaker, delivery
 from gateway.delivery import Post, post_of
 from gateway.download import DownloadLimits, open_downloader
@@ -54,6 +55,8 @@ async def open_delivery(equipment: Equipment) -> AsyncIterator[None]:
         JournalError: the journal cannot be read.
     """
     settings, journal, rounds = equipment.settings, equipment.journal, equipment.rounds
+    if settings.retention.waits_for_a_choice:
+        log.warning("purge.waiting", reason=NOT_SETTLED)
     hung = settings.journal.lease_seconds
     outbox = Outbox(settings.spool.path / "answers", is_shared=equipment.is_shared, hung=hung)
     async with AsyncExitStack() as stack:

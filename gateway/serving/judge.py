@@ -40,7 +40,6 @@ async def open_judge(equipment: Equipment, shift: Shift | None) -> AsyncIterator
     assert equipment.workers is not None  # noqa: S101 - by the role, see equipment
     assert equipment.keys is not None  # noqa: S101 - likewise
     judge = Judge(settings, journal, equipment.custody, equipment.workers)
-    equipment.taking_over.append(judge.take_over)
     pipeline = Pipeline(
         journal=journal,
         judge=judge,

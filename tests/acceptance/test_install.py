@@ -4,6 +4,7 @@ import fcntl
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -144,8 +145,40 @@ def test_a_bundle_without_an_index_says_so(tmp_path: Path) -> None:
     )  # fmt: skip
 
     assert 3 == done.returncode
-    assert "did not give every wheel" in done.stderr
+    assert "answers for no package" in done.stderr
     assert [] == list(tmp_path.iterdir())
+
+
+def test_a_lock_that_the_index_cannot_meet_is_a_fault(tmp_path: Path) -> None:
+    """Not left out as an index that is not there would be: it has the package, though not in that version."""
+    checkout, index = tmp_path / "checkout", tmp_path / "index"
+    (checkout / "scripts").mkdir(parents=True)
+    index.mkdir()
+    shutil.copy2(_CHECKOUT / "scripts" / "bundle", checkout / "scripts")
+    (checkout / ".venv").symlink_to(_CHECKOUT / ".venv")
+    (checkout / "requirements-service.lock").write_text(f"made-up==2.0 \\\n    --hash=sha256:{'0' * 64}\n")
+    (index / "made_up-1.0-py3-none-any.whl").touch()
+    environment = {"PATH": os.environ["PATH"], "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index)}
+    done = subprocess.run(
+        [str(checkout / "scripts" / "bundle"), str(tmp_path / "bundle")],
+        env=environment | {"PIP_CONFIG_FILE": os.devnull}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert 1 == done.returncode
+    assert "did not give every wheel" in done.stderr
+
+
+def test_the_ports_of_roles_are_not_those_of_the_whole_gateway() -> None:
+    """Their socket units and the one process keep each other out; operations' port goes with the target."""
+    texts = {role: (_UNIT.parent / f"batch-gateway-{role}.socket").read_text() for role in (Role.SFTP, Role.OPERATIONS)}
+
+    assert {Role.SFTP: True, Role.OPERATIONS: True} == {
+        role: "\nConflicts=batch-gateway.service\n" in text for role, text in texts.items()
+    }
+    # The door's would be closed at every restart of the target, and senders refused.
+    assert {Role.SFTP: False, Role.OPERATIONS: True} == {
+        role: "\nPartOf=batch-gateway.target\n" in text for role, text in texts.items()
+    }
 
 
 @pytest.mark.parametrize("role", [Role.SFTP, Role.OPERATIONS])

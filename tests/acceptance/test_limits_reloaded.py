@@ -6,7 +6,7 @@ from typing import Any
 import asyncssh
 
 from tests.command_line import done, typed
-from tests.gateway_process import USER, GatewayProcess, Site
+from tests.gateway_process import USER, GatewayProcess, Site, running
 
 STEM = "DIMN.123456.20261121.0000{}.R"
 
@@ -30,7 +30,7 @@ def connected(site: Site) -> Any:
 
 
 def test_limits_of_intake_are_taken_over_and_nobody_is_sent_away(site: Site, gateway: GatewayProcess) -> None:
-    """Said beforehand, taken over by the command, felt on the connection that is open, and by the judge."""
+    """Said beforehand, taken over by the command, and felt on the connection that is open."""
     one, two = (site.write_set(STEM.format(number)) for number in (1, 2))
     content = {name: (site.work / name).read_bytes() for name in (*one, *two)}
     size = len(content[one[0]])
@@ -55,6 +55,33 @@ def test_limits_of_intake_are_taken_over_and_nobody_is_sent_away(site: Site, gat
 
     asyncio.run(talk())
     assert 1 == sum(line["event"] == "sftp.login.accepted" for line in gateway.seen)
+
+
+def test_what_a_door_has_let_in_is_not_judged_by_another_limit(site: Site) -> None:
+    """Neither by the one that the judge began with, nor by one that is smaller by the end of an upload."""
+    one, two = (site.write_set(STEM.format(number)) for number in (1, 2))
+    content = {name: (site.work / name).read_bytes() for name in (*one, *two)}
+    sizes = [len(content[names[0]]) for names in (one, two)]
+    small, large = min(sizes) - 1, max(sizes)
+
+    async def talk(gateway: GatewayProcess) -> None:
+        async with connected(site) as connection, connection.start_sftp_client() as client:
+            assert "(184)" in await put(client, one[0], content[one[0]])
+            site.configure(f"max_file_bytes = {small}", f"max_file_bytes = {large}", section="intake")
+            await asyncio.to_thread(done, site, "reload")
+            assert ["", "", ""] == [await put(client, name, content[name]) for name in one]
+            assert "accepted" == (await asyncio.to_thread(gateway.judged))["verdict"]
+            async with client.open(f"IN/{two[0]}", "wb") as file:
+                await file.write(content[two[0]][:1])
+                site.configure(f"max_file_bytes = {large}", f"max_file_bytes = {small}", section="intake")
+                await asyncio.to_thread(done, site, "reload")
+                await file.write(content[two[0]][1:])
+            assert ["", ""] == [await put(client, name, content[name]) for name in two[1:]]
+            assert "accepted" == (await asyncio.to_thread(gateway.judged))["verdict"]
+
+    site.configure("max_file_bytes = 36700160", f"max_file_bytes = {small}", section="intake")
+    with running(site) as gateway:
+        asyncio.run(talk(gateway))
 
 
 def what_would_change_is_said(site: Site, size: int) -> None:

@@ -199,7 +199,7 @@ def test_every_role_works_with_its_rights_and_no_more(
 
 @pytest.mark.parametrize(
     ("role", "words"),
-    [(Role.SFTP, "may open no port itself"), (Role.OPERATIONS, "Address family not supported")],
+    [(Role.SFTP, "may open no port itself"), (Role.OPERATIONS, "batch-gateway-operations.socket")],
 )
 def test_without_its_socket_unit_a_role_says_that_it_may_open_no_port(
     site: Site, tmp_path: Path, role: Role, words: str

@@ -139,6 +139,9 @@ def test_what_was_taken_but_not_recorded_is_recorded_at_the_next_start(
     assert [ticket] == custody.recover()
     assert State.RECEIVED is loaded(journal, ticket).state
     assert custody.recover() == []
+    with journal.read() as connection:
+        [taken] = submissions.timeline(connection, ticket)
+    assert taken.facts["recovered"]
 
 
 def test_a_folder_that_is_not_the_gateways_is_left_alone(custody: Custody, journal: Journal) -> None:

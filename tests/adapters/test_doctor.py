@@ -16,9 +16,10 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from pydantic import SecretStr
 
+from config.retention import NOT_SETTLED
 from config.settings import read_settings
 from gateway.cli import gateway
-from gateway.doctor import machine, neighbours, trust
+from gateway.doctor import machine, neighbours, site, trust
 from gateway.doctor.finding import Finding, Mark, Patient, lasting, size_in_words
 from gateway.doctor.journal import evidence, journal, stages
 from gateway.doctor.round import examined
@@ -83,6 +84,15 @@ def test_what_waits_too_long_is_told_with_what_to_do(patient: Patient) -> None:
     ]
     assert "judge: 1, the oldest for 1 h" in found[0].words
     assert ["GatewayEvidenceUnsealed"] == [one.alert for one in troubles(evidence(late))]
+
+
+def test_who_should_purge_and_has_no_choice_of_an_archive_is_told(patient: Patient) -> None:
+    """It runs, and is no fault of the settings."""
+    waits = with_settings(patient, "retention", by_itself=True)
+    assert ["the gateway does not purge by itself: " + NOT_SETTLED] == [
+        one.words for one in troubles(site.settings(waits))
+    ]
+    assert [] == troubles(site.settings(with_settings(waits, "retention", without_archive=True)))
 
 
 def test_a_journal_that_is_away_broken_or_of_another_release(patient: Patient) -> None:

@@ -7,6 +7,7 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from channels.mq.publisher import BrokerUnavailable, NotConfirmed
 from config.messages import Route, Routing
@@ -218,8 +219,13 @@ async def test_a_message_that_nobody_takes_is_parked_and_its_submission_stays_op
     accept(journal, tmp_path, "B", [b"<third/>"])
     picky = PickyQueue(journal, lambda message_id: message_id != "A-000001")
     forwarding = forwarder(journal, tmp_path, picky)
-    while await forwarding.turn() < 60.0:
-        pass
+    with capture_logs() as lines:
+        while await forwarding.turn() < 60.0:
+            pass
+    [parked] = [line for line in lines if line["event"] == "declaration.parked"]
+    assert ("A", "123456", f"FI.{NAME[3:]}.1", 1, "NO_ROUTE") == tuple(
+        parked[key] for key in ("ticket", "sender", "file", "count", "reason")
+    )
 
     with journal.read() as connection:
         [standing] = effects.parked(connection, Kind.FORWARD, 10)

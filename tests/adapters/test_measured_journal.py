@@ -1,9 +1,12 @@
 """The timeline and what waits, as they are read from a real journal."""
 
+from dataclasses import replace
+
 import pytest
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
 
+from gateway.metrics.timed import timed
 from gateway.metrics.timeline import Timeline
 from gateway.metrics.waiting import STAGES, waiting
 from spool import closing, effects, submissions
@@ -18,13 +21,15 @@ SECOND = 1_000_000
 MARK = "zzmarkzz"
 
 
-def add(journal: Journal, ticket: str, at: int, name: str = "GO.DIMN.123456.20261121.00001.R.1") -> None:
+def add(
+    journal: Journal, ticket: str, at: int, name: str = "GO.DIMN.123456.20261121.00001.R.1", *, recovered: bool = False
+) -> None:
     """A submission that came at ``at``."""
     came = Submission(
         ticket, at, "sftp", "123456", MARK, "IN", name, f"{ticket}", "", State.RECEIVED, 0, waited=2 * SECOND
     )
     with journal.write() as connection:
-        submissions.add(connection, came)
+        submissions.add(connection, replace(came, recovered=recovered))
 
 
 def test_the_timeline_is_counted_once_by_type_stage_and_outcome(journal: Journal) -> None:
@@ -71,6 +76,28 @@ def test_the_timeline_is_counted_once_by_type_stage_and_outcome(journal: Journal
         assert 2 == registry.get_sample_value("gateway_stage_seconds_count", received)
         assert 204 <= (registry.get_sample_value("gateway_stage_seconds_sum", received) or 0) < 220
         assert 0 == registry.get_sample_value("gateway_timeline_behind")
+
+
+def test_what_is_recorded_after_a_crash_is_nobodys_receipt(journal: Journal) -> None:
+    """Its sender had no OK to wait for: it came, and neither the histogram nor the report measures the downtime."""
+    at = now() - 100 * SECOND
+    registry = CollectorRegistry()
+    timeline = Timeline(registry, journal, lambda: {"DIMN"})
+    timeline.begin()
+    add(journal, "T000000000001", at)
+    add(journal, "T000000000002", at, recovered=True)
+    add(journal, "T000000000003", at)
+    with journal.write() as connection:
+        submissions.note(connection, "T000000000003", "custody.recovered")  # as a release before had it alone
+    timeline.look(now() + 60 * SECOND)
+    labels = {"type": "DIMN", "stage": "received", "outcome": "taken"}
+    assert 3 == registry.get_sample_value("gateway_submissions_total", labels)
+    assert 2 == registry.get_sample_value("gateway_stage_seconds_count", {"stage": "received"})
+    with journal.read() as connection:
+        found = list(timed(connection, at, at + 1))
+    assert [(False, 2 * SECOND), (True, 2 * SECOND), (True, 2 * SECOND)] == [
+        (one.recovered, one.waited) for one in found
+    ]
 
 
 def test_what_waits_is_told_with_the_age_of_the_oldest(journal: Journal) -> None:

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,14 +16,19 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from config.administration import Operations
+from config.roles import Role
 from config.settings import Settings
 from gateway.cli import gateway
 from gateway.health import Health, Running
 from gateway.metrics.heard import DOCUMENTATION, HEARD, Choice, Ears
 from gateway.metrics.meter import Meter
 from gateway.metrics.surroundings import GAUGES
+from gateway.operations.neighbours import Neighbours
+from gateway.operations.observing import Observing
 from signing.own.keys import create_signing_key
+from spool import processes
 from spool.journal import Journal, JournalError, open_journal
+from spool.processes import Process
 from tests.authority import Pki
 from tests.authority import now as clock
 from tests.register_world import give_token, served, settings_in
@@ -210,3 +216,30 @@ def test_authorities_and_own_certificates_are_told(journal: Journal, tmp_path: P
     assert 10500 < told['gateway_revocation_left_seconds{"authority": "staff"}'] <= 10800
     assert told['gateway_authority_days_left{"authority": "staff"}'] > 0
     assert [name for name in told if name.startswith("gateway_own_certificate_days_left")]
+
+
+async def test_neighbours_on_a_volume_that_hangs_are_not_ready_and_looked_for_once(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks is answered in time; one thread waits, however many ask."""
+    freed, looks = threading.Event(), []
+
+    def hangs(_: Path) -> list[Process]:
+        looks.append("look")
+        freed.wait(30)
+        return []
+
+    monkeypatch.setattr(processes, "alive", hangs)
+    settings = settings_of(tmp_path)
+    me = Process("1-me", frozenset({Role.OPERATIONS}), "here", 1, tmp_path / "me.sock")
+    health, meter, neighbours = Health(settings, journal, Running()), Meter(), Neighbours(settings, me, patience=0.05)
+    with ThreadPoolExecutor(1) as threads:
+        observing = Observing(journal, health, meter, threads, neighbours, trust_socket=False)
+        try:
+            for _ in range(3):
+                found = await observing.parts()
+        finally:
+            freed.set()
+    assert [("journal", True), ("disk", True), ("processes", False)] == [(part.name, part.ready) for part in found]
+    assert found[-1].words == "no answer in 0.05 seconds"
+    assert ["look"] == looks

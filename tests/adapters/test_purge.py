@@ -363,17 +363,22 @@ async def test_a_type_has_its_own_span(site: Archive) -> None:
 
 @pytest.mark.sqlite_only
 async def test_nothing_goes_of_which_nobody_has_said_where_its_proof_stays(site: Archive) -> None:
-    """Whoever asks; a gateway that is to purge by itself has to be told before it starts."""
+    """Whoever asks; a gateway that is to purge by itself starts as it did before, and leaves all where it is."""
     ticket = site.settle(1)
     site.settings = site.settings.model_copy(update={"retention": Retention()})
     await site.seal()
     with pytest.raises(purge.UnarchivedError, match="without_archive"):
         site.purge()
     assert site.folder(ticket).exists()
-    for said in ({"by_itself": True}, {"archive": "/proofs", "without_archive": True}):
-        with pytest.raises(ValidationError, match="archive"):
-            Retention.model_validate(said)
-    assert Retention.model_validate({"by_itself": True, "archive": "/proofs"}).is_archive_settled
+    site.settings = site.settings.model_copy(update={"retention": Retention(by_itself=True)})
+    assert 3600 == await site.purger.turn()
+    assert site.folder(ticket).exists()
+    with pytest.raises(ValidationError, match="archive"):
+        Retention.model_validate({"archive": "/proofs", "without_archive": True})
+    settled = ({"archive": "/proofs"}, {"without_archive": True})
+    assert [False, False] == [
+        Retention.model_validate({"by_itself": True} | said).waits_for_a_choice for said in settled
+    ]
 
 
 @pytest.mark.sqlite_only

@@ -100,6 +100,22 @@ def test_nothing_goes_without_an_archive_unless_somebody_says_so(
     assert [False] == [facts["archived"] for facts in asked[-1:]]
 
 
+def test_an_archive_that_is_named_is_not_left_out_in_silence(
+    site: Archive, made: Path, gateway: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who wants none has to say so in the settings; looking without it is refused too."""
+    path = made / "gateway.toml"
+    before = path.read_text("utf-8")
+    path.write_text(before.replace("without_archive = true", f'archive = "{made}/proofs"'), "utf-8")
+    try:
+        for words in (["--reason", "a test"], ["--dry-run"]):
+            assert 2 == gateway("purge", "--without-archive", *words)
+            assert "[retention] names an archive" in capsys.readouterr().err
+    finally:
+        path.write_text(before, "utf-8")
+    assert all(site.folder(ticket).exists() for ticket in site.tickets)
+
+
 def test_what_is_odd_is_named_and_the_status_says_so(
     site: Archive, gateway: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -85,20 +85,23 @@ async def test_what_is_for_one_connection_counts_from_the_next_on(house: House) 
 
 async def test_threads_of_a_sender_change_when_nobody_waits_any_more() -> None:
     """Those who have one, or wait for one, end as they began; the share is the same for old and new."""
-    shares, go_on, begun = Shares(ShareLimits(threads=1)), threading.Event(), threading.Semaphore(0)
-    share = shares.of("123456")
+    shares, go_on, begun = Shares(ShareLimits(threads=1)), threading.Event(), asyncio.Semaphore(0)
+    share, loop = shares.of("123456"), asyncio.get_running_loop()
 
     def block() -> None:
-        begun.release()
-        go_on.wait(10)
+        loop.call_soon_threadsafe(begun.release)
+        go_on.wait()
 
     tasks = [asyncio.create_task(share.run(block))]
-    await asyncio.to_thread(begun.acquire)
-    shares.take_over(ShareLimits(threads=2, requests=7))
-    assert (share, 7) == (shares.of("123456"), share.limits.requests)
-    tasks += [asyncio.create_task(share.run(block)) for _ in range(2)]
-    for _ in range(2):
-        await asyncio.to_thread(begun.acquire)
-    go_on.set()
-    await asyncio.gather(*tasks)
+    try:
+        async with asyncio.timeout(60):
+            await begun.acquire()
+            shares.take_over(ShareLimits(threads=2, requests=7))
+            assert (share, 7) == (shares.of("123456"), share.limits.requests)
+            tasks += [asyncio.create_task(share.run(block)) for _ in range(2)]
+            for _ in range(2):
+                await begun.acquire()
+    finally:
+        go_on.set()
+        await asyncio.gather(*tasks)
     assert isinstance(share, Share)

@@ -15,6 +15,7 @@ from lxml import etree, html
 from config.administration import Operations
 from config.errors import ConfigurationError
 from config.settings import Settings
+from gateway.health import Part
 from gateway.operations import tokens
 from gateway.operations.app import open_operations
 from gateway.operations.page import admission, promised
@@ -326,7 +327,7 @@ def test_hostile_values_are_only_read(journal: Journal, tmp_path: Path) -> None:
     with journal.write() as connection:
         submissions.settle(connection, "MG8K2Q0XEVIL1", Ruling(State.REJECTED, ((HOSTILE, HOSTILE),)))
         submissions.hold(connection, "MG8K2Q0XEVIL2", state=State.HELD, attempts=1, next_attempt_at=0, reason=HOSTILE)
-    sights = Sights(settings_in(tmp_path, Operations(port=0, status_page=True)), journal)
+    sights = Sights(settings_in(tmp_path, Operations(port=0, status_page=True)), journal, tuple)
     asked = [("ticket", {"ticket": f"MG8K2Q0XEVIL{number}"}) for number in (1, 2)]
     for make, question in (*asked, ("overview", {}), ("answers", {}), ("senders", {})):
         text = getattr(sights, make)(question).body.decode()
@@ -339,7 +340,7 @@ def test_hostile_values_are_only_read(journal: Journal, tmp_path: Path) -> None:
 def test_every_page_can_be_made_on_every_database(journal: Journal, tmp_path: Path) -> None:
     """The same troubles on both; and a page that takes too long is ended by the database, which goes on."""
     make_day(journal, now(), 60)
-    sights = Sights(settings_in(tmp_path, Operations(port=0, status_page=True)), journal)
+    sights = Sights(settings_in(tmp_path, Operations(port=0, status_page=True)), journal, tuple)
     overview = sights.overview({}).body.decode()
     assert "3 declarations parked" in overview
     assert "by type: all 65 of the last 24 hours" in overview.lower()
@@ -364,7 +365,7 @@ def test_no_page_reads_more_of_the_journal_than_an_index_leads_to(
 
     sa.event.listen(journal._engine, "before_cursor_execute", hear)
     try:
-        sights = Sights(settings, journal)
+        sights = Sights(settings, journal, tuple)
         for make, question in (
             ("overview", {}),
             ("answers", {"day": "2026-11-01"}),
@@ -395,7 +396,7 @@ def test_a_day_that_is_too_large_to_measure_keeps_nothing_else_from_being_seen(
         raise JournalError("the time was up")
 
     make_day(journal, now(), 40)
-    sights = Sights(settings_in(tmp_path, Operations(port=0, status_page=True)), journal)
+    sights = Sights(settings_in(tmp_path, Operations(port=0, status_page=True)), journal, tuple)
     monkeypatch.setattr(promised, "look", too_slow)
     overview = sights.overview({}).body.decode()
     assert "Today could not be measured in time" in overview
@@ -422,3 +423,32 @@ def test_without_its_journal_the_page_says_so(tmp_path: Path) -> None:
             connection.execute(sa.text("ALTER TABLE elsewhere RENAME TO effects"))
         assert httpx.get(address, headers=shown).status_code == 200
     journal.close()
+
+
+def test_what_is_not_ready_stands_in_the_overview_and_no_other_page_asks_for_it(
+    journal: Journal, tmp_path: Path
+) -> None:
+    """By the whole way: from the disk, over the process that says so, to the page."""
+    (tmp_path / "word").write_text(WORD)
+    (tmp_path / "word").chmod(0o600)
+    settings = settings_in(tmp_path, Operations(port=0, status_page=True, status_token=tmp_path / "word"))
+    full = settings.spool.model_copy(update={"path": tmp_path, "reserve": 1 << 60})
+    shown = {"Authorization": f"Bearer {WORD}"}
+    with served(settings.model_copy(update={"spool": full}), journal) as port:
+        overview = httpx.get(f"http://127.0.0.1:{port}/status", headers=shown)
+    assert overview.status_code == 200
+    assert "Not ready, disk: the disk has less than its reserve left" in html.document_fromstring(
+        overview.text
+    ).xpath("string(//ul[@class='notices'])")  # fmt: skip
+    asked: list[str] = []
+
+    def parts() -> tuple[Part, ...]:
+        asked.append("asked")
+        return (Part("made up", ready=False, words="it hangs"),)
+
+    sights = Sights(settings, journal, parts)
+    for make in (sights.ending, sights.senders):
+        assert b"it hangs" not in make({}).body
+    assert [] == asked
+    assert [True] * 2 == [b"Not ready, made up: it hangs." in sights.overview({}).body for _ in range(2)]
+    assert ["asked"] == asked

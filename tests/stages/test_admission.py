@@ -84,6 +84,62 @@ def test_users_and_sources_have_so_many_connections() -> None:
     assert not door.come_in(5, "first", limits)
 
 
+class SeatsInMemory:
+    """Seats of two doors in one process; ``fault`` is what their volume has."""
+
+    def __init__(self) -> None:
+        self.taken: dict[int, str] = {}
+        self.fault: OSError | None = None
+
+    def take(self, key: str, most: int) -> int | None:
+        """The first number that is free."""
+        if self.fault is not None:
+            raise self.fault
+        if list(self.taken.values()).count(key) >= most:
+            return None
+        seat = max(self.taken, default=0) + 1
+        self.taken[seat] = key
+        return seat
+
+    def give_back(self, seat: int) -> None:
+        """It is free."""
+        del self.taken[seat]
+
+
+@pytest.mark.parametrize(
+    ("users", "addresses", "words"),
+    [
+        (("one", "one"), ("192.0.2.1", "192.0.2.2"), "too many connections of this user"),
+        (("one", "two"), ("192.0.2.1", "192.0.2.1"), "too many connections from this address"),
+    ],
+)
+def test_users_and_sources_have_so_many_connections_at_all_doors(
+    users: tuple[str, str], addresses: tuple[str, str], words: str
+) -> None:
+    """Each of them by itself; who is refused takes nothing, and who leaves gives it back."""
+    seats, limits = SeatsInMemory(), AdmissionLimits(user_sessions=1, source_sessions=1)
+    here, there = (Admission(lambda: 99, seats) for _ in range(2))
+    for door, user, address in zip((here, there), users, addresses, strict=True):
+        assert not door.begin(user, address, limits)
+    assert not here.come_in(users[0], users[0], limits)
+    assert (words, 2) == (there.come_in(users[1], users[1], limits), len(seats.taken))
+    here.leave(users[0])
+    assert not there.come_in(users[1], users[1], limits)
+    there.leave(users[1])
+    assert not seats.taken
+
+
+def test_seats_that_cannot_be_asked_for_let_nobody_in() -> None:
+    """With words, and without taking anything; afterwards all is as before."""
+    seats = SeatsInMemory()
+    door = Admission(lambda: 99, seats)
+    door.begin("guest", "192.0.2.1", LIMITS)
+    seats.fault = OSError(37, "no locks available")
+    assert "its volume gives no locks" in door.come_in("guest", "one", LIMITS)
+    seats.fault = None
+    assert not door.come_in("guest", "one", LIMITS)
+
+
 def test_nobody_comes_in_who_was_not_counted_or_twice() -> None:
     """A guest is counted once, at the door."""
     door = admission()

@@ -64,6 +64,14 @@ def test_what_a_sender_waited_before_custody_counts_for_the_receipt_alone() -> N
     assert (2, 1, 2) == (line.receipts, line.receipts_within, line.within)
 
 
+def test_what_was_recovered_is_measured_by_its_answer_alone() -> None:
+    """It was recorded after a crash, when nobody waited for the OK any more."""
+    recovered = replace(timed("ONE", 59, recorded=50), recovered=True)
+    [line, _] = report([recovered, timed("TWO", 59)], PROMISE, PRESENT, 10).lines
+
+    assert (2, 2, 1, 1, True) == (line.counted, line.within, line.receipts, line.receipts_within, line.kept)
+
+
 def test_each_type_has_a_line_and_all_come_last() -> None:
     """One type that is late is seen beside many of another."""
     some = [timed("A", 100, purpose="WECH"), *(timed(f"T{n}", n) for n in range(1, 30))]

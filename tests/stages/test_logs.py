@@ -3,14 +3,18 @@
 In a process of its own, as a gateway and its commands are: tests share their loggers.
 """
 
+import hashlib
 import json
 import os
 import pty
 import re
 import subprocess
 import sys
+from itertools import product
 
 import pytest
+
+from spool.tickets import new_ticket
 
 SECRET = "a name that only a document says"
 
@@ -69,6 +73,44 @@ def test_the_log_goes_to_stdout_where_that_is_set() -> None:
 
     assert ("", "a word") == (done.stderr, library["event"])
     assert ("judged", "quarantined") == (ours["stage"], ours["outcome"])
+
+
+def test_a_number_of_a_person_is_not_written_however_a_client_has_spelt_it() -> None:
+    """With the separators that people use or none, and between letters; the rest of the name stays."""
+    separated = [f"85{a}07{a}30{b}033{c}28" for a, b, c in product(("", ".", " ", "-", "_"), repeat=3)]
+    assert {"(an INSS)"} == set(veiled(*separated, "85.07.30 -033.28"))
+    within = ("X85073003328.pdf", "85073003328x.pdf", "FI.85073003328.R", "a_850730_03328_b")
+    assert ["X(an INSS).pdf", "(an INSS)x.pdf", "FI.(an INSS).R", "a_(an INSS)_b"] == veiled(*within)
+
+
+def test_what_only_looks_like_a_number_of_a_person_is_written() -> None:
+    """Names that are accepted, tickets, days, digests and addresses; and numbers of other lengths or check digits."""
+    names = [
+        f"{prefix}.DIMN.{sender:06}.{day}.{number:05}.R{part}"
+        for prefix, part in (("FI", ".1.1"), ("FS", ".9.9"), ("GO", ""), ("ACRF", ""))
+        for sender in (100_000, 850_730, 999_999)
+        for day in (20260101, 20261121, 20281231)
+        for number in (1, 3328, 33_280, 99_999)
+    ]
+    numbers = [f"850730033{check:02}" for check in range(100) if check != 28]
+    others = ["185073003328", "850730033281", "2026-11-21T23:17:20.073003Z", "10.10.100.110:33033"]
+    digests = [hashlib.sha256(b"%d" % number).hexdigest() for number in range(2000)]
+    digests.append("a85073003328" + "b" * 52)
+    tickets = [new_ticket() for _ in range(2000)]
+    written = [*names, *numbers, *others, *digests, *tickets]
+    assert written == veiled(*written)
+
+
+def veiled(*values: str) -> list[str]:
+    """The values as they are written."""
+    script = (
+        f"{CONFIGURED}\nimport json, sys, structlog\nstructlog.get_logger('x').info('a.b', files=json.load(sys.stdin))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=json.dumps(values), capture_output=True, text=True, check=True
+    )
+    files: list[str] = json.loads(done.stderr)["files"]
+    return files
 
 
 def test_on_a_terminal_a_line_is_for_people() -> None:

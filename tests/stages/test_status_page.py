@@ -189,7 +189,8 @@ def test_a_share_is_never_rounded_up_to_a_promise_that_was_not_kept() -> None:
 def test_a_value_can_only_be_read() -> None:
     """No control character, no change of direction, no number of a person, and of a link to a ticket only a ticket."""
     assert drawing.plain("a\x1b[31m\u202eb\n") == "a?[31m?b?".replace("?", "\N{REPLACEMENT CHARACTER}")
-    assert drawing.plain("of 79.11.03-995.69") == "of (an INSS)"
+    for written in ("79.11.03-995.69", "791103_99569", "79-11-03_995 69"):
+        assert drawing.plain(f"of {written}") == "of (an INSS)"
     assert drawing.plain(7) == 7
     assert drawing.ticket('"><script>') == Markup("&#34;&gt;&lt;script&gt;")
 

@@ -1,7 +1,8 @@
 """Where do the pages of status stand, and what is said with each: who may come in, headers, cookie?
 
-Whoever shows nothing good is shown the form to log in, at the same address.  Nothing is written but the log-in; a look
-is a line of the log with the name of the token, never an address or a question.
+Whoever shows nothing good is shown the form to log in, at the same address.  No row is written but that of the log-in;
+the overview has every process try whether it could write.  A look is a line of the log with the name of the token,
+never an address or a question.
 """
 
 import asyncio

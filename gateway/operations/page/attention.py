@@ -45,7 +45,7 @@ class Seen:
     """All there is to see at a moment.
 
     ``today`` is None where it could not be measured in time, ``authorities`` where they could not be read.  What of the
-    processes is not ready is ``unfit``.
+    processes is not ready is ``unfit``, which only the overview asks for.
     """
 
     at: datetime

@@ -1,7 +1,8 @@
 """How does a page read the journal so that nobody else notices?
 
 In a transaction that only reads, ended by the database itself after some seconds, whatever was asked; and what was read
-a moment ago is good enough for the next who asks: however many look, the journal is asked once.
+a moment ago is good enough for the next who asks: however many look, the journal is asked once.  Whether it can be
+written is no question of a page: the overview hears it of the processes (`gateway.health`).
 """
 
 import threading

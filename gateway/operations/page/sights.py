@@ -1,11 +1,12 @@
 """What is on each page?
 
 Each is made in a thread, from the journal and the disk, which every process of a gateway shares; whether it is fit for
-work each says itself.  What is asked often is made once in some seconds.
+work each says itself, for the overview alone: one that hangs makes no other page slow.  What is asked often is made
+once in some seconds.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
@@ -61,7 +62,7 @@ class Sights:
         parts: answers of every part of every process whether it is ready; blocks on them.
     """
 
-    def __init__(self, settings: Settings, journal: Journal, parts: Callable[[], Sequence[Part]] = tuple) -> None:
+    def __init__(self, settings: Settings, journal: Journal, parts: Callable[[], Sequence[Part]]) -> None:
         self._settings = settings
         self._journal = journal
         self._parts = parts
@@ -70,11 +71,12 @@ class Sights:
         self._trusted = Trusted()
         self._days: Recent[OfDay | None] = Recent()
         self._seen: Recent[Seen] = Recent()
+        self._unfit: Recent[tuple[Part, ...]] = Recent()
         self._registered: Recent[Registered] = Recent()
 
     def overview(self, asked: Mapping[str, str]) -> Page:
         """Everything that is there, in short; ``refresh`` has a browser ask again."""
-        seen = self._see()
+        seen = replace(self._see(), unfit=self._unfit.get("", _SHORT, self._look_at_parts))
         return _page("overview", "", {"seen": seen, "notices": notices(seen), "stages": STAGES, "most": MOST_WAITING,
                                       "refresh": "refresh" in asked})  # fmt: skip
 
@@ -138,7 +140,6 @@ class Sights:
         present = int(at.timestamp() * _SECOND)
         today = self._day(at.date(), at.date())
         held = self._registered.get("", _LONG, lambda: self._look_at_registered(present))
-        unfit = tuple(part for part in self._parts() if not part.ready)
         with looking(self._journal) as connection:
             return Seen(
                 at=at,
@@ -151,8 +152,10 @@ class Sights:
                 own=self._own(at),
                 registered=held,
                 troubled=troubled.look(connection, present),
-                unfit=unfit,
             )
+
+    def _look_at_parts(self) -> tuple[Part, ...]:
+        return tuple(part for part in self._parts() if not part.ready)
 
     def _day(self, day: date, today: date) -> OfDay | None:
         # What is past changes little: only what had no answer yet.
