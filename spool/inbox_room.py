@@ -50,6 +50,7 @@ class InboxRoom:
         check_room(self.allowed.reserve, limits, is_begun)
         # An upload adds one file at most, so the disk need not be counted again before that room is used up.
         if not self.quota.add_file(mailbox, limits.files):
+            self.quota.see_that_it_may_wait()
             self.quota.set_files(mailbox, self._count(mailbox))
             if not self.quota.add_file(mailbox, limits.files):
                 raise MailboxRefusal(Trouble.FULL, "too many files are waiting in this directory; send their GO first")

@@ -259,6 +259,7 @@ class Intake(Settling):
     def _count(self, sender: str) -> None:
         if self._quota.knows(sender):
             return
+        self._quota.see_that_it_may_wait()
         boxes = [Mailbox(sender, directory) for directory in INBOXES]
         with ExitStack() as stack:
             for box in boxes:

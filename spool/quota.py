@@ -24,6 +24,9 @@ class Quota:
         """Whether the bytes of ``sender`` were counted."""
         return sender in self._used
 
+    def see_that_it_may_wait(self) -> None:
+        """See that the disk may be counted here; alone nobody counts where it may not."""
+
     def count(self, sender: str, measure: Callable[[], int], is_quiet: Callable[[], bool]) -> None:
         """Count the bytes of ``sender`` from the disk, if that has to be done.
 

@@ -22,7 +22,7 @@ from typing import Final
 from config.errors import TemporaryError
 from spool.mailbox import Mailbox
 from spool.quota import Quota, full
-from spool.tally import BYTES, EPOCH, MEASURED_AT, UNKNOWN, Tally, TallyHeldError, place_of, record_in
+from spool.tally import BYTES, EPOCH, MEASURED_AT, UNKNOWN, Tally, TallyHeldError, may_wait, place_of, record_in
 
 _MEASURED_FOR: Final = 12  # times that a look is good for
 _AHEAD: Final = 1024**2
@@ -90,12 +90,23 @@ class SharedQuota(Quota):
 
     def used(self, sender: str) -> int:
         """How many bytes wait, or are promised to other processes."""
-        record, purse = self._tally.read(sender), self._purses[sender]
-        return max(0, record[BYTES] - (purse.room if purse.epoch == record[EPOCH] else 0))
+        record, purse = self._tally.read(sender), self._purses.get(sender)
+        own = purse.room if purse is not None and purse.epoch == record[EPOCH] else 0
+        return max(0, record[BYTES] - own)
 
     def is_at_hand(self, sender: str, size: int) -> bool:
         """Whether so much is in the purse."""
-        return self._purses[sender].room >= size
+        purse = self._purses.get(sender)
+        return purse is not None and purse.room >= size
+
+    def see_that_it_may_wait(self) -> None:
+        """See that the disk may be counted here, for which locks are waited for.
+
+        Raises:
+            UncountedError: an event loop runs here, which may not stand still.
+        """
+        if not may_wait():
+            raise UncountedError("what waits of a sender has to be counted, and not here")
 
     def fetch(self, sender: str, size: int) -> None:
         """See that there are ``size`` bytes in the purse, for who comes first.
@@ -141,10 +152,11 @@ class SharedQuota(Quota):
             purse = self._purses[sender]
             purse.room += size
             purse.used_at = time.monotonic()
-            is_too_much = purse.room > purse.keep
+            keep = purse.keep
+            is_too_much = purse.room > keep
         if is_too_much:
             with suppress(OSError, TallyHeldError):
-                self._return(sender, patient=False)
+                self._return(sender, patient=False, keep=keep)
         self._see_to_the_rest(sender)
 
     def add_file(self, mailbox: Mailbox, most: int) -> bool:
@@ -215,12 +227,13 @@ class SharedQuota(Quota):
         purse.epoch = epoch
         return purse
 
-    def _return(self, sender: str, *, patient: bool) -> None:
-        """Give back to all what is in the purse."""
+    def _return(self, sender: str, *, patient: bool, keep: int = 0) -> None:
+        """Give back to all what is in the purse, but for what is to be kept."""
 
         def put_back(record: list[int], room: int) -> int:
-            record[BYTES] = max(0, record[BYTES] - room)
-            return -room
+            back = max(0, room - keep)
+            record[BYTES] = max(0, record[BYTES] - back)
+            return -back
 
         self._change(sender, put_back, patient=patient)
 
@@ -230,9 +243,19 @@ class SharedQuota(Quota):
             if self._is_returning or not self._purses[sender].room:
                 return
             self._is_returning = True
-        threading.Thread(target=self._keep_returning, name="purses", daemon=True).start()
+        try:
+            threading.Thread(target=self._keep_returning, name="purses", daemon=True).start()
+        except RuntimeError:  # no thread is to be had just now; the next change of this sender tries again
+            self._is_returning = False
 
     def _keep_returning(self) -> None:
+        try:
+            self._return_what_is_idle()
+        except BaseException:
+            self._is_returning = False
+            raise
+
+    def _return_what_is_idle(self) -> None:
         while True:
             time.sleep(_LOOKED_AT)
             now = time.monotonic()

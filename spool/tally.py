@@ -74,7 +74,7 @@ class Tally:
         Raises:
             TallyHeldError: others hold them; after some seconds if ``patient``, and on no event loop, else at once.
         """
-        patient = patient and _may_wait()
+        patient = patient and may_wait()
         queue = self._queues.setdefault(sender, threading.Lock())
         if not queue.acquire(timeout=_PATIENCE if patient else 0):
             raise _held()
@@ -146,7 +146,7 @@ def _held() -> TallyHeldError:
     return TallyHeldError("the counters of a sender are held by another")
 
 
-def _may_wait() -> bool:
+def may_wait() -> bool:
     """Whether this thread may stand still: none may that runs an event loop."""
     try:
         asyncio.get_running_loop()

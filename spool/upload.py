@@ -209,9 +209,7 @@ class Upload:
         if end > self._allowed.limits.file_bytes:
             raise MailboxRefusal(Trouble.FULL, f"a file may have at most {self._allowed.limits.file_bytes} bytes (184)")
         if end > self.size:
-            self._allowed.reserve.check(end - self.size)
-            self._allowed.quota.take(self.mailbox.sender, end - self.size)
-            self.size = end
+            self._grow(end)
         if self._extent.pieces >= _MAX_PIECES and offset > self._extent.prefix:
             raise MailboxRefusal(Trouble.DENIED, "this file comes in too many pieces; send it from beginning to end")
         view = memoryview(data)
@@ -221,6 +219,17 @@ class Upload:
             view, position = view[written:], position + written
         self._extent.add(offset, end)
         self._touched = time.monotonic()
+
+    def _grow(self, end: int) -> None:
+        sender, more = self.mailbox.sender, end - self.size
+        # First what others may take meanwhile: that it is at hand was asked just now.
+        self._allowed.quota.take(sender, more)
+        try:
+            self._allowed.reserve.check(more)
+        except BaseException:
+            self._allowed.quota.give_back(sender, more)
+            raise
+        self.size = end
 
     def missing_room(self, end: int) -> int:
         """How many bytes of its sender's room have to be fetched before it is written up to ``end``; mostly none."""

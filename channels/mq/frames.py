@@ -9,6 +9,7 @@ Source: AMQP 0-9-1, 2.3.5.2 (content header: class, weight, size, flags, propert
 their length).  It knows nothing of what messages mean.
 """
 
+import gc
 import struct
 from collections.abc import Callable
 from typing import Any, Final, Protocol
@@ -44,10 +45,14 @@ class TolerantConnection(AsyncioConnection):  # type: ignore[misc]  # pika's cla
         self.is_held_up = now
 
     def _read_frame(self) -> tuple[int, Any]:
+        # As deep as a nested table leads, a collection would run other objects' finalizers, which would fail there.
+        gc.disable()
         try:
             read: tuple[int, Any] = super()._read_frame()
         except (ValueError, OverflowError, RecursionError, struct.error, exceptions.InvalidFieldTypeException):
             return without_headers(self._frame_buffer)
+        finally:
+            gc.enable()
         return read
 
 

@@ -23,7 +23,7 @@ from spool.intake import Intake, IntakeLimits
 from spool.mailbox import Mailbox, MailboxRefusal
 from spool.quota import Quota
 from spool.seats import Seats
-from spool.shared_quota import SharedQuota
+from spool.shared_quota import SharedQuota, UncountedError
 from spool.tally import TALLY, TallyHeldError
 
 SENDER = "123456"
@@ -188,7 +188,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_quota, "_LOOKED_AT", 0.02)
     monkeypatch.setattr(tally, "_PATIENCE", 0.2)
     monkeypatch.setattr(tally, "_SURE", 0.05)
-    monkeypatch.setattr(tally, "_REMEMBERED", 0.01)
+    monkeypatch.setattr(tally, "_REMEMBERED", 0.0)
 
 
 @pytest.mark.usefixtures("soon")
@@ -232,7 +232,7 @@ def test_a_purse_from_before_a_measuring_is_worth_nothing(tmp_path: Path, monkey
 @pytest.mark.usefixtures("soon")
 def test_counters_that_a_host_holds_are_replaced_after_a_while(tmp_path: Path) -> None:
     """Until then the sender is told to try again; then what waits is measured anew, and the limit holds."""
-    here = Intake(tmp_path, LIMITS, is_shared=True, hung=0.4)
+    here = Intake(tmp_path, LIMITS, is_shared=True, hung=1.0)
     first = here.begin(BOX, "first")
     first.write(0, bytes(600_000))
     here.finish(first)
@@ -240,7 +240,7 @@ def test_counters_that_a_host_holds_are_replaced_after_a_while(tmp_path: Path) -
     path = tmp_path / SENDER / TALLY
     os.utime(path, (0, 0))
     with held(tmp_path) as descriptor:
-        for _ in range(4):  # it goes from hand to hand, for longer than anybody may hold it
+        for _ in range(6):  # it goes from hand to hand, for longer than anybody may hold it
             with pytest.raises(TallyHeldError):
                 here.fetch_room(SENDER, 1)
             os.utime(descriptor)
@@ -272,6 +272,18 @@ def test_who_stood_still_and_was_replaced_counts_in_the_new_file(tmp_path: Path)
 
     slow._change(SENDER, stand_still)
     assert ([0, 500], 510) == (runs, looking(tmp_path, limit).used(SENDER))
+
+
+async def test_nothing_is_counted_on_an_event_loop(tmp_path: Path) -> None:
+    """To count is to wait for all inboxes of a sender, and two who hold one each would wait for ever."""
+    here = Intake(tmp_path, LIMITS, is_shared=True)
+    await asyncio.to_thread(here.room, BOX)
+    here.abandon(here.begin(BOX, "first"))
+
+    here._quota._looked_at.clear()  # as after some seconds
+    with pytest.raises(UncountedError):
+        here.begin(BOX, "second")
+    here.abandon(await asyncio.to_thread(here.begin, BOX, "second"))
 
 
 def test_an_event_loop_waits_for_no_other_door(tmp_path: Path) -> None:
