@@ -168,6 +168,32 @@ def test_a_lock_that_the_index_cannot_meet_is_a_fault(tmp_path: Path) -> None:
     assert "did not give every wheel" in done.stderr
 
 
+def test_units_of_an_administrator_stay(tmp_path: Path) -> None:
+    """A return takes away what the release that is left has brought, and nothing that no release has."""
+    opt, units = tmp_path / "opt" / "batch-gateway", tmp_path / "usr" / "local" / "lib" / "systemd" / "system"
+    for name in ("older", "newer"):
+        release = opt / "releases" / name
+        shutil.copytree(_UNIT.parent, release / "systemd")
+        (release / "bin").mkdir()
+        (release / "bin" / "gateway").write_text("#!/bin/sh\n")
+        (release / "bin" / "gateway").chmod(0o755)
+    brought = {"batch-gateway-sftp.socket", "batch-gateway@sftp.service.d/rights.conf"}
+    own = {"batch-gateway-backup.service", "batch-gateway.service.d/own.conf"}
+    for name in brought:
+        (opt / "releases" / "older" / "systemd" / name).unlink()
+    for name in brought | own:
+        (units / name).parent.mkdir(parents=True, exist_ok=True)
+        (units / name).touch()
+    (opt / "current").symlink_to("releases/newer")
+    (opt / "previous").symlink_to("releases/older")
+    done = subprocess.run(
+        [_CHECKOUT / "scripts" / "install", "--root", tmp_path, "--return"], capture_output=True, text=True, check=False
+    )
+
+    assert 0 == done.returncode, done.stderr
+    assert own == {name for name in brought | own if (units / name).exists()}
+
+
 def test_the_ports_of_roles_are_not_those_of_the_whole_gateway() -> None:
     """Their socket units and the one process keep each other out; operations' port goes with the target."""
     texts = {role: (_UNIT.parent / f"batch-gateway-{role}.socket").read_text() for role in (Role.SFTP, Role.OPERATIONS)}
