@@ -16,3 +16,9 @@ def done(site: Site, *words: str) -> str:
     result = typed(site, *words)
     assert 0 == result.exit_code, result.output
     return result.stdout
+
+
+def move_to_postgresql(site: Site, url: str) -> None:
+    """Copy the journal of ``site`` into the empty database at ``url``, and have the site use that."""
+    done(site, "journal", "copy", "--to", url)
+    site.configure('# url = "postgresql://gateway:password@127.0.0.1:5432/gateway"', f'url = "{url}"')

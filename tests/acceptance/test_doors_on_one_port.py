@@ -10,7 +10,7 @@ import asyncssh
 import pytest
 
 from tests.authority import Credential, Pki
-from tests.command_line import done
+from tests.command_line import move_to_postgresql
 from tests.gateway_process import SENDER, USER, GatewayProcess, Site, make_test_site, running
 from tests.postgres import Cluster
 
@@ -22,9 +22,7 @@ BYTES = 400_000
 def moved(tmp_path: Path, pki: Pki, signer: Credential, cluster: Cluster) -> Site:
     """A site on PostgreSQL, with a port that several may listen on."""
     site = make_test_site(tmp_path, pki, signer)
-    url = cluster.empty_database()
-    done(site, "journal", "copy", "--to", url)
-    site.configure('# url = "postgresql://gateway:password@127.0.0.1:5432/gateway"', f'url = "{url}"')
+    move_to_postgresql(site, cluster.empty_database())
     with socket.create_server(("127.0.0.1", 0)) as listener:
         site.port = listener.getsockname()[1]
     site.configure("port = 0", f"port = {site.port}", section="sftp")

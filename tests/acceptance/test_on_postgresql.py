@@ -7,7 +7,7 @@ import pytest
 
 from tests.answers import only_answer
 from tests.authority import Credential, Pki
-from tests.command_line import done
+from tests.command_line import move_to_postgresql
 from tests.gateway_process import SENDER, Site, make_test_site, running, today
 from tests.postgres import Cluster
 
@@ -16,9 +16,7 @@ from tests.postgres import Cluster
 def moved(tmp_path: Path, pki: Pki, signer: Credential, cluster: Cluster) -> Site:
     """A site whose journal was moved to PostgreSQL; the file that it was is gone."""
     site = make_test_site(tmp_path, pki, signer)
-    url = cluster.empty_database()
-    done(site, "journal", "copy", "--to", url)
-    site.configure('# url = "postgresql://gateway:password@127.0.0.1:5432/gateway"', f'url = "{url}"')
+    move_to_postgresql(site, cluster.empty_database())
     site.settings.journal.path.unlink()
     return site
 

@@ -16,7 +16,7 @@ from spool import claims
 from spool.journal import Journal, open_journal
 from tests.answers import only_answer
 from tests.authority import Credential, Pki
-from tests.command_line import done
+from tests.command_line import move_to_postgresql
 from tests.gateway_process import SENDER, GatewayProcess, Site, make_test_site, running, three_forms, today
 from tests.mq_sender import Message, MqSender, mq_sender, mq_user, open_to_messages
 from tests.postgres import Cluster
@@ -28,9 +28,7 @@ __all__ = ["mq_sender", "mq_user"]
 def moved(tmp_path: Path, pki: Pki, signer: Credential, cluster: Cluster) -> Site:
     """A site whose journal is on PostgreSQL."""
     site = make_test_site(tmp_path, pki, signer)
-    url = cluster.empty_database()
-    done(site, "journal", "copy", "--to", url)
-    site.configure('# url = "postgresql://gateway:password@127.0.0.1:5432/gateway"', f'url = "{url}"')
+    move_to_postgresql(site, cluster.empty_database())
     return site
 
 

@@ -17,7 +17,7 @@ from config.roles import Role
 from tests.acceptance.test_roles_apart import ask
 from tests.answers import listing
 from tests.authority import Credential, Pki
-from tests.command_line import done
+from tests.command_line import move_to_postgresql
 from tests.gateway_process import SENDER, GatewayProcess, Site, make_test_site, today
 from tests.mq_sender import Message, MqSender, mq_sender, mq_user, open_to_messages
 from tests.postgres import Cluster
@@ -81,9 +81,7 @@ class Senders:
 def moved(tmp_path: Path, pki: Pki, signer: Credential, cluster: Cluster) -> Site:
     """A site whose journal is on PostgreSQL, with short leases, that can be watched."""
     site = make_test_site(tmp_path, pki, signer)
-    url = cluster.empty_database()
-    done(site, "journal", "copy", "--to", url)
-    site.configure('# url = "postgresql://gateway:password@127.0.0.1:5432/gateway"', f'url = "{url}"')
+    move_to_postgresql(site, cluster.empty_database())
     site.configure("lease_seconds = 30.0", "lease_seconds = 6.0")
     site.configure("trust_socket = false", "trust_socket = true")
     site.configure('# socket = "var/operations.socket"', f'socket = "{site.folder}/ops.sock"')

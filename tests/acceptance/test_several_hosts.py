@@ -9,7 +9,7 @@ import pytest
 
 from spool.processes import alive
 from tests.authority import Credential, Pki
-from tests.command_line import done
+from tests.command_line import done, move_to_postgresql
 from tests.gateway_process import SENDER, GatewayProcess, Site, make_test_site, today
 from tests.hosts import Host, end, is_possible
 from tests.postgres import Cluster
@@ -21,9 +21,7 @@ LEASE = 3
 def shared(tmp_path: Path, pki: Pki, signer: Credential, cluster: Cluster) -> Site:
     """A site whose journal is on PostgreSQL, with short leases."""
     site = make_test_site(tmp_path, pki, signer)
-    url = cluster.empty_database()
-    done(site, "journal", "copy", "--to", url)
-    site.configure('# url = "postgresql://gateway:password@127.0.0.1:5432/gateway"', f'url = "{url}"')
+    move_to_postgresql(site, cluster.empty_database())
     site.configure("lease_seconds = 30.0", f"lease_seconds = {LEASE}.0")
     return site
 
