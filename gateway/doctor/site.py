@@ -66,13 +66,14 @@ def processes(patient: Patient) -> Iterator[Finding]:
     if not running:
         yield trouble(
             "no gateway runs on this spool",
-            "`systemctl status batch-gateway` and `gateway logs --level error` say why; then start it.",
+            "`systemctl status 'batch-gateway*'` and `gateway logs --level error` say why; then start it.",
             "GatewayAway",
         )
     for process, told in running:
         name = f"process {process.pid} on {process.host} ({', '.join(sorted(process.roles))})"
         if told is None:
-            yield unknown(f"{name} runs; with which settings cannot be read")
+            to_do = "It is starting, or see `gateway.not_told` in the log; else ask as root, or as the gateway's user."
+            yield unknown(f"{name} runs; with which settings cannot be read", to_do)
             continue
         differing = differences(told.settings, in_force.flat(patient.settings, told.salt))
         waiting = [one.key for one in differing if one.counts is not Counts.AT_ONCE]

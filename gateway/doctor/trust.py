@@ -98,6 +98,17 @@ def authorities(patient: Patient) -> Iterator[Finding]:
     for entry, expiry in zip(found, authority_expiries(found), strict=True):
         yield _ending(f"authority {entry.name}", expiry.not_after, patient.at, "GatewayAuthorityEnds")
         yield _of_lists(entry, patient.at)
+    yield from _made_by_root(folder)
+
+
+def _made_by_root(folder: Path) -> Iterator[Finding]:
+    """What somebody has added as root: the gateway, whose the folder is, could store no list there."""
+    if not folder.is_dir() or not folder.stat().st_uid:
+        return
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.lstat().st_uid:
+            words = f"{path} belongs to root: revocation lists that are fetched cannot be stored there"
+            yield trouble(words, f"`chown -R --reference={folder} {path}`; type commands as the gateway's user.")
 
 
 def _of_lists(entry: Authority, at: datetime) -> Finding:

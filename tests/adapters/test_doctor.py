@@ -123,7 +123,7 @@ def test_keys_certificates_and_authorities(patient: Patient, tmp_path: Path) -> 
     pki = Pki.create(tmp_path / "pki")
     pki.write_crls(this_update=clock() - timedelta(hours=9), next_update=clock() + timedelta(hours=2))
     pki.install(patient.settings.trust.authorities, "staff")
-    broker = pki.issue("Broker", not_after=clock() + timedelta(days=3)).certificate
+    broker = pki.issue("Broker", not_after=clock() + timedelta(days=3, minutes=-30)).certificate
     found = troubles(trust.keys(with_settings(patient, "broker", certificate=broker)))
     assert ["sftp.host_key: everybody may open", "broker.certificate: good for 2 d 23 h"] == [
         one.words.partition(" /")[0] for one in found
@@ -135,6 +135,19 @@ def test_keys_certificates_and_authorities(patient: Patient, tmp_path: Path) -> 
     for file in (patient.settings.trust.authorities / "staff").glob("*.pem"):
         file.write_text("no certificate")
     assert 1 == len(troubles(trust.authorities(patient)))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_an_authority_that_root_has_added(patient: Patient, tmp_path: Path) -> None:
+    """It is said that the gateway can store no list there, and what to do."""
+    folder = patient.settings.trust.authorities
+    Pki.create(tmp_path / "pki").install(folder, "staff")
+    assert [] == troubles(trust.authorities(patient))
+    os.chown(folder, 65534, 65534)
+    [found] = troubles(trust.authorities(patient))
+
+    assert f"{folder}/staff belongs to root" in found.words
+    assert f"chown -R --reference={folder} {folder}/staff" in found.to_do
 
 
 def test_a_disk_without_room_and_a_clock_that_nobody_sets(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
