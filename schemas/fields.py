@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from schemas.splitting import Form
 
-_REST_OF_TAG: Final = r"""(?:[^<>"']++|"[^"<]*"|'[^'<]*')*+>"""
+_REST_OF_TAG: Final = r"""[^<>"']*(?:(?:"[^"<]*"|'[^'<]*')[^<>"']*)*>"""
 _REFERENCE: Final = re.compile("&(?:#([0-9]{1,9})|#x([0-9A-Fa-f]{1,8})|(amp|lt|gt|quot|apos));")
 _NAMED: Final = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 

@@ -31,6 +31,7 @@ from schemas.codes import Code, Finding
 
 GATEWAY = "999999"
 WITHOUT_PARTS = frozenset({"ACRF", "AOAT", "WECH", "ZIMA"})
+_LONGEST = 64
 
 
 class Environment(StrEnum):
@@ -101,13 +102,18 @@ class FileName:
         return f"{self.prefix}.{self.stem}{tail}"
 
 
-@lru_cache(maxsize=1024)
 def parse(name: str, *, max_parts: int = 9) -> FileName | tuple[Finding, ...]:
     """Read a name, whatever string it is.
 
     ``max_parts`` is the permitted maximum, 1 to 9. Answers the name, or every fault of it (at least one), in the
     order of its elements. Never raises.
     """
+    # Read several times for each file; what is longer than any name is not worth remembering.
+    return (_parsed if len(name) <= _LONGEST else _parsed.__wrapped__)(name, max_parts)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(name: str, max_parts: int) -> FileName | tuple[Finding, ...]:
     elements = name.split(".", 8)
     faults = tuple(_faults(elements, max_parts))
     if faults:

@@ -24,9 +24,13 @@ MAX_DEPTH: Final = 256
 _PIECE_BYTES: Final = 262144
 
 _SPACE: Final = b" \t\r\n"
-_REST_OF_TAG: Final = rb"""(?:[^<>"']++|"[^"<]*"|'[^'<]*')*+>"""
+# No group here is possessive or atomic: Python 3.11.2 passes over some that should match (CPython gh-106052).
+# Each byte can be read in one way only, so that nothing is tried twice.
+_REST_OF_TAG: Final = rb"""[^<>"']*(?:(?:"[^"<]*"|'[^'<]*')[^<>"']*)*>"""
+_INSTRUCTION: Final = rb"<\?[^?]*(?:\?(?!>)[^?]*)*\?>"
+_COMMENT: Final = rb"<!--[^-]*(?:-(?!->)[^-]*)*-->"
 _OPENING: Final = re.compile(
-    rb"(?:\xef\xbb\xbf)?(?>[ \t\r\n]+|<\?.*?\?>|<!--.*?-->)*+(<[^!?/<>]" + _REST_OF_TAG + rb")", re.DOTALL
+    rb"(?:\xef\xbb\xbf)?[ \t\r\n]*(?:(?:%s|%s)[ \t\r\n]*)*(<[^!?/<>]%s)" % (_INSTRUCTION, _COMMENT, _REST_OF_TAG)
 )
 _SPECIAL: Final = rb"!--|!\[CDATA\[|\?"
 _MARK: Final = re.compile(rb"<(?:(/?)Form(?=[ \t\r\n/>])|" + _SPECIAL + rb")")

@@ -1,15 +1,16 @@
 """Is a file a valid document of its type, and which declarations does it hold?
 
-One pass over the bytes, in memory for one form: libxml2 judges (`schemas.judgement`), forms are cut out beside it
-(`schemas.splitting`) and looked at (`schemas.inspection`). A file in which something is wrong is read again, to say
-where and what, for every form (`schemas.refusal`). Runs in a worker process with limits of its own, since libxml2 reads
-the bytes of a stranger here and keeps every element name it ever met: such a process should be replaced now and then.
+One pass over the bytes, in memory for one form: libxml2 judges (`schemas.judgement`, of a large file in a thread:
+`schemas.ahead`), forms are cut out beside it (`schemas.splitting`) and looked at (`schemas.inspection`). A file in
+which something is wrong is read again, to say where and what, for every form (`schemas.refusal`). Runs in a worker
+process with limits of its own, since libxml2 reads the bytes of a stranger here and keeps every element name it ever
+met: such a process should be replaced now and then.
 
 Source: annex 30, codes 088, 089, 102, 134 to 139, 157, 158, 172, 184, 205, 246, 255, 275, 312. What this does not do:
 signatures and mandates.
 """
 
-import hashlib
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +18,7 @@ from itertools import chain
 from typing import BinaryIO, Final, NamedTuple
 
 from schemas import refusal
+from schemas.ahead import Judged, JudgedPieces
 from schemas.anomaly import Anomaly
 from schemas.choice import Chosen, choose
 from schemas.codes import Code, Finding
@@ -92,6 +94,8 @@ def validate(
     Raises only what ``content``, ``declared`` or ``noticed`` raise.
     """
     start = content.tell()
+    size = content.seek(0, io.SEEK_END) - start
+    content.seek(start)
     pieces = pieces_of(content)
     head = next(pieces)
     opening = read_opening(head)
@@ -104,7 +108,7 @@ def validate(
     bounds = Bounds(max_bytes, limits.max_forms)
     pass_ = _Pass(chosen, opening.encoding, bounds, _Sinks(declared, noticed), day)
     try:
-        finding = pass_.read(chain([head], pieces))
+        finding = pass_.read(chain([head], pieces), size)
     except _SomethingWrongError:
         content.seek(start)
         return refusal.explain(content, chosen, opening.encoding, bounds, day)
@@ -130,32 +134,42 @@ class _Pass:
         self._encoding = encoding
         self._bounds = bounds
         self._sinks = sinks
-        self._judgement = Judgement(chosen.schema, encoding)
+        self._settle: Callable[[], None] = _nothing_runs
         self._splitter = Splitter(prefixed=kind.namespace is not None)
         self._inspection = Inspection(kind, encoding, day)
-        self._digest = hashlib.sha256()
+        self._sha256 = ""
         self._employers: set[Employer] = set()
         self._last_employers: tuple[Employer, ...] = ()
         self._references: list[str] = []
         self._warnings: list[Fault] = []
         self._warned = 0
+        self._is_too_large = False
         self.size = 0
 
-    def read(self, pieces: Iterator[bytes]) -> Finding | None:
-        """Read to the end; the finding that refuses the file as a whole, if there is one."""
-        for piece in pieces:
-            self.size += len(piece)
-            if self.size > self._bounds.max_bytes:
+    def read(self, pieces: Iterator[bytes], size: int) -> Finding | None:
+        """Read to the end, of about ``size`` bytes; the finding that refuses the file as a whole, if there is one."""
+        with JudgedPieces(Judgement(self._chosen.schema, self._encoding), size) as judging:
+            self._settle = judging.settle
+            for judged in judging.of(self._small_enough(pieces)):
+                self.size += len(judged.piece)
+                finding = _checked(judged) or self._take(judged.piece)
+                if finding is not None:
+                    return finding
+            if self._is_too_large:
                 return Finding(Code.FILE_TOO_LARGE, f"more than {self._bounds.max_bytes} bytes")
-            self._digest.update(piece)
-            finding = self._judgement.feed(piece)
-            self._check_schema()
-            finding = finding or self._take(piece)
-            if finding is not None:
-                return finding
-        finding = self._judgement.close()
-        self._check_schema()
+            finding = _checked(judging.close())
+            self._sha256 = judging.sha256
         return finding or self._splitter.close() or self._empty()
+
+    def _small_enough(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """The pieces until the file is too large."""
+        read = 0
+        for piece in pieces:
+            read += len(piece)
+            if read > self._bounds.max_bytes:
+                self._is_too_large = True
+                return
+            yield piece
 
     def validated(self, content: BinaryIO) -> Validated:
         """What was read, when nothing was wrong; ``content`` is read again to place warnings, if there are any."""
@@ -163,16 +177,12 @@ class _Pass:
             root=self._chosen.kind.root,
             schema_version=self._chosen.version,
             forms=self._splitter.forms,
-            sha256=self._digest.hexdigest(),
+            sha256=self._sha256,
             employers=frozenset(self._employers),
             references=tuple(self._references),
             anomalies=tuple(placed(content, self._warnings[:MAX_ANOMALIES], self._encoding)),
             warnings=self._warned,
         )
-
-    def _check_schema(self) -> None:
-        if self._judgement.rule_broken:
-            raise _SomethingWrongError
 
     def _empty(self) -> Finding | None:
         return None if self._splitter.forms else Finding(Code.NO_DECLARATION, "the root element holds no form")
@@ -206,6 +216,7 @@ class _Pass:
     def _warn(self, form: Form, inspected: Inspected) -> None:
         if inspected.blocks:
             raise _SomethingWrongError
+        self._settle()
         self._warned += len(inspected.broken)
         if len(self._warnings) < MAX_ANOMALIES:
             reading = Reading(self._encoding, self._chosen.schema, self._chosen.kind.root, self._chosen.kind.namespace)
@@ -214,3 +225,13 @@ class _Pass:
     def _document(self, form: Form) -> bytes:
         document = self._splitter.alone(form.written_plainly(), _DECLARED)
         return document.decode("latin-1").encode() if self._encoding == "ISO-8859-1" else document
+
+
+def _checked(judged: Judged) -> Finding | None:
+    if judged.is_broken:
+        raise _SomethingWrongError
+    return judged.finding
+
+
+def _nothing_runs() -> None:
+    """What there is to wait for before the reading begins."""

@@ -99,6 +99,13 @@ def test_the_forms_are_those_of_a_tree_wherever_pieces_end(text: str, chance: ra
     assert split(content, sorted(chance.sample(rest, min(4, len(rest))))) == (whole, None)
 
 
+@pytest.mark.parametrize("content", [b"<R><Form a='>'/></R>", b"<R><Form><B c='1' d='>'/></Form></R>"])
+def test_a_tag_that_is_cut_within_a_value_is_not_whole(content: bytes) -> None:
+    """The ``>`` of a value ends no tag, also where a piece ends behind it (what CPython gh-106052 made of it)."""
+    [form], finding = split(content, [content.index(b"'>'") + 2])
+    assert (form.content, finding) == (content[len(b"<R>") : -len(b"</R>")], None)
+
+
 @pytest.mark.parametrize("sample", [sample for sample in SAMPLES if sample.valid], ids=label)
 def test_the_forms_of_every_sample_are_those_of_a_tree(sample: Sample) -> None:
     """In pieces of 61 bytes, behind the head."""
