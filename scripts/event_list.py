@@ -42,8 +42,8 @@ _STAGES_HEAD: Final = """
 
 An event that is about a stage of the way of a file has two fields more, whatever it is called: `stage`, and `outcome`,
 how that ended. They name `sender` and `file`, but for these: `custody.failed` names the sender and its directory, for a
-set may have no file yet that it goes by; `custody.recovered` and `judge.failed` have the `ticket` alone, of which
-`gateway show TICKET` has the rest; and `declarations.put_off` is about messages of any submissions.
+set may have no file yet that it goes by; and `declarations.put_off` is about messages of any submissions. While the
+journal cannot be read, `custody.recovered` and `judge.failed` have the `ticket` alone.
 
 Where there is `seconds`, it counts from
 

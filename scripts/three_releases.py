@@ -4,11 +4,9 @@ The commit before, with its own units; the same, with a role that opens its port
 and what is in the checkout with one migration more, likewise.
 """
 
-import io
 import re
 import shutil
 import subprocess
-import tarfile
 from pathlib import Path
 from typing import Final
 
@@ -42,8 +40,8 @@ def _git(*words: str) -> bytes:
 def commit_before(folder: Path) -> None:
     """Write the commit before what is in the checkout into ``folder``, to be installed by this checkout's scripts."""
     commit = "HEAD" if _git("status", "--porcelain").strip() else "HEAD~1"
-    with tarfile.open(fileobj=io.BytesIO(_git("archive", commit))) as archive:
-        archive.extractall(folder, filter="data")
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["tar", "--extract", "--directory", str(folder)], input=_git("archive", commit), check=True)
     for name in ("scripts/install", "scripts/uninstall"):
         shutil.copy2(_CHECKOUT / name, folder / name)
     (folder / "COMMIT").write_text("before\n")

@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,21 +79,49 @@ def test_what_opens_the_broker_is_offered_to_two_roles(role: Role) -> None:
 
 
 def test_uninstalling_knows_every_unit() -> None:
-    """None is left, none goes on."""
+    """None goes on."""
     script = (_CHECKOUT / "scripts" / "uninstall").read_text()
     (stopped,) = re.findall(r"for unit in (.+); do", script)
-    (removed,) = re.findall(r'rm -rf "\$lib"/systemd/system/(\S+)', script)
-
-    def expanded(words: str) -> set[str]:
-        return set(
-            subprocess.run(["bash", "-c", f"echo {words}"], capture_output=True, text=True, check=True).stdout.split()
-        )
+    expanded = subprocess.run(["bash", "-c", f"echo {stopped}"], capture_output=True, text=True, check=True).stdout
 
     units = {path.name for path in _UNIT.parent.iterdir() if path.suffix in {".service", ".socket", ".target"}}
     started = {one for one in units if "@." not in one} | {f"batch-gateway@{role}.service" for role in Role}
-    assert started == expanded(stopped)
-    gone = expanded(removed)
-    assert {one for one in units if "@" not in one} | {"batch-gateway@*"} == gone
+    assert started == set(expanded.split())
+
+
+def test_uninstalling_takes_what_was_brought(tmp_path: Path) -> None:
+    """Units, drop-ins and folders of any installed release go; what none has, or what is not the installer's, stays."""
+    units, own = tmp_path / "usr/local/lib/systemd/system", tmp_path / "etc/systemd/system"
+    release = tmp_path / "opt/batch-gateway/releases/newer"
+    shutil.copytree(_UNIT.parent, release / "systemd")
+    shutil.copy2(_CHECKOUT / "scripts" / "uninstall", release)
+    older = tmp_path / "opt/batch-gateway/releases/older/systemd/batch-gateway@gone.service.d/rights.conf"
+    brought = [path.relative_to(_UNIT.parent) for path in _UNIT.parent.rglob("*.*") if path.is_file()]
+    brought = [path for path in brought if path.suffix not in {".sysusers", ".tmpfiles"}]
+    for place in (older, units / "batch-gateway@gone.service.d/rights.conf", *(units / path for path in brought)):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+    kept = {
+        units / "batch-gateway@sftp.service.d/own.conf",
+        units / "batch-gateway-backup.timer",
+        own / "batch-gateway@sftp.service.d/rights.conf",
+        own / "batch-gateway-sftp.socket.d/address.conf",
+        own / "batch-gateway.target.d/own.conf",
+    }
+    for place in kept:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("[Unit]\n")
+    ours = own / "batch-gateway-operations.socket.d/address.conf"
+    ours.parent.mkdir()
+    ours.write_text("# From the installer: where the role has listened by its settings.\n")
+    done = subprocess.run([release / "uninstall", "--root", tmp_path], capture_output=True, text=True, check=False)
+
+    assert 0 == done.returncode, done.stderr
+    left = {path for folder in (units, own) for path in folder.rglob("*") if not path.is_dir()}
+    assert kept == left
+    assert not (units / "batch-gateway@judge.service.d").exists()
+    assert not ours.parent.exists()
+    assert f"{own}/batch-gateway.target.d is not the installer's, and stays" in done.stdout
 
 
 @pytest.mark.parametrize("unit", ["batch-gateway.service", "batch-gateway@.service"])
@@ -108,6 +137,38 @@ def test_a_unit_waits_for_the_installer(unit: str, tmp_path: Path) -> None:
         told.append(subprocess.run(words, check=False).returncode)
 
     assert [0, 0, 1] == told
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root becomes another user")
+def test_a_command_is_typed_where_its_user_may_not_look(tmp_path: Path) -> None:
+    """As root does with runuser, at home: settings there are none of the gateway's, and no error."""
+    tmp_path.chmod(0o700)
+    (tmp_path / "gateway.toml").touch()
+    places = "import os, pathlib; from gateway import site; site.PLACES = (site.PLACES[0], pathlib.Path('/etc/passwd'))"
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", f"{places}; {become}; print(site.settings_file(None))"],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )
+        for become in ("os.setuid(0)", "os.setuid(65534)")
+    ]  # fmt: skip
+
+    assert [("gateway.toml\n", ""), ("/etc/passwd\n", "")] == [(done.stdout, done.stderr) for done in told]
+
+
+@pytest.mark.parametrize("script", ["install", "uninstall"])
+def test_one_at_a_time(tmp_path: Path, script: str) -> None:
+    """While an installer is at work neither another nor an uninstallation begins, and it says why."""
+    opt = tmp_path / "opt" / "batch-gateway"
+    (opt / "releases").mkdir(parents=True)
+    with (opt / ".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        words = ["--root", str(tmp_path), *(["--return"] if script == "install" else [])]
+        done = subprocess.run([_CHECKOUT / "scripts" / script, *words], capture_output=True, text=True, check=False)
+
+    assert 1 == done.returncode
+    assert "installation is going on" in done.stderr
+    assert (opt / "releases").is_dir()
 
 
 def test_what_is_installed_is_what_is_tested() -> None:
