@@ -11,7 +11,7 @@ their length).  It knows nothing of what messages mean.
 
 import gc
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from pika import exceptions, frame, spec
@@ -20,6 +20,9 @@ from pika.channel import ContentFrameAssembler
 
 UNREADABLE: Final = "\0unreadable"
 """Stands alone in the headers of a message whose own could not be read; no sender's header has a NUL in its name."""
+
+_ONE_PIECE: Final = 64 * 1024
+"""Bytes of a message that are copied once more, so that its frames go out together."""
 
 _BEFORE_PROPERTIES: Final = 12
 _CONTENT_TYPE, _CONTENT_ENCODING, _HEADERS = 1 << 15, 1 << 14, 1 << 13
@@ -43,6 +46,15 @@ class TolerantConnection(AsyncioConnection):  # type: ignore[misc]  # pika's cla
 
     def _hold_up(self, *, now: bool) -> None:
         self.is_held_up = now
+
+    def _output_marshaled_frames(self, marshaled_frames: Sequence[bytes]) -> None:
+        # pika hands each frame to the system by itself, and the broker wakes for each.
+        size = sum(map(len, marshaled_frames))
+        if size > _ONE_PIECE:
+            super()._output_marshaled_frames(marshaled_frames)
+            return
+        super()._output_marshaled_frames([b"".join(marshaled_frames)])
+        self.frames_sent += len(marshaled_frames) - 1
 
     def _read_frame(self) -> tuple[int, Any]:
         # As deep as a nested table leads, a collection would run other objects' finalizers, which would fail there.

@@ -3,6 +3,7 @@
 An upload that a connection leaves open is set aside, so that its client can go on with it; one that has failed is gone.
 """
 
+from asyncio import get_running_loop
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -85,7 +86,10 @@ class Arrivals:
             file.break_off(error)
             await self.give_up(file)
             raise
-        self._log_file("sftp.upload.finished", file.place, size=file.upload.size, **file.transfer)
+        # Written when the client has its answer, or while custody is taken: it waits for no line of the log.
+        get_running_loop().call_soon(
+            lambda: self._log_file("sftp.upload.finished", file.place, size=file.upload.size, **file.transfer)
+        )
         await self._arrived(file.place, file.upload.size, since)
 
     async def _run(self, box: Mailbox, act: Callable[[], Result]) -> Result:

@@ -37,17 +37,17 @@ class Frames:
         self._source = source
         self._longest = longest
         self._room = room
-        self._pieces: deque[bytes] = deque()
+        self._pieces: deque[bytes | memoryview] = deque()
         self._size = 0
         self._wanted: int | None = None
         self._paused = False
         self._ended = False
         self._waiter: asyncio.Future[None] | None = None
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Bytes have come; beyond many pieces tiny ones are put together, or there could be a million of them."""
         if len(self._pieces) > _MANY and len(self._pieces[-1]) + len(data) <= _PIECE:
-            self._pieces[-1] += data
+            self._pieces[-1] = b"".join((self._pieces[-1], data))
         else:
             self._pieces.append(data)
         self._size += len(data)
@@ -75,7 +75,7 @@ class Frames:
             if len(piece) == _LENGTH + int.from_bytes(piece[:_LENGTH], "big") <= self._longest and not self._paused:
                 # Nearly every request is in a packet of its own.
                 self._size -= len(piece)
-                return self._pieces.popleft()[_LENGTH:]
+                return bytes(self._pieces.popleft()[_LENGTH:])
             self._wanted = int.from_bytes(self._cut(_LENGTH), "big")
             if self._wanted > self._longest:
                 raise TooLongError("a request is too long")
@@ -121,4 +121,4 @@ class Frames:
                 piece = piece[:count]
             pieces.append(piece)
             count -= len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return b"".join(pieces)

@@ -42,7 +42,7 @@ class Incoming(_Transfer):
         """Where bytes go that the client sends for ``offset``."""
         return self.upload.size if self._append else offset
 
-    def write(self, offset: int, data: bytes) -> None:
+    def write(self, offset: int, data: bytes | memoryview) -> None:
         """Put ``data`` where it belongs."""
         self.check()
         try:

@@ -12,15 +12,16 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final
+from typing import Final
 
 import asyncssh
 import structlog
 
 from channels.ports import Account, Accounts
 from channels.sftp.admission import Admission, Drops
-from channels.sftp.algorithms import CIPHERS, KEY_EXCHANGES, MACS, SIGNATURES, load_host_keys
+from channels.sftp.algorithms import load_host_keys
 from channels.sftp.guest import Guest
+from channels.sftp.listening import DoorUnavailable, listen
 from channels.sftp.login import Login
 from channels.sftp.parting import GOODBYE, is_long_quiet, is_quiet
 from channels.sftp.premises import Premises
@@ -29,23 +30,16 @@ from channels.sftp.session import SftpSession
 from channels.sftp.settings import DoorSettings
 from channels.sftp.tree import Tree
 from channels.sftp.visit import Visit
-from config.errors import TemporaryError
 from spool.mailbox import Mailbox
 
 __all__ = ["Door", "DoorSettings", "DoorUnavailable", "Premises", "open_door"]
 
 _log = structlog.get_logger()
 
-_KEEPALIVES: Final = 3
 _GOODBYE: Final = 5.0
-_BACKLOG: Final = 4096
 _LOOK: Final = 0.1
 _TURNS: Final = 5
 _LATEST: Final = 50
-
-
-class DoorUnavailable(TemporaryError):  # noqa: N818 - says what is missing, as the others do
-    """The address cannot be listened on."""
 
 
 class Door:
@@ -241,7 +235,7 @@ async def open_door(
     asyncssh.set_log_level(logging.CRITICAL)  # it logs names and paths as clients send them, line breaks included
     host_keys = load_host_keys(settings.host_keys)
     door = Door(settings, accounts, behind)
-    acceptors = [await _listen(settings, door, host_keys, listener) for listener in (sockets or (None,))]
+    acceptors = [await listen(settings, lambda: Login(door), host_keys, listener) for listener in (sockets or (None,))]
     door.attach(acceptors)
     if not door.port:  # what makes sockets passes over families that it may not use, to the last
         raise DoorUnavailable("this process may open no port itself, and none was handed over")
@@ -260,41 +254,3 @@ async def open_door(
             for acceptor in acceptors:
                 await acceptor.wait_closed()
             _log.info("sftp.closed", port=door.port)
-
-
-async def _listen(
-    settings: DoorSettings, door: Door, host_keys: list[asyncssh.SSHKeyPair], listener: socket.socket | None
-) -> asyncssh.SSHAcceptor:
-    own = {"host": settings.host, "port": settings.port, "reuse_port": settings.reuse_port or None}
-    where: dict[str, Any] = own if listener is None else {"sock": listener}
-    try:
-        return await asyncssh.listen(
-            **where,
-            # With the usual 100 a flood would fill the kernel's queue, and everybody else would wait for seconds.
-            backlog=_BACKLOG,
-            config=None,
-            server_factory=lambda: Login(door),
-            server_host_keys=host_keys,
-            server_version=settings.version,
-            kex_algs=KEY_EXCHANGES,
-            encryption_algs=CIPHERS,
-            mac_algs=MACS,
-            signature_algs=SIGNATURES,
-            compression_algs=("none",),
-            x509_trusted_certs=None,
-            public_key_auth=True,
-            password_auth=True,
-            kbdint_auth=False,
-            host_based_auth=False,
-            gss_host=None,
-            login_timeout=0,  # ends without a word; ``guest`` has its own
-            keepalive_interval=settings.keepalive_interval,
-            keepalive_count_max=_KEEPALIVES,
-            allow_pty=False,
-            allow_scp=False,
-            agent_forwarding=False,
-            x11_forwarding=False,
-            line_editor=False,
-        )
-    except OSError as error:
-        raise DoorUnavailable(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}") from error

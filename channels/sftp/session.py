@@ -32,6 +32,8 @@ _VERSION: Final = 3
 _READ: Final = bytes([FXP_READ])
 _WRITE: Final = bytes([FXP_WRITE])
 _PIECE: Final = 4096
+# Of a request to write: type, number, length of the handle, place in the file, length of the data.
+_BEFORE_DATA: Final = 1 + 4 + 4 + 8 + 4
 _IN_A_ROW: Final = 128
 # RFC 4253, 6.1 demands 32768 of everybody; with a few bytes a packet one answer would be thousands of packets.
 _LEAST_PACKET: Final = 4096
@@ -180,6 +182,18 @@ class Requests(SFTPServerHandler):
             if len(brought) < _PIECE and not self._is_paced:
                 await self.tree.share.pace()
 
+    async def _process_write(self, packet: SSHPacket) -> int:
+        handle, offset, size = packet.get_string(), packet.get_uint64(), packet.get_uint32()
+        # What is written is looked at, and not copied once more.
+        data = memoryview(packet.get_full_payload())[_BEFORE_DATA + len(handle) :]
+        if size != len(data):
+            raise PacketDecodeError("Incomplete packet")
+        file = self._file_handles.get(handle)
+        if file is None:
+            raise asyncssh.SFTPInvalidHandle("Invalid file handle")
+        written = self.tree.write(file, offset, data)
+        return written if isinstance(written, int) else await written
+
     async def _process_limits(self, packet: SSHPacket) -> SFTPLimits:
         packet.check_end()
         return SFTPLimits(MAX_PACKET, MAX_READ, MAX_READ, self._visit.max_handles)
@@ -191,6 +205,7 @@ class Requests(SFTPServerHandler):
             FXP_OPENDIR: _process_opendir,
             FXP_CLOSE: _process_close,
             FXP_READ: _process_read,
+            FXP_WRITE: _process_write,
             b"limits@openssh.com": _process_limits,
         },
     )

@@ -118,7 +118,7 @@ class Tree(asyncssh.SFTPServer):
             raise MailboxRefusal(Trouble.DENIED, "an upload cannot be read back")
         return file_obj.read(offset, size)
 
-    def write(self, file_obj: object, offset: int, data: bytes) -> int | Awaitable[int]:
+    def write(self, file_obj: object, offset: int, data: bytes | memoryview) -> int | Awaitable[int]:
         """Bytes of an upload, put on disk from the loop: handing them to a thread would cost more."""
         if not isinstance(file_obj, Incoming):
             raise MailboxRefusal(Trouble.DENIED, "this file is open for reading only")
@@ -127,7 +127,7 @@ class Tree(asyncssh.SFTPServer):
         file_obj.write(offset, data)
         return len(data)
 
-    async def _write_later(self, file: Incoming, offset: int, data: bytes) -> int:
+    async def _write_later(self, file: Incoming, offset: int, data: bytes | memoryview) -> int:
         await self._arrivals.have_room(file, file.start(offset) + len(data))
         file.write(offset, data)
         return len(data)

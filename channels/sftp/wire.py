@@ -17,10 +17,11 @@ from asyncssh.channel import SSHChannel, SSHServerChannel
 from asyncssh.constants import MSG_CHANNEL_DATA, MSG_IGNORE
 from asyncssh.crypto.cipher import GCMCipher
 from asyncssh.encryption import GCMEncryption
-from asyncssh.logging import SSHLogger
 from asyncssh.packet import String, UInt32
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from channels.sftp.silence import Silence
 
 _TAG: Final = 16
 _BLOCK: Final = 16
@@ -33,22 +34,6 @@ _HEAD: Final = 10
 _INSTANT: Final = 0.01
 _DEFERRED: Final = 1000  # packets that wait for new keys; the sessions of a connection have some hundred at most
 _PIECE: Final = 4096
-
-
-class Silence(SSHLogger):
-    """Says nothing, and does nothing for it."""
-
-    def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
-        """Say nothing."""
-
-    def debug1(self, msg: str, *args: object, **kwargs: object) -> None:
-        """Say nothing."""
-
-    debug2 = debug1
-
-    def get_child(self, child: str = "", context: str = "") -> "Silence":
-        """Itself: there is nothing to tell apart."""
-        return self
 
 
 _SILENCE: Final = Silence()
@@ -209,7 +194,9 @@ class Connection(asyncssh.SSHServerConnection):
         size = int.from_bytes(packet[6:_HEAD], "big")
         if size + packet[0] + _HEAD != len(packet) or not isinstance(channel, DataChannel):
             return False
-        if not channel.take(packet[_HEAD : _HEAD + size]):
+        # Of a large piece a look at the packet is handed on: its bytes are copied once, when the request is whole.
+        data = packet[_HEAD : _HEAD + size] if size < _PIECE else memoryview(packet)[_HEAD : _HEAD + size]
+        if not channel.take(data):
             return False
         self._recv_seq = (self._recv_seq + 1) & _SEQUENCE
         self._auth_final = True
@@ -240,20 +227,20 @@ class Connection(asyncssh.SSHServerConnection):
 class DataChannel(SSHServerChannel[bytes]):
     """One channel of such a connection; :func:`lighten_channel` makes it of asyncssh's."""
 
-    def take(self, data: bytes) -> bool:
+    def take(self, data: bytes | memoryview) -> bool:
         """Data has come; false if it may not come now, or is too much."""
         if self._recv_state != "open" or len(data) > self._recv_window:
             return False
         self._accept_data(data)
         return True
 
-    def _accept_data(self, data: bytes, datatype: int | None = None) -> None:
+    def _accept_data(self, data: bytes | memoryview, datatype: int | None = None) -> None:
         """Take ``data``; tiny packets that must wait are put together, or there could be millions of them."""
-        super()._accept_data(data, datatype)
+        super()._accept_data(data, datatype)  # type: ignore[arg-type] # handed on as it is
         if len(self._recv_buf) > 1:
             (first, _), (last, _) = self._recv_buf[-2:]
             if len(first) + len(last) <= _PIECE:
-                self._recv_buf[-2:] = [(first + last, None)]
+                self._recv_buf[-2:] = [(b"".join((first, last)), None)]
 
     def write(self, data: bytes, datatype: int | None = None) -> None:
         """Send ``data`` as far as the client's window allows, and the rest later."""

@@ -10,6 +10,7 @@ import asyncssh
 import pytest
 from asyncssh.channel import SSHChannel, SSHClientChannel
 from asyncssh.constants import (
+    FXP_WRITE,
     MSG_CHANNEL_DATA,
     MSG_CHANNEL_WINDOW_ADJUST,
     MSG_GLOBAL_REQUEST,
@@ -17,7 +18,7 @@ from asyncssh.constants import (
     MSG_KEXINIT,
 )
 from asyncssh.crypto.cipher import GCMCipher
-from asyncssh.packet import Boolean, Byte, String, UInt32
+from asyncssh.packet import Boolean, Byte, String, UInt32, UInt64
 
 from channels.sftp.algorithms import CIPHERS
 from channels.sftp.session import MAX_PACKET
@@ -227,6 +228,31 @@ async def test_too_much_that_waits_for_new_keys_ends_the_connection(house: House
                 await door.wait_closed()
         finally:
             connection.abort()
+
+
+@pytest.mark.parametrize("size", [4, 6, 2**32 - 1])
+async def test_a_write_of_another_length_than_it_says_writes_nothing(house: House, size: int) -> None:
+    """It is told to be no request, and the upload goes on."""
+    async with (
+        house.connect() as connection,
+        connection.start_sftp_client() as client,
+        client.open(f"IN/{FI}", "wb") as file,
+    ):
+        with pytest.raises(asyncssh.SFTPBadMessage):
+            await file._handler._make_request(FXP_WRITE, String(file._handle), UInt64(0), UInt32(size), b"wrong")
+        await file.write(b"right")
+
+    assert b"right" == (house.intake.set_folder(house.inbox(), FI) / FI).read_bytes()
+
+
+async def test_a_client_may_send_long_packets_and_none_is_longer_than_before(house: House) -> None:
+    """Four times the usual is asked for; what is waited for at most is what asyncssh waits for before log-in."""
+    usual = asyncssh.SSHServerConnection.__init__.__globals__["_DEFAULT_RECV_PKTLEN"]
+    async with house.connect() as connection:
+        writer, _, _ = await connection.open_session(subsystem="sftp", encoding=None)
+        assert 128 * 1024 == writer.channel._send_pktsize
+        assert usual == served(house)._max_recv_pktlen
+        assert 2 * 1024**2 == next(iter(served(house)._channels.values()))._init_recv_window
 
 
 async def test_tiny_packets_that_must_wait_are_put_together(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
