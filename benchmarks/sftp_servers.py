@@ -19,6 +19,7 @@ from typing import Final
 from benchmarks.throughput_site import await_ready, writing_to
 from spool.mailbox import Mailbox
 from tests.authority import Pki
+from tests.command_line import move_to_postgresql
 from tests.gateway_process import SENDER, USER, Site, make_test_site
 from tests.postgres import Cluster, programs
 
@@ -84,11 +85,7 @@ def on_postgresql(site: Site) -> Iterator[None]:
     cluster = Cluster(folder, programs())
     try:
         cluster.start()
-        url = cluster.empty_database()
-        done = site.command("journal", "copy", "--to", url)
-        if done.returncode:
-            raise SystemExit(done.stderr)
-        site.configure('# url = "postgresql://gateway:password@127.0.0.1:5432/gateway"', f'url = "{url}"')
+        move_to_postgresql(site, cluster.empty_database())
         yield
     finally:
         cluster.stop("immediate")

@@ -74,7 +74,7 @@ def seconds_of(folder: Path, journal: Journal, page: str, question: Mapping[str,
     """CPU seconds of a page, made by a gateway that has just started; the best of some."""
     best = float("inf")
     for number in range(_TRIES):
-        sights = Sights(make_site(folder / f"{page}{number}", Operations()), journal, tuple)
+        sights = Sights(make_site(folder / f"{page}{number}", Operations()), journal)
         begun = time.process_time()
         getattr(sights, page)(question)
         best = min(best, time.process_time() - begun)

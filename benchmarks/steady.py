@@ -32,7 +32,7 @@ import structlog
 
 from benchmarks.steady_load import Content, Messages, Progress, Visits, come_and_go, new_password
 from benchmarks.throughput_sets import Signer
-from benchmarks.throughput_site import descendants
+from benchmarks.throughput_site import ENVIRONMENT, descendants
 from channels.mq.connection import connection_parameters
 from channels.mq.declaring import administering
 from channels.mq.topology import answers, door, routing
@@ -148,7 +148,7 @@ def serving(site: Site) -> Iterator[Gateway]:
     command = [sys.executable, "-m", "benchmarks.steady_gateway", str(tasks), "serve"]
     with log.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603 - ourselves
-            [*command, "--config", str(site.settings_file)], stderr=file, start_new_session=True
+            [*command, "--config", str(site.settings_file)], stderr=file, start_new_session=True, env=ENVIRONMENT
         )
     try:
         yield Gateway(process.pid, _await_port(log, process), tasks)

@@ -1,6 +1,6 @@
 """How many submissions a second, at what cost and how fast, beside what the parts cost by themselves?
 
-    python -m benchmarks.throughput [--quick] [--roles] [--settled N] [--waiting N]
+    python -m benchmarks.throughput [--quick] [--together] [--settled N] [--waiting N]
 
 starts a RabbitMQ of its own (Debian's rabbitmq-server, on the loopback) and a gateway as it is installed, with evidence
 and with every file synced. Twenty senders bring sets of 10 KB with real signatures over SFTP, from the same machine.
@@ -14,8 +14,9 @@ some after it; what counts is the median of the rounds. Where the gateway's CPU 
 
 With ``--settled`` or ``--waiting`` nothing is sent: the rate at which what waits is judged, answered and forwarded is
 compared between a journal with next to nothing in it and one with so many settled submissions, or with so many waiting
-(:mod:`benchmarks.throughput_journal`); each has to keep 0.9 of it. With ``--roles`` door, judge and delivery are three
-processes. ``--quick`` sends less, with the same limits. All happens in ``TMPDIR``.
+(:mod:`benchmarks.throughput_journal`); each has to keep 0.9 of it. Door, judge and delivery are three processes, as
+their units are (``systemd/``), and one with ``--together``. ``--quick`` sends less, with the same limits. All happens
+in ``TMPDIR``.
 """
 
 import argparse
@@ -234,7 +235,7 @@ def main() -> int:
     """Measure, print, and answer the exit status."""
     parser = argparse.ArgumentParser(description="Speed and cost of submissions.")
     parser.add_argument("--quick", action="store_true", help="send less")
-    parser.add_argument("--roles", action="store_true", help="door, judge and delivery in processes of their own")
+    parser.add_argument("--together", action="store_true", help="door, judge and delivery in one process")
     parser.add_argument("--settled", type=int, default=0, help="compare with a journal of so many settled submissions")
     parser.add_argument("--waiting", type=int, default=0, help="compare with a journal of so many waiting ones")
     words = parser.parse_args()
@@ -243,7 +244,7 @@ def main() -> int:
     structlog.configure(processors=[_drop])
     if words.settled or words.waiting:
         return _report(lambda folder, broker: measure_filled(folder, broker, words.settled, words.waiting))
-    size, roles = QUICK if words.quick else FULL, _ROLES if words.roles else ()
+    size, roles = QUICK if words.quick else FULL, () if words.together else _ROLES
     return _report(lambda folder, broker: measure(folder, size, broker, roles))
 
 

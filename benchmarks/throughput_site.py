@@ -26,6 +26,9 @@ from tests.gateway_process import Site, make_test_site
 SENDERS: Final = {f"{200_000 + number}": f"sender{number:02}" for number in range(1, 21)}
 """Twenty numbers of senders, each with the name of its user."""
 
+ENVIRONMENT: Final = os.environ | {"MALLOC_ARENA_MAX": "2"}
+"""What a gateway is started with, as its unit has it."""
+
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _START_SECONDS: Final = 300.0
 _CLOSE_SECONDS: Final = 300.0
@@ -140,7 +143,7 @@ def serving(site: Site, *, tells: bool = False, roles: Sequence[str] = ()) -> It
 def writing_to(log: Path, command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
     """A process that writes its stderr into a file, and is ended with the block."""
     with log.open("wb") as file:
-        process = subprocess.Popen(command, stderr=file, start_new_session=True)  # noqa: S603 - ourselves
+        process = subprocess.Popen(command, stderr=file, start_new_session=True, env=ENVIRONMENT)  # noqa: S603 - ourselves
     try:
         yield process
     finally:

@@ -22,6 +22,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from signing.evidence import Evidence, Fault
+
 DOOR: Final = "SFTP door and event loop"
 THREADS: Final = "threads"
 POOL: Final = "workers' pool"
@@ -170,17 +172,45 @@ def _block(stage: str, function: Callable[..., AbstractContextManager[Any]]) -> 
     return counted
 
 
-def in_worker(function: Callable[..., Any], *args: Any) -> tuple[Any, float]:
-    """What ``function`` answers, and the CPU seconds that it took; called in a worker."""
+def in_worker(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What ``function`` answers, the CPU seconds that it took, and the task; called in a worker.
+
+    Of a task in steps each of these, by the task that would be a trip of its own.
+    """
     begun = time.process_time()
-    return function(*args), time.process_time() - begun
+    result = function(*args, **kwargs)
+    if isinstance(result, Generator):
+        return _timed(result)
+    return result, time.process_time() - begun, function.__name__
 
 
-def _told_by_workers(run: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
-    @wraps(run)
-    async def counted(self: Any, function: Callable[..., Any], *args: Any) -> Any:
-        result, seconds = await run(self, in_worker, function, *args)
-        _told[_IN_WORKERS.get(function.__name__, POOL)] += seconds
+def _timed(steps: Generator[Any, None, Any]) -> Generator[Any, None, Any]:
+    while True:
+        begun = time.process_time()
+        try:
+            value = next(steps)
+        except StopIteration as end:
+            return end.value, time.process_time() - begun, _task_of(end.value)
+        yield value, time.process_time() - begun, _task_of(value)
+
+
+def _task_of(value: Any) -> str:
+    return "verify_part" if isinstance(value, Evidence | Fault) else "validate_set"
+
+
+def _timed_in_workers(begin: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+    @wraps(begin)
+    async def timed(self: Any, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        return await begin(self, in_worker, (function, *args), kwargs)
+
+    return timed
+
+
+def _told_by_workers(answer: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+    @wraps(answer)
+    async def counted(self: Any) -> Any:
+        result, seconds, task = await answer(self)
+        _told[_IN_WORKERS.get(task, POOL)] += seconds
         return result
 
     return counted
@@ -198,7 +228,8 @@ def _put_up() -> None:
     for doors, make in ((_CALLS, _call), (_COROUTINES, _coroutine), (_BLOCKS, _block)):
         for module, name, stage in doors:
             _replace(module, name, partial(make, stage))
-    _replace("gateway.workers", "Workers.run", _told_by_workers)
+    _replace("gateway.workers", "Workers._begin", _timed_in_workers)
+    _replace("gateway.workers", "Trip.next", _told_by_workers)
 
 
 # --- telling

@@ -18,8 +18,8 @@ from sqlalchemy.engine import Connection
 
 from config.errors import TemporaryError
 from gateway.examination import Anomalies
+from gateway.log_of_submissions import report_closed
 from gateway.timestamping import Stamping
-from gateway.told import report_closed
 from schemas import acknowledgement, notification
 from schemas.acknowledgement import Acknowledgement
 from schemas.codes import Finding

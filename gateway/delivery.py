@@ -20,7 +20,7 @@ from channels.mq.messages import OutgoingMessage
 from channels.mq.publisher import NotConfirmed
 from channels.mq.publisher import Publisher as RealPublisher
 from config.settings import Settings
-from gateway.told import report_closed
+from gateway.log_of_submissions import report_closed
 from spool import answers, effects, institutions
 from spool.answers import StoredAnswer
 from spool.effects import Effect, Failure, Kind

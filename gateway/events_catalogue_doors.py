@@ -49,7 +49,7 @@ DOORS: Final = (
     Event("custody.in_doubt", "error", "fault",
           "Nobody knows whether taking into custody was recorded; it is looked up.",
           "See that the journal answers; the next look, or the next start, decides."),
-    Event("custody.recovered", "info", "ticket", "It was recorded after all: the submission goes its way."),
+    Event("custody.recovered", "info", "ticket sender file", "It was recorded after all: the submission goes its way."),
     Event("custody.take_back_failed", "warning", "sender directory",
           "Files could not be moved back into the inbox; the next start does so.", "See that the disk has room."),
     Event("custody.taken", "info", "ticket sender directory file seconds",

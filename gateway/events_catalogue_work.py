@@ -87,7 +87,7 @@ WORK: Final = (
     Event("intake.stopped", "error warning", "waiting_bytes limit reason",
           "Nothing is taken in: too much waits to be forwarded (`waiting_bytes`), or nothing can be sealed (`reason`).",
           "Let the routing queue take what waits (`gateway mq check`); for evidence see `round.waiting` and the disk."),
-    Event("judge.failed", "error", "ticket fault where",
+    Event("judge.failed", "error", "ticket sender file fault where",
           "A judgement failed, unexpectedly; tried again, then put aside.",
           "Report it, with the ticket."),
     Event("maintenance.begun", "info", "", "The intake is closed for maintenance."),

@@ -5,9 +5,10 @@ The checks run here; what they mean together is :mod:`gateway.verdict`'s.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,9 +16,12 @@ import structlog
 
 from config.settings import Settings
 from gateway import holders, message_profiles, parties, repeats
+from gateway.assignments import content_rules, signed_part, trust_rules
 from gateway.examination import (
     Anomalies,
+    Content,
     ContentRules,
+    RefusedSet,
     SignedPart,
     TrustRules,
     ValidatedSet,
@@ -25,20 +29,20 @@ from gateway.examination import (
     validate_set,
     verify_part,
 )
-from gateway.parties import Sender, SignatureProfile
+from gateway.one_trip import Owner, verify_and_validate
+from gateway.parties import Sender
 from gateway.register import disclosures, speaking
 from gateway.repeats import Repeat
 from gateway.scanning import ContentScanner, Scanned, subjects_of
 from gateway.senders import NameRules, check_sender
-from gateway.signature_rules import sender_policy, signature_files, signature_policy, type_formats
+from gateway.signature_rules import signature_files
 from gateway.verdict import Check, UnfinishedJudgementError, decide
-from gateway.workers import Workers
+from gateway.workers import Trip, Workers
 from schemas import catalogue
 from schemas.catalogue import Catalogue
 from schemas.codes import Code, Finding
 from schemas.filename import FileName, parse
 from schemas.inspection import Employer
-from schemas.validate import Limits
 from signing.verify import Evidence, Fault
 from spool import holds, submissions
 from spool.custody import Custody
@@ -46,7 +50,6 @@ from spool.gather import SignatureFiles, set_findings
 from spool.holds import Hold
 from spool.journal import Journal, now
 from spool.purges import are_answers_gone
-from spool.relied import EVIDENCE
 from spool.submissions import State, StoredFile, Submission
 from spool.withdrawals import is_withdrawn
 
@@ -70,6 +73,7 @@ class Case:
     repeat: Repeat | None = None
     evidence: list[Evidence | None] = field(default_factory=list)
     fault: Fault | None = None
+    trip: Trip | None = None
     scanned: list[Scanned] = field(default_factory=list)
     validated: ValidatedSet | None = None
     anomalies: Anomalies = field(default_factory=Anomalies)
@@ -160,6 +164,13 @@ class Judge:
         Raises:
             TemporaryError, WorkerFailedError: no verdict can be made just now.
         """
+        try:
+            return await self._judge(case)
+        finally:
+            if case.trip is not None:
+                case.trip.give_up()
+
+    async def _judge(self, case: Case) -> Verdict:
         reports: dict[Check, tuple[Finding, ...]] = {}
         began_at, took = now(), dict[Check, int]()
         for check, run in self._checks.items():
@@ -212,24 +223,20 @@ class Judge:
         return result
 
     async def _signature(self, case: Case) -> tuple[Finding, ...]:
-        trust = self._settings.trust
-        name = case.name
-        rules = TrustRules(
-            trust.authorities,
-            case.received_at,
-            sender_policy(signature_policy(trust), case.sender, type_formats(case.types.of_purpose(name.purpose))),
-            environment=str(name.environment),
-            purpose=name.purpose,
-            archive=self._settings.spool.path / EVIDENCE,
-        )
+        kinds = case.types.of_purpose(case.name.purpose)
+        rules = trust_rules(self._settings, case.sender, case.name, kinds, case.received_at)
         if not case.parts:
             raise UnfinishedJudgementError("there is nothing whose signature could be verified")
-        for file in case.parts:
-            part = self._signed_part(case, file)
+        signed = [signed_part(case.folder, file, case.sender.signature) for file in case.parts]
+        case.trip = await self._one_trip(case, signed, rules)
+        for part in signed:
             if part is None:
                 case.evidence.append(None)
                 continue
-            result = await self._workers.run(verify_part, part, rules)
+            if case.trip is not None and not case.trip.is_over:
+                result = await case.trip.next()
+            else:
+                result = await self._workers.run(verify_part, part, rules)
             if isinstance(result, Fault):
                 case.fault = result
                 return (Finding(Code.SIGNATURE_INVALID, f"{result.reason}: {result.detail}"),)
@@ -238,37 +245,42 @@ class Judge:
                 return (Finding(Code.CERTIFICATE_NOT_OWNERS, refused),)
         return ()
 
-    def _signed_part(self, case: Case, file: StoredFile) -> SignedPart | None:
-        """What of one FI is to be verified; None if nothing is."""
-        data = case.folder / file.name
-        if case.sender.signature is SignatureProfile.CHANNEL:
+    async def _one_trip(self, case: Case, signed: list[SignedPart | None], trust: TrustRules) -> Trip | None:
+        """A worker that verifies, and goes on to validate if it may; None where something has to stand between."""
+        mark = disclosures.marker_at_hand(self._settings)
+        if mark is None or not any(signed) or self._scanner.looks_at(str(case.name.environment)):
             return None
-        if case.sender.signature is SignatureProfile.ENVELOPED:
-            return SignedPart(data, None)
-        signature = case.folder / f"FS.{file.name.removeprefix('FI.')}"
-        # Without FS only simulation, and types that may need none, get this far: the check of the set refused others.
-        return SignedPart(data, signature) if signature.exists() else None
+        owner = Owner(case.sender.certificates, case.submission.received_at)
+        contents, rules = self._contents(case), self._content_rules(case, mark)
+        return await self._workers.begin(verify_and_validate, signed, trust, owner, contents, rules, case.declarations)
 
     async def _scan(self, case: Case) -> tuple[Finding, ...]:
         subjects = subjects_of(case.folder, case.parts, case.evidence)
         return await self._scanner.check(str(case.name.environment), subjects, case.scanned)
 
-    async def _validation(self, case: Case) -> tuple[Finding, ...]:
-        # What a door has let in is not too large, whatever it may let in by now.
-        most = max((self._settings.intake.max_file_bytes, *(part.size for part in case.parts)))
-        limits = Limits(max_bytes=most, max_forms=self._settings.judging.max_forms)
-        mark = disclosures.marker_at_hand(self._settings)
-        if mark is None:
-            mark = await asyncio.to_thread(disclosures.marker, self._settings, self._journal)
-        rules = ContentRules(case.name.purpose, limits, self._day_of(case), self._settings.schemas.folder, mark)
+    def _content_rules(self, case: Case, mark: Callable[[str], str]) -> ContentRules:
+        return content_rules(self._settings, case.name.purpose, case.parts, self._day_of(case), mark)
+
+    @staticmethod
+    def _contents(case: Case) -> Callable[[Sequence[Evidence | None]], tuple[Content, ...]]:
+        """What of the set is to be validated, once it is known what was verified."""
         signs = signature_files(case.sender.signature, case.submission.directory) is SignatureFiles.REQUIRED
-        contents = contents_of(case.submission.name, case.folder, case.parts, case.evidence, signs=signs)
-        result = await self._workers.run(validate_set, contents, rules, case.declarations)
+        return partial(contents_of, case.submission.name, case.folder, case.parts, signs=signs)
+
+    async def _validation(self, case: Case) -> tuple[Finding, ...]:
+        result = await self._validated(case) if case.trip is None or case.trip.is_over else await case.trip.next()
         case.anomalies = result.anomalies
         if not isinstance(result, ValidatedSet):
             return result.findings
         case.validated = result
         return ()
+
+    async def _validated(self, case: Case) -> ValidatedSet | RefusedSet:
+        mark = disclosures.marker_at_hand(self._settings)
+        if mark is None:
+            mark = await asyncio.to_thread(disclosures.marker, self._settings, self._journal)
+        contents = self._contents(case)(case.evidence)
+        return await self._workers.run(validate_set, contents, self._content_rules(case, mark), case.declarations)
 
     async def _mandates(self, case: Case) -> tuple[Finding, ...]:
         employers = frozenset[Employer]().union(*(part.employers for part in case.declared.parts))

@@ -128,14 +128,12 @@ class Judging:
             except TemporaryError as fault:
                 await self._keep(ticket, f"{type(fault).__name__}: {fault}", fault=fault)
             except (PermissionError, FileNotFoundError) as fault:
-                log.error("judge.failed", **trouble(fault))
-                await self._keep(ticket, type(fault).__name__, failed=True)
+                await self._fail(ticket, fault)
             except OSError as fault:
                 # A disk that is full or failing is nobody's file; its words would name a path.
                 await self._keep(ticket, f"{type(fault).__name__} {fault.errno}")
             except Exception as fault:
-                log.error("judge.failed", **trouble(fault))
-                await self._keep(ticket, type(fault).__name__, failed=True)
+                await self._fail(ticket, fault)
             else:
                 if verdict is not None:
                     _report(verdict)
@@ -144,6 +142,17 @@ class Judging:
                 else:
                     self._ring(Round.ANSWER, Round.PUBLISH)
             self._ring(Round.FORWARD)
+
+    async def _fail(self, ticket: str, fault: Exception) -> None:
+        known = await asyncio.to_thread(self._known, ticket)
+        sender, file = (None, None) if known is None else (known.sender, known.name)
+        log.error("judge.failed", sender=sender, file=file, **trouble(fault))
+        await self._keep(ticket, type(fault).__name__, failed=True)
+
+    def _known(self, ticket: str) -> Submission | None:
+        with suppress(TemporaryError), self._pipeline.journal.read() as connection:
+            return submissions.load(connection, ticket)
+        return None
 
     async def _keep(
         self, ticket: str, reason: str, *, failed: bool = False, fault: TemporaryError | None = None

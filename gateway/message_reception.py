@@ -30,11 +30,11 @@ from channels.mq.door import inbox_of
 from channels.mq.envelope import Content, Letter, read_letter
 from channels.mq.topology import entrance_owner
 from config.errors import TemporaryError
+from gateway.log_of_submissions import report_taken
 from gateway.message_custody import MessageCustody
 from gateway.message_owners import Asked, look
 from gateway.message_sets import Key, MessageSet, Part
 from gateway.together import Together
-from gateway.told import report_taken
 from schemas.codes import Code, Finding
 from schemas.filename import set_key
 from spool.custody import Custody

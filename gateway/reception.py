@@ -19,13 +19,14 @@ import structlog
 
 from config.errors import TemporaryError
 from gateway import parties
+from gateway.log_of_submissions import report_recovered, report_taken
 from gateway.signature_rules import signature_files
-from gateway.told import report_taken
 from spool.custody import Custody, CustodyDoubtfulError, Origin
-from spool.gather import SignatureFiles, closing_name, is_complete, naming_file
+from spool.gather import SignatureFiles, closing_name, is_complete, is_complete_anyhow, naming_file
 from spool.intake import Intake
 from spool.journal import Journal
 from spool.mailbox import Mailbox, MailboxRefusal
+from spool.received_files import names_in
 from spool.settling import Fingerprints
 
 log = structlog.get_logger()
@@ -84,7 +85,7 @@ class Reception:
             if not free:
                 return False
             folder = self._intake.set_folder(mailbox, name)
-            names = [name] if self._intake.is_alone(folder, name) else _names(folder)
+            names = [name] if self._intake.is_alone(folder, name) else names_in(folder)
             if name not in names or closing_name(names) is not None:
                 return False
             # The sweep writes it down; nearly always the rest of the set comes before.
@@ -106,37 +107,44 @@ class Reception:
         folder = self._intake.set_folder(mailbox, name)
         synced = self._prepare(mailbox, name, folder)
         with self._intake.locked(mailbox):
-            names = _names(folder)
+            names = names_in(folder)
             if name not in names:
                 return None  # another connection's file completed the set, and it was taken with ours
             try:
-                # Nearly every file is a part whose GO comes later: the journal need not be asked for those.
-                rule = None if closing_name(names) is None else self._rule(mailbox)
-                if rule is None or not is_complete(names, rule):
+                if not self._is_complete(mailbox, names):
                     self._uploaders[folder] = username
                     if closing_name(names) is not None:
                         # The OK to a GO that came first promises an answer too.
                         self._note_uploader(folder)
                         self._intake.settle_all(mailbox, folder)
                     return None
-                return self._take(folder, Origin("sftp", mailbox, username, since=since), synced)
+                return self._take(folder, names, Origin("sftp", mailbox, username, since=since), synced)
             except (OSError, TemporaryError) as fault:
                 self._take_back(mailbox, name)
                 raise CustodyFailedError("custody could not be taken") from fault
 
+    def _is_complete(self, mailbox: Mailbox, names: list[str]) -> bool:
+        """Whether it is whole by its sender's rules; of few sets the journal has to be asked what those are."""
+        if is_complete_anyhow(names):
+            return True
+        rule = None if closing_name(names) is None else self._rule(mailbox)
+        return rule is not None and is_complete(names, rule)
+
     def _prepare(self, mailbox: Mailbox, name: str, folder: Path) -> Fingerprints:
         """Write what may be large onto the disk before anybody has to wait for the mailbox."""
-        if closing_name(_names(folder)) is None:
+        names = names_in(folder)
+        if closing_name(names) is None:
             return frozenset()
         try:
-            return self._intake.sync(mailbox, folder)
+            return self._intake.sync(mailbox, folder, names=names)
         except OSError as fault:
             self._take_back(mailbox, name)
             raise CustodyFailedError("the disk did not take the files") from fault
 
-    def _take(self, folder: Path, origin: Origin, synced: Fingerprints = frozenset()) -> str:
-        synced = self._intake.sync(origin.mailbox, folder, synced)  # another connection may have brought a file since
-        size = sum((folder / name).stat().st_size for name in _names(folder))
+    def _take(self, folder: Path, names: list[str], origin: Origin, synced: Fingerprints = frozenset()) -> str:
+        # Another connection may have brought a file since it was synced.
+        synced = self._intake.sync(origin.mailbox, folder, synced, names)
+        size = sum(os.stat(f"{folder}/{name}").st_size for name in names)  # noqa: PTH116 - of every set
         self._intake.check(origin.mailbox)
         try:
             ticket = self._custody.take(folder, origin, synced)
@@ -213,7 +221,7 @@ class Reception:
     def _remember(self, mailbox: Mailbox, folder: Path, changed_at: int) -> None:
         """A set that waits for its GO need not be looked at again before it changes or its time is up."""
         with self._intake.locked(mailbox):
-            names = _names(folder)
+            names = names_in(folder)
             if names and closing_name(names) is None:
                 newest = max((folder / name).stat().st_mtime for name in names)
                 self._looked_at[folder] = _Look(changed_at, newest)
@@ -238,17 +246,16 @@ class Reception:
         except (OSError, TemporaryError) as fault:
             log.error("custody.in_doubt", fault=type(fault).__name__)
             return 0
-        for ticket in settled:
-            log.info("custody.recovered", ticket=ticket)
+        report_recovered(self._journal, settled)
         return len(settled)
 
     def _take_if_due(self, mailbox: Mailbox, folder: Path, rule: SignatureFiles | None) -> bool:
         with self._intake.locked(mailbox):
-            names = _names(folder)
+            names = names_in(folder)
             if not names or not self._is_due(mailbox, folder, names, rule):
                 return False
             uploader = self._uploaders.get(folder) or _uploader(folder)
-            ticket = self._take(folder, Origin("sftp", mailbox, uploader))
+            ticket = self._take(folder, names, Origin("sftp", mailbox, uploader))
         report_taken(ticket, mailbox, naming_file(names))
         return True
 
@@ -265,13 +272,6 @@ class Reception:
         with self._journal.read() as connection:
             profile = parties.signature_of(connection, mailbox.sender)
         return None if profile is None else signature_files(profile, mailbox.directory)
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return [name for name in os.listdir(folder) if not name.startswith(".")]  # noqa: PTH208 - names, and quickly
-    except FileNotFoundError:
-        return []
 
 
 @contextmanager

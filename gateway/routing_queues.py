@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from channels.mq.messages import OutgoingMessage
 from channels.mq.publisher import ChannelRefused, NotConfirmed, Outcome, Publisher, Refused, Unroutable
-from gateway.told import report_closed
+from gateway.log_of_submissions import report_closed
 from spool import chain, effects, routing_queue
 from spool.closing import Closed
 from spool.effects import Effect, Failure

@@ -72,6 +72,10 @@ class ContentScanner:
         self._clock = clock
         self._rests_until = clock()
 
+    def looks_at(self, environment: str) -> bool:
+        """Whether what is for this environment is scanned."""
+        return self._clamd is not None and environment in self._rules.environments
+
     async def check(self, environment: str, subjects: Iterable[Subject], scanned: list[Scanned]) -> tuple[Finding, ...]:
         """Scan one subject after the other, until something is found; each that was scanned is added to ``scanned``.
 

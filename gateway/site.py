@@ -29,8 +29,11 @@ PLACES: Final = (Path("gateway.toml"), Path("/etc/batch-gateway/gateway.toml"))
 
 
 def settings_file(given: Path | None) -> Path:
-    """The settings file to use: the one given, else the first that exists of ``PLACES``, else the first of them."""
-    return given or next((place for place in PLACES if place.is_file()), PLACES[0])
+    """The settings file to use: the one given, else the first that exists of ``PLACES``, else the first of them.
+
+    What may not be looked at isn't there: ``runuser`` leaves the gateway's user in root's own folder.
+    """
+    return given or next((place for place in PLACES if os.path.isfile(place)), PLACES[0])  # noqa: PTH113 - is_file raises
 
 
 def make_site(folder: Path) -> Path:

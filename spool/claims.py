@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from spool.holds import UNTIL_RELEASED
+from spool.prepared import Prepared
 from spool.tables import OPEN, submissions
 
 _BATCH: Final = 500
@@ -58,8 +59,8 @@ def due(
     return found[:limit]
 
 
-def _queue(connection: Connection, statement: sa.Select[str], facts: Mapping[str, Any]) -> list[Waiting]:
-    return [Waiting(ticket, facts["of"]) for ticket in connection.execute(statement, facts).scalars()]
+def _queue(connection: Connection, statement: Prepared, facts: Mapping[str, Any]) -> list[Waiting]:
+    return [Waiting(ticket, facts["of"]) for (ticket,) in statement.all(connection, facts)]
 
 
 def _in_turn(senders: Sequence[str], after: str) -> list[str]:
@@ -145,7 +146,7 @@ _IS_FREE: Final = (
     | (submissions.c.claimed_by == sa.bindparam("holder"))
     | (submissions.c.claimed_until <= sa.bindparam("at"))
 )
-_OF_SENDER: Final = (
+_QUEUE: Final = (
     sa.select(submissions.c.ticket)
     .where(
         sa.text(OPEN),
@@ -155,8 +156,9 @@ _OF_SENDER: Final = (
     .order_by(submissions.c.next_attempt_at, submissions.c.received_at, submissions.c.ticket)
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
-_FREE_OF_SENDER: Final = _OF_SENDER.where(
-    _IS_FREE, submissions.c.ticket.not_in(sa.bindparam("without", expanding=True))
+_OF_SENDER: Final = Prepared(_QUEUE)
+_FREE_OF_SENDER: Final = Prepared(
+    _QUEUE.where(_IS_FREE, submissions.c.ticket.not_in(sa.bindparam("without", expanding=True))), each="without"
 )
 _LOCKED: Final = (
     sa.select(submissions.c.ticket)

@@ -47,6 +47,11 @@ def is_complete(names: Collection[str], signatures: SignatureFiles) -> bool:
     return all(finding.code is Code.FS_UNEXPECTED for finding in set_findings(names, signatures))
 
 
+def is_complete_anyhow(names: Collection[str]) -> bool:
+    """Whether that is so of whoever sends it, whether FS files belong to its sets or not."""
+    return all(is_complete(names, signatures) for signatures in SignatureFiles)
+
+
 def is_complete_without_start(names: Collection[str]) -> bool:
     """The same of a set that came by messages: closed by its TD, or every FI is there.
 

@@ -42,11 +42,11 @@ class MailboxLock:
 
     def __init__(self, folder: Path | None = None, hung: float = HUNG_SECONDS) -> None:
         self._threads = threading.RLock()
-        self._folder = folder
+        self._folder = None if folder is None else str(folder)
         self._hung = hung
         self._depth = 0
         self._descriptor = -1
-        self._file = Path()
+        self._number = 0
 
     def acquire(self, *, blocking: bool = True) -> bool:
         """Take it; without ``blocking`` only if nobody else has it.  Answers whether it was taken."""
@@ -76,7 +76,7 @@ class MailboxLock:
         Raises:
             OSError: this host hung for so long that others have gone on without it (ESTALE).
         """
-        if self._folder is not None and _newest(self._folder) != self._file:
+        if self._folder is not None and _is_there(_file(self._folder, self._number + 1)):
             raise OSError(errno.ESTALE, "others hold this mailbox: this host stood still for too long")
 
     def __enter__(self) -> "MailboxLock":
@@ -86,36 +86,48 @@ class MailboxLock:
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def _take(self, folder: Path, *, blocking: bool) -> bool:
-        seen, since, pause = (Path(), 0), time.monotonic(), _SOON
+    def _take(self, folder: str, *, blocking: bool) -> bool:
+        seen, since, pause = (-1, 0), time.monotonic(), _SOON
         while True:
-            file = _newest(folder)
-            descriptor, taken_at = _locked(file)
+            number = _newest(folder)
+            descriptor, taken_at = _locked(_file(folder, number))
             if descriptor is None:
                 if not blocking:
                     return False
-                if seen != (file, taken_at):
-                    seen, since = (file, taken_at), time.monotonic()
+                if seen != (number, taken_at):
+                    seen, since = (number, taken_at), time.monotonic()
                 elif time.monotonic() - since > self._hung:
-                    _supersede(file)
+                    _supersede(folder, number)
                 time.sleep(pause)
                 pause = min(2 * pause, _LATER)
-            elif _newest(folder) == file:
-                self._descriptor, self._file = descriptor, file
+            elif not _is_there(_file(folder, number + 1)):
+                self._descriptor, self._number = descriptor, number
                 return True
             else:
                 os.close(descriptor)
 
 
-def _newest(folder: Path) -> Path:
-    """The file that is locked now: each that hung has left one with a lower number."""
-    number, file = 0, folder / LOCK
-    while (following := folder / f"{LOCK}-{number + 1}").exists():
-        number, file = number + 1, following
-    return file
+def _file(folder: str, number: int) -> str:
+    return f"{folder}/{LOCK}-{number}" if number else f"{folder}/{LOCK}"
 
 
-def _locked(file: Path) -> tuple[int | None, int]:
+def _newest(folder: str) -> int:
+    """The number of the file that is locked now: each that hung has left one with a lower number."""
+    number = 0
+    while _is_there(_file(folder, number + 1)):
+        number += 1
+    return number
+
+
+def _is_there(file: str) -> bool:
+    try:
+        os.stat(file)  # noqa: PTH116 - asked several times for each file of a submission
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _locked(file: str) -> tuple[int | None, int]:
     """A descriptor of the file, locked, or None if somebody else has it; and when it was taken (nanoseconds)."""
     descriptor = _opened(file)
     try:
@@ -131,19 +143,19 @@ def _locked(file: Path) -> tuple[int | None, int]:
     return descriptor, 0
 
 
-def _supersede(file: Path) -> None:
+def _supersede(folder: str, number: int) -> None:
     """Put another in its place; of several who wait all do the same."""
-    _, _, number = file.name.partition("-")
-    os.close(_opened(file.with_name(f"{LOCK}-{int(number or 0) + 1}")))
-    log.warning("mailbox.taken_over", sender=file.parent.parent.name, directory=file.parent.name)
+    os.close(_opened(_file(folder, number + 1)))
+    _, sender, directory = folder.rsplit("/", 2)
+    log.warning("mailbox.taken_over", sender=sender, directory=directory)
 
 
-def _opened(file: Path) -> int:
+def _opened(file: str) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
     try:
         return os.open(file, flags, 0o640)
     except FileNotFoundError:
-        make_folder(file.parent)
+        make_folder(Path(file).parent)
         return os.open(file, flags, 0o640)
 
 

@@ -63,7 +63,8 @@ class Outbox:
         removed = folder / ".removed"
         make_folder(removed)
         with self._locked(mailbox) as lock:
-            if all((folder / name).exists() or (removed / name).exists() for name, _ in files):
+            # Of an answer that is new the first look says so.
+            if all(os.path.lexists(f"{folder}/{name}") or os.path.lexists(f"{removed}/{name}") for name, _ in files):
                 sync_folder(folder)  # the last time may have failed right before it
                 return
             for name, data in files:

@@ -30,11 +30,14 @@ class _Compiled:
     text: str
     values: tuple[tuple[str, Any, _Turned], ...]
     columns: tuple[_Turned, ...]
+    takes_plain: bool
     is_plain: bool
     listed: tuple[str, ...]
 
     def given(self, facts: Facts) -> list[Any]:
         """What the driver gets."""
+        if self.takes_plain:
+            return [facts.get(name, fixed) for name, fixed, _ in self.values]
         found = []
         for name, fixed, turned in self.values:
             value = facts.get(name, fixed)
@@ -101,6 +104,8 @@ class Prepared:
         return None if self._each is not None and not facts[self._each] else _driver(connection)
 
     def _for(self, connection: Connection, facts: Facts) -> tuple[_Compiled, list[Any]]:
+        if self._each is None and (only := self._compiled.get(0)) is not None:
+            return only, only.given(facts)
         items = () if self._each is None else facts[self._each]
         size = 1 << (len(items) - 1).bit_length() if items else 0
         compiled = self._compiled.get(size)
@@ -115,13 +120,13 @@ class Prepared:
 
 def carry_out(connection: Connection, text: str) -> None:
     """Have SQLite carry out a statement without values, such as those that begin and part a transaction."""
-    driver: Any = connection.connection.driver_connection
+    driver: Any = connection.connection.dbapi_connection
     driver.execute(text)
 
 
 def carry_out_for_each(connection: Connection, text: str, rows: Sequence[Sequence[Any]]) -> None:
     """Have SQLite carry out a statement once for each of ``rows``, its values in their order."""
-    driver: Any = connection.connection.driver_connection
+    driver: Any = connection.connection.dbapi_connection
     driver.executemany(text, rows)
 
 
@@ -129,7 +134,7 @@ def _driver(connection: Connection) -> Any:
     """The driver's own connection, None where SQLAlchemy is to do it."""
     if connection.dialect.name != "sqlite" or connection._has_events:  # noqa: SLF001 - as SQLAlchemy asks itself
         return None
-    return connection.connection.driver_connection
+    return connection.connection.dbapi_connection
 
 
 def _compile(
@@ -150,4 +155,5 @@ def _compile(
         for entry in compiled._result_columns  # noqa: SLF001 - likewise
     )
     named = tuple(name for of in listed for name in whole.parameter_expansion[of])
-    return _Compiled(whole.statement, values, read, not any(read), named)
+    takes_plain = not any(change for _, _, change in values)
+    return _Compiled(whole.statement, values, read, takes_plain, not any(read), named)

@@ -11,7 +11,17 @@ from typing import Final
 
 from spool.submissions import StoredFile
 
+# Most files are small; the buffer for a large one takes longer to get than they take to hash.
 _SMALL: Final = 65_536
+_PIECE: Final = 1024**2
+
+
+def names_in(folder: Path) -> list[str]:
+    """What the files that came are called, in no order; nothing if ``folder`` is gone."""
+    try:
+        return [name for name in os.listdir(folder) if not name.startswith(".")]  # noqa: PTH208 - names, and quickly
+    except FileNotFoundError:
+        return []
 
 
 def received_files(folder: Path) -> list[Path]:
@@ -21,11 +31,15 @@ def received_files(folder: Path) -> list[Path]:
 
 def stored_file(path: Path) -> StoredFile:
     """Size and digest of a file, read to its end."""
-    with path.open("rb") as file:
-        # The buffer for a large file takes longer to get than a small one takes to hash.
-        small = os.fstat(file.fileno()).st_size <= _SMALL
-        digest = hashlib.sha256(file.read()) if small else hashlib.file_digest(file, "sha256")
-        return StoredFile(path.name, file.tell(), digest.hexdigest())
+    digest, size = hashlib.sha256(), 0
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while data := os.read(descriptor, _PIECE if size else _SMALL):
+            digest.update(data)
+            size += len(data)
+    finally:
+        os.close(descriptor)
+    return StoredFile(path.name, size, digest.hexdigest())
 
 
 def content_of(stored: Iterable[StoredFile]) -> str:

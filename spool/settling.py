@@ -16,6 +16,7 @@ from typing import Final
 from spool.files import sync_file, sync_folder
 from spool.layout import Layout
 from spool.mailbox import Mailbox
+from spool.received_files import names_in
 
 UNSETTLED: Final = 0o600
 """The permissions of a file that is with the kernel only."""
@@ -88,22 +89,26 @@ class Settling(Layout, ABC):
     def _drop(self, mailbox: Mailbox, path: Path) -> bool:
         """Remove a file, if there is one."""
 
-    def sync(self, mailbox: Mailbox, folder: Path, synced: Fingerprints = frozenset()) -> Fingerprints:
+    def sync(
+        self, mailbox: Mailbox, folder: Path, synced: Fingerprints = frozenset(), names: Collection[str] | None = None
+    ) -> Fingerprints:
         """Put the bytes of what waits in ``folder`` onto the disk; a file that the disk did not keep is removed.
 
         Args:
             mailbox, folder: where.
             synced: what an earlier call has answered; nothing is done about those that have not changed since.
+            names: what is there, for who has just looked; else it is looked for.
 
         Raises:
             OSError: there was such a file.
         """
-        with _open_unsettled([folder], synced) as unsettled:
+        paths = _files_in(folder) if names is None else [folder / name for name in names]
+        with _open_unsettled(paths, synced) as unsettled:
             return synced | unsettled.sync(lambda path: self._lose(mailbox, path))
 
     def settle(self, mailbox: Mailbox, *folders: Path) -> None:
         """The same of several, and their names too: a power cut cannot take them back any more."""
-        with _open_unsettled(folders, frozenset()) as unsettled:
+        with _open_unsettled([path for folder in folders for path in _files_in(folder)], frozenset()) as unsettled:
             unsettled.sync(lambda path: self._lose(mailbox, path))
             with self.locked(mailbox):
                 settled = unsettled.settle()
@@ -136,11 +141,11 @@ class Settling(Layout, ABC):
 
 
 @contextmanager
-def _open_unsettled(folders: Collection[Path], synced: Fingerprints) -> Iterator[_Unsettled]:
-    """Those of ``folders``, which may be gone, but for those that are ``synced``."""
+def _open_unsettled(paths: Collection[Path], synced: Fingerprints) -> Iterator[_Unsettled]:
+    """Those of ``paths``, which may be gone, but for those that are ``synced``."""
     files = {}
     with ExitStack() as stack:
-        for path in [path for folder in folders for path in _files_in(folder)]:
+        for path in paths:
             try:
                 facts = path.lstat()
                 if stat.S_IMODE(facts.st_mode) != UNSETTLED or fingerprint(facts) in synced:
@@ -158,10 +163,7 @@ def fingerprint(facts: os.stat_result) -> tuple[int, int, int]:
 
 
 def _files_in(folder: Path) -> list[Path]:
-    try:
-        return [folder / name for name in os.listdir(folder) if not name.startswith(".")]  # noqa: PTH208 - quickly
-    except FileNotFoundError:
-        return []
+    return [folder / name for name in names_in(folder)]
 
 
 def _is_same(path: Path, descriptor: int) -> bool:

@@ -196,7 +196,7 @@ class Upload:
         """Whether there is no gap."""
         return self._extent.is_whole
 
-    def write(self, offset: int, data: bytes) -> None:
+    def write(self, offset: int, data: bytes | memoryview) -> None:
         """Put ``data`` at ``offset`` bytes, in whatever order a client with several requests under way sends them.
 
         Raises:

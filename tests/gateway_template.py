@@ -26,7 +26,9 @@ from typing import Any, Final
 
 from gateway import cli
 
-_PRELOADED: Final = ("gateway.daemon", "gateway.register.inss", "schemas.components", "uvloop", "psycopg")
+_PRELOADED: Final = (
+    "gateway.daemon", "gateway.one_trip", "gateway.register.marker", "schemas.components", "uvloop", "psycopg",
+)  # fmt: skip
 _REQUEST: Final = 1024 * 1024
 _ASIDE: Final = 200
 _HELPERS: Final = 2

@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from functools import partial
@@ -26,7 +26,7 @@ from channels.sftp.sockets import handed_over
 from config.errors import ConfigurationError, TemporaryError
 from config.settings import Settings
 from gateway.gatekeeper import hashing_limits
-from gateway.health import Health, Part, Running
+from gateway.health import Health, Running
 from gateway.metrics.meter import Meter
 from gateway.operations.answering import Answered, Answering, Requested
 from gateway.operations.description import describe
@@ -48,6 +48,7 @@ log = structlog.get_logger()
 
 _THREADS: Final = 4
 _THREADS_OF_PAGES: Final = 2
+_PATIENCE_OF_PAGES: Final = 2.0
 _JSON: Final = "application/json"
 _AT_HOME: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -116,14 +117,10 @@ def _status_pages(settings: Settings, journal: Journal, observing: Observing) ->
         return None
     if faults := admission.faults(settings):
         raise ConfigurationError(faults)
-    loop = asyncio.get_running_loop()
-
-    def parts() -> Sequence[Part]:
-        return asyncio.run_coroutine_threadsafe(observing.parts(), loop).result()
-
     return StatusPages(
-        Sights(settings, journal, parts),
+        Sights(settings, journal),
         Admission(journal, own.status_token),
+        partial(observing.parts, _PATIENCE_OF_PAGES),
         # Threads of their own: whatever people look at, no program waits for it.
         ThreadPoolExecutor(_THREADS_OF_PAGES, thread_name_prefix="status"),
         hours=own.status_hours,

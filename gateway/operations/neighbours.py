@@ -2,11 +2,14 @@
 
 Each has a Unix socket in the spool, for our own user alone, where it says whether it is ready and what it has counted.
 Whoever watches asks one address, that of the process with the role ``operations``: it asks the others, and puts in its
-answers which of them says what.  What one does not say within its time is left out, and it counts as not ready.
+answers which of them says what.  What one does not say within its time is left out, and it counts as not ready; so
+does one whose answer is not what a process says of itself.  Whether it is ready each is asked once a second at most,
+however many want to know.  For all that is done to answer somebody there is one deadline.
 """
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +38,7 @@ from spool.processes import Process
 
 _SECONDS: Final = 4.0
 _PATIENCE: Final = 10.0
+_GOOD_FOR: Final = 1.0
 
 
 @asynccontextmanager
@@ -69,7 +73,8 @@ class Neighbours:
     Args:
         settings: where they meet, and which roles there have to be.
         me: this process.
-        patience: seconds that all together have to say whether they are ready.
+        patience: seconds that may pass until it is known who is there and whether all are ready; a process has four
+            of them at most.
     """
 
     def __init__(self, settings: Settings, me: Process, patience: float = _PATIENCE) -> None:
@@ -78,19 +83,29 @@ class Neighbours:
         self._needed = needed(settings)
         self._patience = patience
         self._looking: asyncio.Task[list[Process]] | None = None
+        self._asked: dict[str, tuple[float, asyncio.Task[bytes | None]]] = {}
 
-    async def parts(self) -> list[Part]:
-        """What is to be said of each: whether it is ready, and of every role that nobody has."""
+    async def parts(self, patience: float | None = None) -> list[Part]:
+        """What is to be said of each: whether it is ready, and of every role that nobody has.
+
+        Args:
+            patience: seconds that all of it may take, if that is less than usual; who has less than usual is content
+                with a question that waits already, however old it is.
+        """
+        seconds = self._patience if patience is None else min(patience, self._patience)
+        until = time.monotonic() + seconds
         try:
-            async with asyncio.timeout(self._patience):
-                return await self._parts()
+            async with asyncio.timeout(seconds):
+                known = await self._alive()
         except TimeoutError:
-            return [Part("processes", ready=False, words=f"no answer in {self._patience:g} seconds")]
+            return [Part("processes", ready=False, words=f"no answer in {seconds:g} seconds")]
+        return await self._parts(known, until, patience)
 
-    async def _parts(self) -> list[Part]:
-        known = await self._alive()
+    async def _parts(self, known: Sequence[Process], until: float, patience: float | None) -> list[Part]:
         missing = self._needed - frozenset[Role]().union(*(process.roles for process in known))
-        found = await asyncio.gather(*(self._parts_of(process) for process in self._here(known)))
+        here = [*self._here(known)]
+        self._asked = {process.id: self._asked[process.id] for process in here if process.id in self._asked}
+        found = await asyncio.gather(*(self._parts_of(process, until, patience) for process in here))
         lacking = [Part(role.value, ready=False, words="no process does this") for role in sorted(missing)]
         return [*lacking, *(part for parts in found for part in parts)]
 
@@ -111,12 +126,23 @@ class Neighbours:
     def _here(self, known: Iterable[Process]) -> Iterator[Process]:
         return (process for process in known if process.is_here and process.id != self._me.id)
 
-    async def _parts_of(self, process: Process) -> list[Part]:
-        text = await _ask(process, "/ready")
+    async def _parts_of(self, process: Process, until: float, patience: float | None) -> list[Part]:
+        begun, task = self._asked.get(process.id, (0.0, None))
+        at = time.monotonic()
+        # Readiness does not share a question that is old: of its time too little may be left to answer.
+        if task is None or (at >= begun + _GOOD_FOR and (patience is None or task.done())):
+            begun, task = at, asyncio.create_task(_ask(process, "/ready"))
+            self._asked[process.id] = (begun, task)
+        each = _SECONDS if patience is None else min(patience, _SECONDS)
+        # Who shares one has what is left of its time, and no more than that of his own.
+        end = max(at, min(until, begun + each))
+        done, _ = await asyncio.wait((task,), timeout=end - at)
+        if not done:
+            return [Part(name_of(process), ready=False, words=f"no answer in {end - begun:.2g} seconds")]
+        text = task.result()
         if text is None:
-            return [Part(name_of(process), ready=False, words=f"no answer in {_SECONDS:g} seconds")]
-        named = ((f"{name_of(process)}: {part['name']}", part) for part in json.loads(text))
-        return [Part(name, ready=bool(part["ready"]), words=str(part["words"])) for name, part in named]
+            return [Part(name_of(process), ready=False, words="no answer")]
+        return said(name_of(process), text)
 
 
 def needed(settings: Settings) -> frozenset[Role]:
@@ -128,6 +154,31 @@ def needed(settings: Settings) -> frozenset[Role]:
 def name_of(process: Process) -> str:
     """Which process it is, in a word that stays when it is started again: the roles it has."""
     return "+".join(sorted(process.roles))
+
+
+def said(name: str, text: bytes) -> list[Part]:
+    """What a process said of its parts; if that is nothing, or cannot be understood, it is not ready.
+
+    Args:
+        name: the process, in a word.
+        text: its answer.
+    """
+    try:
+        rows = json.loads(text)
+    except (ValueError, RecursionError):
+        rows = None
+    parts = [_part(name, row) for row in rows] if isinstance(rows, list) else []
+    known = [part for part in parts if part is not None]
+    if not known or len(known) < len(parts):
+        return [Part(name, ready=False, words="its answer cannot be understood")]
+    return known
+
+
+def _part(name: str, row: object) -> Part | None:
+    match row:
+        case {"name": str(what), "ready": bool(ready), "words": str(words)}:
+            return Part(f"{name}: {what}", ready=ready, words=words)
+    return None
 
 
 def _names(here: Sequence[Process]) -> Iterator[str]:

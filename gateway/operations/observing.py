@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
@@ -106,13 +106,25 @@ class Observing:
             told["parts"] = [asdict(part) for part in parts]
         return Said(HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE, json.dumps(told).encode())
 
-    async def parts(self) -> list[Part]:
-        """Every part of every process here, and every role that nobody has."""
-        own, others = await asyncio.gather(self._health.parts(), self._others())
+    async def parts(self, patience: float | None = None) -> list[Part]:
+        """Every part of every process here, and every role that nobody has.
+
+        Args:
+            patience: seconds that all of it may take, if that is less than usual.
+        """
+        own, others = await asyncio.gather(self._own(patience), self._others(patience))
         return [*own, *others]
 
-    async def _others(self) -> list[Part]:
-        return [] if self._neighbours is None else await self._neighbours.parts()
+    async def _own(self, patience: float | None) -> Sequence[Part]:
+        try:
+            async with asyncio.timeout(patience):
+                return await self._health.parts()
+        except TimeoutError:
+            words = f"a part of it gave no answer in {patience:g} seconds; gateway health says which"
+            return [Part("this process", ready=False, words=words)]
+
+    async def _others(self, patience: float | None) -> list[Part]:
+        return [] if self._neighbours is None else await self._neighbours.parts(patience)
 
     async def _may_know(self, asker: Asker) -> bool:
         if self._trust_socket and asker.by_socket:

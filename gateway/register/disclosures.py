@@ -10,7 +10,6 @@ did with a declaration afterwards.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from config.errors import ConfigurationError, TemporaryError
 from config.settings import Settings
 from gateway.register import history, inss
 from gateway.register.actor import Actor
+from gateway.register.marker import Marker
 from schemas.filename import FileName, parse
 from spool import many_rows
 from spool.effects import Kind
@@ -64,7 +64,7 @@ def marker(settings: Settings, journal: Journal) -> Callable[[str], str]:
     """
     try:
         with journal.read() as connection:
-            return partial(inss.mark, inss.key_of(connection, inss.key_file(settings)))
+            return Marker(inss.key_of(connection, inss.key_file(settings)))
     except ConfigurationError as fault:
         raise InssKeyUnusableError("; ".join(fault.faults)) from fault
 
@@ -75,7 +75,7 @@ def marker_at_hand(settings: Settings) -> Callable[[str], str] | None:
     None says nothing of why: :func:`marker` does.
     """
     try:
-        return partial(inss.mark, inss.read_key(inss.key_file(settings)))
+        return Marker(inss.read_key(inss.key_file(settings)))
     except ConfigurationError:
         return None
 

@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from gateway.log_of_submissions import report_recovered
 from gateway.rounds import Round
 from gateway.serving.equipment import Equipment
 from gateway.serving.turns import running
@@ -42,8 +43,8 @@ async def open_intake(equipment: Equipment) -> AsyncIterator[None]:
     await asyncio.to_thread(look, journal, limits, by_age=False)
 
     async def settle() -> float:
-        for ticket in await asyncio.to_thread(custody.settle_doubts):
-            log.info("custody.recovered", ticket=ticket)
+        settled = await asyncio.to_thread(custody.settle_doubts)
+        await asyncio.to_thread(report_recovered, journal, settled)
         return _LOOK
 
     async def look_again() -> float:

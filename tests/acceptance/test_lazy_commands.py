@@ -17,7 +17,6 @@ _HEAVY = {
     "asyncssh",
     "cryptography",
     "lxml",
-    "pebble",
     "pika",
     "pydantic",
     "pyhanko",

@@ -17,7 +17,7 @@ import pytest
 from config.roles import Role
 from tests import sandbox
 from tests.answers import only_answer
-from tests.command_line import done
+from tests.command_line import move_to_postgresql
 from tests.gateway_process import SENDER, GatewayProcess, Site, three_forms, today
 from tests.mq_sender import Message, MqSender, mq_sender, mq_user, open_to_messages
 from tests.postgres import Cluster
@@ -242,11 +242,7 @@ def test_without_a_network_a_database_of_the_host_is_reached(
     """By its Unix socket: the door takes custody there, and the judge is woken by what it records, and judges."""
     if not sandbox.is_possible():
         pytest.skip("the kernel lets nobody here make namespaces")
-    url = cluster.empty_database()
-    done(site, "journal", "copy", "--to", url)
-    site.configure(
-        '# url = "postgresql://gateway:password@127.0.0.1:5432/gateway"', f'url = "{cluster.by_unix_socket(url)}"'
-    )
+    move_to_postgresql(site, cluster.by_unix_socket(cluster.empty_database()))
     with ExitStack() as stack:
         roles = Roles(site, tmp_path, stack, seen=[cluster.folder])
         processes = [roles.start(Role.SFTP, door), roles.start(Role.JUDGE), roles.start(Role.OPERATIONS)]

@@ -135,7 +135,7 @@ def test_rounds_of_a_killed_process_go_on_in_another(moved: Site) -> None:
         one = first.wait_for("answer.placed")["ticket"]
         first.kill()
         send(moved, 2)
-        two = second.wait_for("submission.closed")["ticket"]
+        two = second.wait_for("submission.closed", lambda line: line["ticket"] != one)["ticket"]
         second.saw("answer.placed")  # what is forwarded may be the last thing that was to be done
         messages = moved.listing("queue", "take", "--count", "10")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from config.errors import TemporaryError
 from config.settings import Judging as JudgingRules
@@ -86,12 +87,15 @@ async def test_what_nobody_thought_of_is_put_aside_after_so_many_times(
     state_after: Callable[[Exception], Any], journal: Journal
 ) -> None:
     """Here after the first; its words, which may quote a file, are written nowhere."""
-    submission = await state_after(ZeroDivisionError("words of a document"))
+    with capture_logs() as lines:
+        submission = await state_after(ZeroDivisionError("words of a document"))
     with journal.read() as connection:
         timeline = str(submissions.timeline(connection, "A"))
 
     assert (State.QUARANTINED, 1) == (submission.state, submission.attempts)
-    assert "words of a document" not in timeline
+    assert "words of a document" not in timeline + str(lines)
+    (told,) = [line for line in lines if line["event"] == "judge.failed"]
+    assert (submission.sender, submission.name) == (told["sender"], told["file"])
     assert "ZeroDivisionError" in timeline
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
+import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from gateway import told
+from gateway import log_of_submissions
 from gateway.log_stages import STAGES, add_stage
 from gateway.metrics import steps
 from spool import submissions
@@ -21,6 +22,7 @@ from spool.mailbox import Mailbox
 from spool.submissions import StoredFile
 from spool.tickets import new_ticket
 from tests.adapters.sftp_door import FO, GO, Ledger, open_house
+from tests.submissions_made import receive
 
 BOX = Mailbox("123456", "IN")
 STEM = "DIMN.123456.20261121.00001.R"
@@ -116,11 +118,24 @@ def test_the_first_and_the_last_line_of_a_submission_name_its_sender_and_file() 
     """With the seconds of the sender's wait, and those since the receipt."""
     ticket = new_ticket()
     with capture_logs() as lines:
-        told.report_taken(ticket, BOX, f"GO.{STEM}.1", monotonic() - 3)
-        told.report_taken(ticket, BOX, f"GO.{STEM}.1")
-        told.report_closed([Closed(ticket, BOX.sender, f"GO.{STEM}.1")])
+        log_of_submissions.report_taken(ticket, BOX, f"GO.{STEM}.1", monotonic() - 3)
+        log_of_submissions.report_taken(ticket, BOX, f"GO.{STEM}.1")
+        log_of_submissions.report_closed([Closed(ticket, BOX.sender, f"GO.{STEM}.1")])
     assert ["custody.taken", "custody.taken", "submission.closed"] == [line["event"] for line in lines]
     assert {(ticket, "123456", f"GO.{STEM}.1")} == {(line["ticket"], line["sender"], line["file"]) for line in lines}
     assert 3 <= lines[0]["seconds"] < 60
     assert lines[1]["seconds"] is None
     assert 0 <= lines[2]["seconds"] < 60
+
+
+def test_what_is_recorded_after_all_names_sender_and_file(journal: Journal) -> None:
+    """The ticket alone, should the journal not be readable again."""
+    receive(journal, "T000000000001", name=f"GO.{STEM}.1")
+    with capture_logs() as lines:
+        log_of_submissions.report_recovered(journal, ["T000000000001"])
+        with journal.write() as connection:
+            connection.execute(sa.text("ALTER TABLE submissions RENAME TO elsewhere"))
+        log_of_submissions.report_recovered(journal, ["T000000000001"])
+    assert [("T000000000001", "123456", f"GO.{STEM}.1"), ("T000000000001", None, None)] == [
+        (line["ticket"], line["sender"], line["file"]) for line in lines if line["event"] == "custody.recovered"
+    ]

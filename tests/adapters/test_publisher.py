@@ -15,6 +15,7 @@ from structlog.typing import EventDict, WrappedLogger
 
 from channels.mq import connection
 from channels.mq.connection import Brokers, brokers_of, connection_parameters
+from channels.mq.frames import TolerantConnection
 from channels.mq.messages import OutgoingMessage
 from channels.mq.publisher import (
     BrokerUnavailable,
@@ -60,8 +61,7 @@ class Events:
 @pytest.fixture
 def events() -> Iterator[Events]:
     """What the publisher logs during the test."""
-    log = Events()
-    before = structlog.get_config()
+    log, before = Events(), structlog.get_config()
     structlog.configure(processors=[log])
     yield log
     structlog.configure(**before)
@@ -140,8 +140,7 @@ async def test_a_published_message_is_on_the_queue_with_its_identity_and_headers
     await publisher.publish(message)
 
     [(properties, body)] = await asyncio.to_thread(take, place)
-    assert message.body == body
-    assert message.headers == properties.headers
+    assert (message.body, message.headers) == (body, properties.headers)
     assert (message.message_id, "my own name for it", "application/xml", 2) == (
         properties.message_id,
         properties.correlation_id,
@@ -152,8 +151,7 @@ async def test_a_published_message_is_on_the_queue_with_its_identity_and_headers
 
 async def test_many_messages_at_once_are_each_confirmed_and_delivered(place: Place) -> None:
     """Confirms that cover several messages, and those out of order, reach the right message; few are under way."""
-    messages = [place.message(number) for number in range(200)]
-    outcomes: dict[int, Outcome] = {}
+    messages, outcomes = [place.message(number) for number in range(200)], dict[int, Outcome]()
     async with open_publisher(replace(place.destination, window=7)) as publisher:
         await publisher.wait_connected()
         await publisher.publish_all(messages, outcomes.__setitem__)
@@ -162,6 +160,24 @@ async def test_many_messages_at_once_are_each_confirmed_and_delivered(place: Pla
     taken = await asyncio.to_thread(take, place, 2 * len(messages))
     assert dict.fromkeys(range(200)) == outcomes
     assert {message.message_id for message in messages} == {properties.message_id for properties, _ in taken}
+
+
+@pytest.mark.parametrize(("size", "pieces"), [(1_000, 1), (70_000, 3)])
+async def test_a_small_message_goes_out_in_one_piece(
+    publisher: Publisher, place: Place, size: int, pieces: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its frames go out together, of a large one each by itself; either comes whole."""
+    await publisher.publish(place.message())  # so that there is nothing else to ask the broker
+    sent, emit = [], TolerantConnection._adapter_emit_data
+
+    def counted(own: TolerantConnection, data: bytes) -> None:
+        sent.append(data)
+        emit(own, data)
+
+    monkeypatch.setattr(TolerantConnection, "_adapter_emit_data", counted)
+    await publisher.publish(replace(place.message(2), body=b"x" * size))
+    assert len(sent) == pieces
+    assert [len(body) for _, body in await asyncio.to_thread(take, place, 2)][1] == size
 
 
 async def test_no_more_messages_than_the_window_are_under_way(broker: Broker, place: Place) -> None:
@@ -403,12 +419,9 @@ async def test_while_the_broker_is_short_of_memory_nothing_is_handed_to_it(
 async def published(publisher: Publisher, message: OutgoingMessage) -> None:
     """Publish as soon as the broker takes something."""
     while True:
-        try:
-            await publisher.publish(message)
-        except BrokerUnavailable:
-            await asyncio.sleep(0.05)
-        else:
-            return
+        with suppress(BrokerUnavailable):
+            return await publisher.publish(message)
+        await asyncio.sleep(0.05)
 
 
 async def test_a_channel_closed_by_the_broker_fails_what_was_waiting(publisher: Publisher, place: Place) -> None:

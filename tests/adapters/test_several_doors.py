@@ -213,6 +213,24 @@ def test_what_a_killed_door_had_counted_is_measured_again(tmp_path: Path, monkey
     assert looking(tmp_path).used(SENDER) == grown.stat().st_size
 
 
+def test_a_large_file_asks_for_room_seldom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While there is plenty; near the limit nothing is taken ahead."""
+    monkeypatch.setattr(shared_quota, "_IDLE", 3600.0)
+    plenty = IntakeLimits(file_bytes=2**30, files=1000, reserve=0, sender_bytes=2**32)
+    fetched: list[int] = []
+    fetch = SharedQuota.fetch
+
+    def noted(self: SharedQuota, sender: str, size: int) -> None:
+        fetched.append(size)
+        fetch(self, sender, size)
+
+    monkeypatch.setattr(SharedQuota, "fetch", noted)
+    upload = Intake(tmp_path, plenty, is_shared=True).begin(BOX, "large")
+    for place in range(0, 2**24, 2**16):
+        upload.write(place, bytes(2**16))
+    assert 0 < len(fetched) <= 2**24 // 2**20
+
+
 def test_a_purse_from_before_a_measuring_is_worth_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it had was not on the disk, and was counted away; so the room is taken anew."""
     monkeypatch.setattr(shared_quota, "_IDLE", 3600.0)  # nothing is returned by itself

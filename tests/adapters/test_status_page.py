@@ -4,6 +4,7 @@ import asyncio
 import re
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -330,7 +331,7 @@ def test_hostile_values_are_only_read(journal: Journal, tmp_path: Path) -> None:
     with journal.write() as connection:
         submissions.settle(connection, "MG8K2Q0XEVIL1", Ruling(State.REJECTED, ((HOSTILE, HOSTILE),)))
         submissions.hold(connection, "MG8K2Q0XEVIL2", state=State.HELD, attempts=1, next_attempt_at=0, reason=HOSTILE)
-    sights = Sights(settings_in(tmp_path, Operations(port=0, status_page=True)), journal, tuple)
+    sights = Sights(settings_in(tmp_path, Operations(port=0, status_page=True)), journal)
     asked = [("ticket", {"ticket": f"MG8K2Q0XEVIL{number}"}) for number in (1, 2)]
     for make, question in (*asked, ("overview", {}), ("answers", {}), ("senders", {})):
         text = getattr(sights, make)(question).body.decode()
@@ -343,7 +344,7 @@ def test_hostile_values_are_only_read(journal: Journal, tmp_path: Path) -> None:
 def test_every_page_can_be_made_on_every_database(journal: Journal, tmp_path: Path) -> None:
     """The same troubles on both; and a page that takes too long is ended by the database, which goes on."""
     make_day(journal, now(), 60)
-    sights = Sights(settings_in(tmp_path, Operations(port=0, status_page=True)), journal, tuple)
+    sights = Sights(settings_in(tmp_path, Operations(port=0, status_page=True)), journal)
     overview = sights.overview({}).body.decode()
     assert "3 declarations parked" in overview
     assert "by type: all 65 of the last 24 hours" in overview.lower()
@@ -368,7 +369,7 @@ def test_no_page_reads_more_of_the_journal_than_an_index_leads_to(
 
     sa.event.listen(journal._engine, "before_cursor_execute", hear)
     try:
-        sights = Sights(settings, journal, tuple)
+        sights = Sights(settings, journal)
         for make, question in (
             ("overview", {}),
             ("answers", {"day": "2026-11-01"}),
@@ -399,7 +400,7 @@ def test_a_day_that_is_too_large_to_measure_keeps_nothing_else_from_being_seen(
         raise JournalError("the time was up")
 
     make_day(journal, now(), 40)
-    sights = Sights(settings_in(tmp_path, Operations(port=0, status_page=True)), journal, tuple)
+    sights = Sights(settings_in(tmp_path, Operations(port=0, status_page=True)), journal)
     monkeypatch.setattr(promised, "look", too_slow)
     overview = sights.overview({}).body.decode()
     assert "Today could not be measured in time" in overview
@@ -428,9 +429,7 @@ def test_without_its_journal_the_page_says_so(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_what_is_not_ready_stands_in_the_overview_and_no_other_page_asks_for_it(
-    journal: Journal, tmp_path: Path
-) -> None:
+def test_what_is_not_ready_stands_in_the_overview(journal: Journal, tmp_path: Path) -> None:
     """By the whole way: from the disk, over the process that says so, to the page."""
     (tmp_path / "word").write_text(WORD)
     (tmp_path / "word").chmod(0o600)
@@ -443,15 +442,7 @@ def test_what_is_not_ready_stands_in_the_overview_and_no_other_page_asks_for_it(
     assert "Not ready, disk: the disk has less than its reserve left" in html.document_fromstring(
         overview.text
     ).xpath("string(//ul[@class='notices'])")  # fmt: skip
-    asked: list[str] = []
-
-    def parts() -> tuple[Part, ...]:
-        asked.append("asked")
-        return (Part("made up", ready=False, words="it hangs"),)
-
-    sights = Sights(settings, journal, parts)
-    for make in (sights.ending, sights.senders):
-        assert b"it hangs" not in make({}).body
-    assert [] == asked
-    assert [True] * 2 == [b"Not ready, made up: it hangs." in sights.overview({}).body for _ in range(2)]
-    assert ["asked"] == asked
+    sights = Sights(settings, journal)
+    hangs = Part("made up", ready=False, words="it hangs")
+    assert b"Not ready, made up: it hangs." in sights.overview({}, (hangs,)).body
+    assert b"it hangs" not in sights.overview({}, (replace(hangs, ready=True),)).body

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from schemas.codes import Code
-from spool.gather import SignatureFiles, closing_name, is_complete, naming_file, set_findings
+from spool.gather import SignatureFiles, closing_name, is_complete, is_complete_anyhow, naming_file, set_findings
 
 _STEM = "DIMN.123456.20261121.00001.R"
 _WHOLE = [f"FI.{_STEM}.2.1", f"FI.{_STEM}.2.2", f"FS.{_STEM}.2.1", f"FS.{_STEM}.2.2", f"GO.{_STEM}.2"]
@@ -58,6 +58,14 @@ def test_an_fs_too_many_waits_for_nothing() -> None:
     assert is_complete(_WHOLE, SignatureFiles.NONE)
     assert is_complete([_WHOLE[0], _WHOLE[1], _WHOLE[4]], SignatureFiles.NONE)
     assert not is_complete([_WHOLE[0], *_WHOLE[2:]], SignatureFiles.NONE)
+
+
+def test_a_set_with_all_that_there_can_be_is_whole_whoever_sends_it() -> None:
+    """Of any other it has to be asked how its sender signs."""
+    for count in range(len(_WHOLE)):
+        assert not any(map(is_complete_anyhow, itertools.combinations(_WHOLE, count)))
+    assert is_complete_anyhow(_WHOLE)
+    assert is_complete_anyhow([f"TD.{_STEM}.2"])
 
 
 def test_a_set_goes_by_its_closing_file() -> None:

@@ -2,13 +2,13 @@
 
 import pickle
 from datetime import date
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from gateway.examination import Content, ContentRules, RefusedSet, ValidatedSet, validate_set
 from gateway.register import inss
+from gateway.register.marker import Marker
 from schemas.validate import Limits
 from spool import marks
 from tests.stages.dimona import FORM, VALID, document
@@ -22,7 +22,7 @@ def examine(folder: Path, *parts: bytes) -> tuple[ValidatedSet | RefusedSet, Pat
     """What the worker answers, with the place of the marks; what it is given goes through a pipe."""
     (folder / "types").mkdir(exist_ok=True)
     limits = Limits(max_bytes=100_000_000, max_forms=5000)
-    rules = ContentRules("DIMN", limits, date(2026, 11, 21), folder / "types", partial(inss.mark, _KEY))
+    rules = ContentRules("DIMN", limits, date(2026, 11, 21), folder / "types", Marker(_KEY))
     contents = [Content(f"part {number}", part, None) for number, part in enumerate(parts, 1)]
     given: ContentRules = pickle.loads(pickle.dumps(rules))  # noqa: S301 - our own, just pickled
     declarations = folder / "declarations" / "T"
@@ -75,7 +75,7 @@ def test_nobody_is_noted_of_a_set_that_is_refused(tmp_path: Path) -> None:
 
 def test_the_key_is_in_no_text() -> None:
     """What is logged of the rules of an examination doesn't show what persons are hashed with."""
-    rules = ContentRules("DIMN", Limits(1, 1), date(2026, 11, 21), Path(), partial(inss.mark, _KEY))
+    rules = ContentRules("DIMN", Limits(1, 1), date(2026, 11, 21), Path(), Marker(_KEY))
 
     assert "kkkk" not in repr(rules)
 
@@ -108,3 +108,16 @@ def test_what_is_cut_short_is_not_taken_for_whole(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(FileNotFoundError):
         list(marks.read(path))
+
+
+@pytest.mark.parametrize("number", ["88070412305", "1", "", "79110399569"])
+def test_a_mark_is_the_same_however_it_is_made(number: str) -> None:
+    """Of very many at once, or of one, for a key of any length that there is."""
+    for key in (_KEY, b"", b"k" * 64):
+        assert inss.mark(key, number) == Marker(key)(number)
+
+
+def test_a_key_that_would_be_hashed_first_is_none_of_ours() -> None:
+    """It would give other marks."""
+    with pytest.raises(ValueError, match="longer than a block"):
+        Marker(b"k" * 65)

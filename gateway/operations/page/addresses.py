@@ -1,13 +1,13 @@
 """Where do the pages of status stand, and what is said with each: who may come in, headers, cookie?
 
 Whoever shows nothing good is shown the form to log in, at the same address.  No row is written but that of the log-in;
-the overview has every process try whether it could write.  A look is a line of the log with the name of the token,
-never an address or a question.
+the overview has every process try whether it could write, and no thread waits for their answers.  A look is a line of
+the log with the name of the token, never an address or a question.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from config.errors import TemporaryError
+from gateway.health import Part
 from gateway.operations.page import drawing
 from gateway.operations.page.admission import LONGEST, SOCKET, Admission, Sessions, Tries, Viewer
 from gateway.operations.page.sights import Page, Sights
@@ -54,16 +55,25 @@ class StatusPages:
     Args:
         sights: makes the pages.
         admission: knows who may look.
-        threads: in which both are asked.
+        parts: answers of every part of every process whether it is ready, for the overview; within few seconds.
+        threads: in which pages are made and viewers looked up.
         hours: for so many a log-in with a browser is good.
         trust_socket: whether whoever could open the Unix socket may look.
     """
 
     def __init__(
-        self, sights: Sights, admission: Admission, threads: ThreadPoolExecutor, *, hours: int, trust_socket: bool
+        self,
+        sights: Sights,
+        admission: Admission,
+        parts: Callable[[], Awaitable[Sequence[Part]]],
+        threads: ThreadPoolExecutor,
+        *,
+        hours: int,
+        trust_socket: bool,
     ) -> None:
         self._sights = sights
         self._admission = admission
+        self._parts = parts
         self._threads = threads
         self._seconds = hours * _HOUR
         self._trust_socket = trust_socket
@@ -73,13 +83,13 @@ class StatusPages:
 
     def addresses(self) -> Mapping[str, Mapping[str, Answer]]:
         """Every address with its answers by method."""
-        pages = {
-            "": ("showStatus", self._sights.overview),
-            "/": ("showStatus", self._sights.overview),
-            "/answers": ("showStatusOfAnswers", self._sights.answers),
-            "/ending": ("showStatusOfEnds", self._sights.ending),
-            "/senders": ("showStatusOfSenders", self._sights.senders),
-            "/ticket": ("showStatusOfTicket", self._sights.ticket),
+        pages: dict[str, tuple[str, Callable[[Mapping[str, str]], Awaitable[Page]]]] = {
+            "": ("showStatus", self._overview),
+            "/": ("showStatus", self._overview),
+            "/answers": ("showStatusOfAnswers", partial(self._made, self._sights.answers)),
+            "/ending": ("showStatusOfEnds", partial(self._made, self._sights.ending)),
+            "/senders": ("showStatusOfSenders", partial(self._made, self._sights.senders)),
+            "/ticket": ("showStatusOfTicket", partial(self._made, self._sights.ticket)),
         }
         shown: dict[str, Mapping[str, Answer]] = {
             ROOT + end: {"GET": partial(self._guarded, name, partial(self._show, make))}
@@ -113,7 +123,15 @@ class StatusPages:
         )
         return answered
 
-    async def _show(self, make: Callable[[Mapping[str, str]], Page], request: Request) -> Response:
+    async def _overview(self, asked: Mapping[str, str]) -> Page:
+        # First the processes, then the thread: while one hangs, pages that need none of them have the threads.
+        parts = await self._parts()
+        return await self._made(partial(self._sights.overview, parts=parts), asked)
+
+    async def _made(self, make: Callable[[Mapping[str, str]], Page], asked: Mapping[str, str]) -> Page:
+        return await self._run(partial(make, asked))
+
+    async def _show(self, make: Callable[[Mapping[str, str]], Awaitable[Page]], request: Request) -> Response:
         if not _is_for_us(request):
             return _response(_elsewhere())
         viewer = await self._viewer(request)
@@ -122,7 +140,7 @@ class StatusPages:
         request.state.viewer = viewer.name
         # Of what is given twice the last counts; what nobody knows is nobody's fault.
         asked = dict(parse_qsl(request.url.query, max_num_fields=8)) if request.url.query.count("&") < 8 else {}
-        return _response(await self._run(partial(make, asked)))
+        return _response(await make(asked))
 
     async def _viewer(self, request: Request) -> Viewer | Response:
         """Who asks, or what to answer who may not look."""

@@ -1,11 +1,10 @@
 """What is on each page?
 
-Each is made in a thread, from the journal and the disk, which every process of a gateway shares; whether it is fit for
-work each says itself, for the overview alone: one that hangs makes no other page slow.  What is asked often is made
-once in some seconds.
+Each is made in a thread, from the journal and the disk, which every process of a gateway shares; what processes say of
+themselves the overview alone is told, by whoever has asked them.  What is asked often is made once in some seconds.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
@@ -59,24 +58,21 @@ class Sights:
     Args:
         settings: where everything is, and what is promised.
         journal: what is read.
-        parts: answers of every part of every process whether it is ready; blocks on them.
     """
 
-    def __init__(self, settings: Settings, journal: Journal, parts: Callable[[], Sequence[Part]]) -> None:
+    def __init__(self, settings: Settings, journal: Journal) -> None:
         self._settings = settings
         self._journal = journal
-        self._parts = parts
         own = settings.promise
         self._promise = Promise(own.share, own.answer_seconds, own.receipt_seconds)
         self._trusted = Trusted()
         self._days: Recent[OfDay | None] = Recent()
         self._seen: Recent[Seen] = Recent()
-        self._unfit: Recent[tuple[Part, ...]] = Recent()
         self._registered: Recent[Registered] = Recent()
 
-    def overview(self, asked: Mapping[str, str]) -> Page:
-        """Everything that is there, in short; ``refresh`` has a browser ask again."""
-        seen = replace(self._see(), unfit=self._unfit.get("", _SHORT, self._look_at_parts))
+    def overview(self, asked: Mapping[str, str], parts: Sequence[Part] = ()) -> Page:
+        """Everything that is there, in short, with every part of a process; ``refresh`` has a browser ask again."""
+        seen = replace(self._see(), unfit=tuple(part for part in parts if not part.ready))
         return _page("overview", "", {"seen": seen, "notices": notices(seen), "stages": STAGES, "most": MOST_WAITING,
                                       "refresh": "refresh" in asked})  # fmt: skip
 
@@ -153,9 +149,6 @@ class Sights:
                 registered=held,
                 troubled=troubled.look(connection, present),
             )
-
-    def _look_at_parts(self) -> tuple[Part, ...]:
-        return tuple(part for part in self._parts() if not part.ready)
 
     def _day(self, day: date, today: date) -> OfDay | None:
         # What is past changes little: only what had no answer yet.

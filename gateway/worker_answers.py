@@ -1,0 +1,114 @@
+"""What may an answer of a worker be made of?
+
+A worker parses strangers' bytes, so what it says is not trusted either: one that was taken over by a file must not
+make the judge, which has our keys, run anything.  :mod:`pickle` calls whatever it is told to by name; here it finds
+nothing but kinds of values: records and enumerations of ours, exceptions, and a few of Python's own.  It imports
+nothing, and sees that no kind was changed.  That such a worker lies about what it was asked is not kept from it here,
+nor that it keeps the judge busy, until the watchdog ends that.
+"""
+
+import collections
+import datetime
+import decimal
+import io
+import pathlib
+import pickle
+import sys
+from dataclasses import is_dataclass
+from enum import Enum
+from functools import cache, lru_cache
+from typing import Any, Final
+
+_PLAIN: Final = frozenset(
+    {
+        set, frozenset, bytearray, complex, object, collections.OrderedDict, decimal.Decimal, pathlib.PosixPath,
+        datetime.date, datetime.datetime, datetime.time, datetime.timedelta, datetime.timezone,
+    }
+)  # fmt: skip
+_OURS: Final = ("config.", "gateway.", "schemas.", "signing.", "spool.")
+
+
+class StrangeAnswerError(pickle.UnpicklingError):
+    """An answer asks for what no value of ours is made of."""
+
+
+def read_answer(body: bytes) -> Any:
+    """The value that a worker has sent.
+
+    Raises:
+        StrangeAnswerError: it is made of something else.
+        Exception: it cannot be read, for which :mod:`pickle` has no one error.
+    """
+    reading = _Values(io.BytesIO(body))
+    try:
+        return reading.load()
+    finally:
+        spoilt = [kind for kind in reading.kinds if _put_right(kind)]
+        if spoilt:
+            raise StrangeAnswerError("an answer that changes what values are")
+
+
+class _Values(pickle.Unpickler):
+    def __init__(self, body: io.BytesIO) -> None:
+        super().__init__(body)
+        self.kinds: set[type] = set()
+
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        found = _found(module_name, global_name)
+        if isinstance(found, type):
+            self.kinds.add(found)
+        return found
+
+
+def _put_right(kind: type) -> bool:
+    """Give a kind its attributes back, which an answer can set as if it were a value; whether it had to be done."""
+    before, after = _as_made(kind), dict(vars(kind))
+    changed = [name for name in before.keys() | after.keys() if before.get(name) is not after.get(name)]
+    for name in changed:
+        if name in before:
+            setattr(kind, name, before[name])
+        else:
+            delattr(kind, name)
+    return bool(changed)
+
+
+@cache
+def _as_made(kind: type) -> dict[str, Any]:
+    """Its attributes; asked for the first time before anything was read that names it."""
+    return dict(vars(kind))
+
+
+def _member(kind: Any, name: str) -> Enum:
+    """A member of an enumeration, as Python 3.11.2 has it made anew: by ``getattr``, which could lead anywhere."""
+    if not (isinstance(kind, type) and issubclass(kind, Enum)):
+        raise StrangeAnswerError("an answer that is no value")
+    return kind[name]
+
+
+@lru_cache(maxsize=512)
+def _found(module_name: str, global_name: str) -> Any:
+    if (module_name, global_name) == ("builtins", "getattr"):
+        return _member
+    # A name with dots leads to what a module has imported, such as its os.system.
+    found = None if "." in global_name else getattr(sys.modules.get(module_name), global_name, None)
+    if not (
+        isinstance(found, type)
+        and (found in _PLAIN or _is_failure(found, module_name) or _is_record(found, module_name))
+    ):
+        raise StrangeAnswerError("an answer that is no value")
+    _as_made(found)
+    return found
+
+
+def _is_failure(found: type, module_name: str) -> bool:
+    return issubclass(found, Exception) and (module_name == "builtins" or _is_ours(module_name))
+
+
+def _is_ours(module_name: str) -> bool:
+    return f"{module_name}.".startswith(_OURS)
+
+
+def _is_record(found: type, module_name: str) -> bool:
+    if not _is_ours(module_name):
+        return False
+    return is_dataclass(found) or issubclass(found, Enum) or (issubclass(found, tuple) and hasattr(found, "_fields"))

@@ -1,0 +1,83 @@
+"""What a worker answers is made of values; nothing that an answer names is called for it."""
+
+import datetime
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.errors import ConfigurationError
+from gateway.worker_answers import StrangeAnswerError, read_answer
+from gateway.worker_process import Answer
+from schemas.codes import Code, Finding
+from schemas.inspection import Employer
+from signing.evidence import Fault, Reason
+
+
+class Calling:
+    """What calls a function where it is read."""
+
+    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
+        self._call = function, args
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return self._call
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Answer([1, 2.5, None, "x", b"y", {"a": (True,)}, frozenset({3})], is_last=False),
+        Finding(Code.CANCELLED, "words"),
+        Employer,
+        datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC),
+        Path("/a/b"),
+    ],
+)
+def test_values_come_as_they_were_sent(value: object) -> None:
+    """Records and enumerations of ours, and what Python has for numbers, texts, times and paths."""
+    assert read_answer(pickle.dumps(value)) == value
+
+
+@pytest.mark.parametrize("failure", [ConfigurationError(["first"]), OSError(5, "w"), Fault(Reason.SYNTAX, "detail")])
+def test_failures_keep_their_words(failure: object) -> None:
+    """An exception is its caller's to understand, and a fault its sender's."""
+    read = read_answer(pickle.dumps(failure))
+    assert (type(read), str(read)) == (type(failure), str(failure))
+
+
+def test_nothing_is_called(tmp_path: Path) -> None:
+    """Neither a function of Python's, nor one of ours, nor what a module of ours has imported."""
+    made = tmp_path / "made"
+    calls = (Calling(os.mkdir, str(made)), Calling(eval, "1"), Calling(print, "x"), Calling(getattr, made, "name"))
+    named = (b"cgateway.worker_link\nos.getpid\n)R.", b"cgateway.worker_answers\nread_answer\n)R.", b"cos\nsystem\n)R.")
+    for body in (*map(pickle.dumps, calls), *named):
+        with pytest.raises(StrangeAnswerError):
+            read_answer(body)
+    assert not made.exists()
+
+
+def test_no_module_is_imported_and_no_other_class_is_made() -> None:
+    """A class is neither found where nobody has loaded its module, nor if it is no record."""
+    for body in (b"cantigravity\nException\n)R.", b"cgateway.workers\nWorkers\n)R.", b"csubprocess\nPopen\n)R."):
+        with pytest.raises(StrangeAnswerError):
+            read_answer(body)
+
+
+def changing(kind: type, **attributes: object) -> bytes:
+    """An answer that sets attributes of a kind of value, as pickle lets it: BUILD upon the class itself."""
+    name = f"c{kind.__module__}\n{kind.__qualname__}\n".encode()
+    state = pickle.dumps((None, attributes), 0).removesuffix(b".")
+    return name + state + b"b."
+
+
+@pytest.mark.parametrize("kind", [Answer, Employer, ConfigurationError])
+def test_no_kind_of_value_is_changed(kind: type) -> None:
+    """It is what it was for the answers that come after."""
+    before = dict(vars(kind))
+    with pytest.raises((StrangeAnswerError, TypeError)):
+        read_answer(changing(kind, value="VALID", __doc__="x"))
+    assert dict(vars(kind)) == before
