@@ -30,7 +30,7 @@ from spool.custody import ENVELOPE
 from spool.journal import Journal, open_journal
 from tests.gateway_process import Site
 
-FEW: Final = 3000
+FEW: Final = 10_000
 """Enough to wait for as long as is measured, and next to nothing."""
 
 _WARM_SECONDS: Final = 5.0

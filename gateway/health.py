@@ -94,9 +94,13 @@ class Health:
         """For how long the process runs."""
         return time.monotonic() - self._began
 
-    async def parts(self) -> tuple[Part, ...]:
-        """Every part, in a fixed order."""
-        running = self._running
+    async def parts(self, patience: float | None = None) -> tuple[Part, ...]:
+        """Every part, in a fixed order.
+
+        Args:
+            patience: seconds that a part has to answer, if that is less than usual.
+        """
+        running, seconds = self._running, min(self._patience, patience or self._patience)
         questions: dict[str, Callable[[], Awaitable[str]]] = {"journal": self._journal_fault, "disk": self._disk_fault}
         if running.workers is not None:
             questions["workers"] = self._workers_fault
@@ -106,17 +110,17 @@ class Health:
             questions["intake"] = self._intake_fault
         if running.publisher is not None:
             questions["broker"] = self._broker_fault
-        return tuple(await asyncio.gather(*(self._part(name, ask) for name, ask in questions.items())))
+        return tuple(await asyncio.gather(*(self._part(name, ask, seconds) for name, ask in questions.items())))
 
-    async def _part(self, name: str, ask: Callable[[], Awaitable[str]]) -> Part:
+    async def _part(self, name: str, ask: Callable[[], Awaitable[str]], seconds: float) -> Part:
         at = time.monotonic()
         begun, task = self._asked.get(name, (0.0, None))
         if task is None or (task.done() and at >= begun + _GOOD_FOR):
             task = asyncio.ensure_future(ask())
             self._asked[name] = (at, task)
-        done, _ = await asyncio.wait((task,), timeout=self._patience)
+        done, _ = await asyncio.wait((task,), timeout=seconds)
         if not done:
-            return Part(name, ready=False, words=f"no answer in {self._patience:g} seconds")
+            return Part(name, ready=False, words=f"no answer in {seconds:g} seconds")
         fault = task.exception()
         words = task.result() if fault is None else type(fault).__name__
         return Part(name, ready=not words, words=words)

@@ -19,6 +19,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
+import structlog
 from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector
 from prometheus_client.core import Metric
 from prometheus_client.openmetrics.exposition import generate_latest
@@ -35,6 +36,8 @@ from gateway.metrics.meter import MEDIA_TYPE, Meter
 from gateway.operations.hosting import hosted
 from spool import processes
 from spool.processes import Process
+
+log = structlog.get_logger()
 
 _SECONDS: Final = 4.0
 _PATIENCE: Final = 10.0
@@ -110,8 +113,15 @@ class Neighbours:
         return [*lacking, *(part for parts in found for part in parts)]
 
     async def metrics(self, own: bytes) -> bytes:
-        """Our own metrics and those of each neighbour, with the label ``process`` that says whose they are."""
-        known = await self._alive()
+        """Our own metrics and those of each neighbour, with the label ``process`` that says whose they are.
+
+        Ours alone while nobody can tell who is there.
+        """
+        try:
+            async with asyncio.timeout(self._patience):
+                known = await self._alive()
+        except TimeoutError:
+            return own
         here = sorted(self._here(known), key=lambda one: one.pid)
         texts = await asyncio.gather(*(_ask(process, "/metrics") for process in here))
         others = [(name, text) for name, text in zip(_names(here), texts, strict=True) if text is not None]
@@ -191,15 +201,32 @@ def _names(here: Sequence[Process]) -> Iterator[str]:
 
 
 def merged(own: bytes, others: Sequence[tuple[str, bytes]]) -> bytes:
-    """Several texts in OpenMetrics as one; samples of others carry whose they are."""
-    families: dict[str, Metric] = {}
-    for name, text in [("", own), *others]:
-        for family in text_string_to_metric_families(text.decode()):  # type: ignore[no-untyped-call]  # the library's own
+    """Several texts in OpenMetrics as one; samples of others carry whose they are.
+
+    Another's text that cannot be read is left out, and so is what it counts in another way than we do.
+    """
+    families = {family.name: family for family in _families(own)}
+    for name, text in others:
+        for family in _of_another(name, text):
             whole = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
-            mark = {"process": name} if name else {}
-            whole.samples += [sample._replace(labels={**sample.labels, **mark}) for sample in family.samples]
-    together: bytes = generate_latest(_Families(families.values()))  # type: ignore[no-untyped-call]  # likewise
+            if whole.type == family.type:
+                whole.samples += [
+                    sample._replace(labels={**sample.labels, "process": name}) for sample in family.samples
+                ]
+    together: bytes = generate_latest(_Families(families.values()))  # type: ignore[no-untyped-call]  # the library's own
     return together
+
+
+def _families(text: bytes) -> list[Metric]:
+    return list(text_string_to_metric_families(text.decode()))  # type: ignore[no-untyped-call]  # likewise
+
+
+def _of_another(name: str, text: bytes) -> list[Metric]:
+    try:
+        return _families(text)
+    except Exception as fault:  # whatever it is, those who watch hear of all the others
+        log.warning("operations.metrics_unreadable", process=name, fault=type(fault).__name__)
+        return []
 
 
 class _Families:

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
@@ -112,16 +112,8 @@ class Observing:
         Args:
             patience: seconds that all of it may take, if that is less than usual.
         """
-        own, others = await asyncio.gather(self._own(patience), self._others(patience))
+        own, others = await asyncio.gather(self._health.parts(patience), self._others(patience))
         return [*own, *others]
-
-    async def _own(self, patience: float | None) -> Sequence[Part]:
-        try:
-            async with asyncio.timeout(patience):
-                return await self._health.parts()
-        except TimeoutError:
-            words = f"a part of it gave no answer in {patience:g} seconds; gateway health says which"
-            return [Part("this process", ready=False, words=words)]
 
     async def _others(self, patience: float | None) -> list[Part]:
         return [] if self._neighbours is None else await self._neighbours.parts(patience)

@@ -138,14 +138,52 @@ class Stuck(Journal):
 
 
 async def test_the_own_process_has_no_more_time_than_the_others(tmp_path: Path) -> None:
-    """Whoever has little time hears that something hangs, and where to ask what it is."""
+    """Whoever has little time hears which part of it hangs, and of the others what they are."""
     stuck = Stuck()
     health = Health(settings_in(tmp_path, Operations(port=0)), stuck, Running(), patience=60.0)
     with ThreadPoolExecutor(1) as threads:
         observing = Observing(stuck, health, Meter(), threads, trust_socket=False)
         try:
-            [part] = await observing.parts(0.01)
+            journal, *others = await observing.parts(0.5)
         finally:
             stuck.freed.set()
-    words = "a part of it gave no answer in 0.01 seconds; gateway health says which"
-    assert Part("this process", ready=False, words=words) == part
+    assert Part("journal", ready=False, words="no answer in 0.5 seconds") == journal
+    assert [Part("disk", ready=False, words="the spool cannot be read")] == others
+
+
+OWN = b"# TYPE gateway_own gauge\n# HELP gateway_own Ours.\ngateway_own 1.0\n# EOF\n"
+OTHERS = b"# TYPE gateway_theirs gauge\n# HELP gateway_theirs Of another.\ngateway_theirs 2.0\n# EOF\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"", b"garbage", b"\xff", b"<html>\n# EOF\n", b"{" * 9,
+        b"# TYPE gateway_own counter\ngateway_own_total 1\n# EOF\n",
+    ],
+)  # fmt: skip
+async def test_what_a_neighbour_counts_and_nobody_can_read_is_left_out(world: World, text: bytes) -> None:
+    """Whoever watches still hears of this process, and of the others."""
+    world.answers += [text, OTHERS]
+    world.processes.append(world.processes[1])
+    told = (await world.neighbours.metrics(OWN)).decode()
+    assert ["gateway_own 1.0", f'gateway_theirs{{process="{NAME} 2"}} 2.0'] == [
+        line for line in told.splitlines() if not line.startswith("#")
+    ]
+
+
+async def test_a_volume_that_hangs_leaves_the_own_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can tell who is there; what this process counts is told all the same."""
+    freed = threading.Event()
+
+    def hanging(_: Path) -> list[Process]:
+        freed.wait(30)
+        return []
+
+    monkeypatch.setattr(processes, "alive", hanging)
+    me = Process("1-me", frozenset({Role.OPERATIONS}), "", 1, tmp_path / "me")
+    alone = Neighbours(settings_in(tmp_path, Operations(port=0)), me, patience=0.01)
+    try:
+        assert OWN == await alone.metrics(OWN)
+    finally:
+        freed.set()
