@@ -189,7 +189,11 @@ NAMES: Final = ("folder", "tmpfs", "ext4", "xfs")
 
 @functools.cache
 def refusal(name: str) -> str:
-    """Why there can be no such ground here; empty if there can."""
+    """Why there can be no such ground here; empty if there can.
+
+    Raises:
+        FileNotFoundError: the programs that make it are not installed, which is nobody's reason.
+    """
     if name == "folder":
         return ""
     if os.geteuid() != 0:
@@ -198,6 +202,8 @@ def refusal(name: str) -> str:
         ground = make(name, Path(folder) / name)
         try:
             ground.lay()
+        except FileNotFoundError:
+            raise
         except (OSError, subprocess.CalledProcessError) as fault:
             return f"this machine mounts no {name}: {fault}"
         finally:
