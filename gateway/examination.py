@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway import reliance
+from gateway.worker_values import send_in_order
 from schemas import catalogue
 from schemas.catalogue import TypesUnusable
 from schemas.codes import Code, Finding
@@ -151,6 +152,11 @@ class ContentRules:
     day: date
     types: Path
     mark: Callable[[str], str] | None = field(default=None, repr=False)
+
+
+# What comes with every task, or with the answer to it.
+send_in_order(SignedPart, TrustRules, Policy, StoredFile, Content, ContentRules, Limits)
+send_in_order(Evidence, Fault, ValidatedSet, Validated, Declaration, Employer, Anomalies, RefusedSet, Finding)
 
 
 class NotWhatWasVerifiedError(Exception):

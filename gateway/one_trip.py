@@ -21,7 +21,8 @@ from gateway.examination import (
     validate_set,
     verify_part,
 )
-from gateway.registrations import Registration
+from gateway.registrations import Period, Registration
+from gateway.worker_values import send_in_order
 from signing.verify import Evidence, Fault
 
 Step = Evidence | Fault | ValidatedSet | RefusedSet
@@ -37,6 +38,9 @@ class Owner:
     def has_signed(self, evidence: Evidence) -> bool:
         """Whether the certificate is the sender's; one that is known by its holder is not told."""
         return not registrations.refusal(self.certificates, evidence, self.at, None)
+
+
+send_in_order(Owner, Registration, Period)
 
 
 def verify_and_validate(

@@ -17,6 +17,7 @@ import sys
 from dataclasses import is_dataclass
 from enum import Enum
 from functools import cache, lru_cache
+from operator import is_
 from typing import Any, Final
 
 _PLAIN: Final = frozenset(
@@ -62,6 +63,8 @@ class _Values(pickle.Unpickler):
 
 def _put_right(kind: type) -> bool:
     """Give a kind its attributes back, which an answer can set as if it were a value; whether it had to be done."""
+    if _is_as_made(kind):
+        return False
     before, after = _as_made(kind), dict(vars(kind))
     changed = [name for name in before.keys() | after.keys() if before.get(name) is not after.get(name)]
     for name in changed:
@@ -70,6 +73,12 @@ def _put_right(kind: type) -> bool:
         else:
             delattr(kind, name)
     return bool(changed)
+
+
+def _is_as_made(kind: type) -> bool:
+    """Whether it has the very attributes that it had, in their order: one that is set anew stays in its place."""
+    before, after = _as_made(kind), vars(kind)
+    return len(before) == len(after) and all(map(is_, before, after)) and all(map(is_, before.values(), after.values()))
 
 
 @cache

@@ -31,6 +31,7 @@ _EMPLOYER_NUMBERS: Final = {
 }
 _REMEMBERED: Final = 4096  # numbers that were checked; those of employers and places come again and again
 _REMEMBERED_EMPLOYERS: Final = 256
+_REMEMBERED_TYPES: Final = 256
 _MOST: Final = 16  # elements about employers in a form, for its employers to be remembered
 
 
@@ -58,6 +59,40 @@ class Inspected(NamedTuple):
         return any(broken.severity is Severity.BLOCKING for _, broken in self.broken)
 
 
+class _Asked(NamedTuple):
+    """What is looked for in the forms of a type, whichever file they are in."""
+
+    names: frozenset[str]
+    identifiers: tuple[tuple[str, Kind], ...]
+    persons: tuple[str, ...]
+    rules: tuple[str, ...]
+    employer_blocks: frozenset[str]
+    of_employers: frozenset[str]
+    references: tuple[str, ...]
+    counted: str
+
+
+@lru_cache(maxsize=_REMEMBERED_TYPES)
+def _asked(kind: MessageType) -> _Asked:
+    rules = (*OF_EVERY_TYPE, *kind.rules) if kind.direction.covers(Direction.IN) else kind.rules
+    blocks = frozenset(path.rpartition("/")[2] for path in kind.employer)
+    references = tuple(path.rpartition("/")[2] for path in kind.reference)
+    counted = (kind.limits.declarations or "").rpartition("/")[2]
+    names = {"Identification", counted, *kind.identifiers, *references, *blocks}
+    if blocks:
+        names |= set(_EMPLOYER_NUMBERS)
+    return _Asked(
+        names=frozenset(names.union(*(RULES[name].names for name in rules)) - {""}),
+        identifiers=tuple((name, Kind(number)) for name, number in kind.identifiers.items()),
+        persons=tuple(name for name, number in kind.identifiers.items() if number == Kind.INSS),
+        rules=rules,
+        employer_blocks=blocks,
+        of_employers=blocks.union(_EMPLOYER_NUMBERS),
+        references=references,
+        counted=counted,
+    )
+
+
 class Inspection:
     """Looks at the valid forms of one file, one after the other."""
 
@@ -65,39 +100,32 @@ class Inspection:
         self._encoding = encoding
         self._prefixed = kind.namespace is not None
         self._day = day
+        self._asked = _asked(kind)
         remembering = lru_cache(maxsize=_REMEMBERED)(identifiers.check)
         self._identifiers = [
-            (name, Kind(number), identifiers.check if number == Kind.INSS else remembering)
-            for name, number in kind.identifiers.items()
+            (name, number, identifiers.check if number is Kind.INSS else remembering)
+            for name, number in self._asked.identifiers
         ]
-        self._persons = [name for name, number in kind.identifiers.items() if number == Kind.INSS]
-        rules = (*OF_EVERY_TYPE, *kind.rules) if kind.direction.covers(Direction.IN) else kind.rules
-        self._rules = [(RULES[name], Memory()) for name in rules]
-        self._employer_blocks = frozenset(path.rpartition("/")[2] for path in kind.employer)
-        self._of_employers = self._employer_blocks.union(_EMPLOYER_NUMBERS)
+        self._rules = [(RULES[name], Memory()) for name in self._asked.rules]
         # Form after form names the same ones, and then they are the same objects.
-        self._employers = lru_cache(maxsize=_REMEMBERED_EMPLOYERS)(partial(_employers_in, self._employer_blocks))
-        self._references = [path.rpartition("/")[2] for path in kind.reference]
-        self._counted = (kind.limits.declarations or "").rpartition("/")[2]
-        asked = {"Identification", self._counted, *kind.identifiers, *self._references} | self._employer_blocks
-        if self._employer_blocks:
-            asked |= set(_EMPLOYER_NUMBERS)
-        self._names = frozenset(asked.union(*(rule.names for rule, _ in self._rules)) - {""})
+        in_blocks = partial(_employers_in, self._asked.employer_blocks)
+        self._employers = lru_cache(maxsize=_REMEMBERED_EMPLOYERS)(in_blocks)
 
     def inspect(self, form: Form) -> Inspected:
         """Look at the next form of the file."""
-        fields = fields_of(form, self._names, self._encoding, prefixed=self._prefixed)
+        asked = self._asked
+        fields = fields_of(form, asked.names, self._encoding, prefixed=self._prefixed)
         named: dict[str, list[str]] = defaultdict(list)
         for name, value in fields:
             named[name].append(value)
-        references = (named[name][0].strip() for name in self._references if name in named)
+        references = (named[name][0].strip() for name in asked.references if name in named)
         return Inspected(
             identification=named["Identification"][0].strip() if "Identification" in named else None,
             broken=tuple(islice(self._broken(named), MAX_BROKEN)),
-            employers=self._named_employers(fields) if self._employer_blocks else (),
+            employers=self._named_employers(fields) if asked.employer_blocks else (),
             persons=tuple(dict.fromkeys(self._inss(named))),
             reference=next(references, None),
-            declarations=len(named.get(self._counted, ())),
+            declarations=len(named.get(asked.counted, ())),
         )
 
     def _broken(self, named: Mapping[str, Sequence[str]]) -> Iterator[tuple[Field, Broken]]:
@@ -111,15 +139,15 @@ class Inspection:
             yield from rule.check(named, memory, self._day)
 
     def _inss(self, named: Mapping[str, Sequence[str]]) -> Iterator[str]:
-        for name in self._persons:
+        for name in self._asked.persons:
             for value in named.get(name, ()):
                 number = value.strip()
                 if number != "0":  # nobody
                     yield number
 
     def _named_employers(self, fields: Sequence[tuple[str, str]]) -> tuple[Employer, ...]:
-        naming = tuple([field for field in fields if field[0] in self._of_employers])
-        return self._employers(naming) if len(naming) <= _MOST else _employers_in(self._employer_blocks, naming)
+        naming = tuple([field for field in fields if field[0] in self._asked.of_employers])
+        return self._employers(naming) if len(naming) <= _MOST else _employers_in(self._asked.employer_blocks, naming)
 
 
 def _employers_in(blocks: Collection[str], fields: Sequence[tuple[str, str]]) -> tuple[Employer, ...]:

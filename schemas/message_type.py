@@ -48,11 +48,11 @@ class MessageType:
     """
 
     purpose: str
-    titles: Mapping[str, str]
+    titles: Mapping[str, str] = field(hash=False)
     root: str
     form_codes: frozenset[str]
-    versions: Mapping[str, Path]
-    starts: Mapping[str, date]
+    versions: Mapping[str, Path] = field(hash=False)
+    starts: Mapping[str, date] = field(hash=False)
     namespace: str | None = None
     direction: Direction = Direction.IN
     environments: frozenset[str] = frozenset("RTS")
@@ -62,7 +62,7 @@ class MessageType:
     employer: tuple[str, ...] = ()
     reference: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
-    identifiers: Mapping[str, Kind] = field(default_factory=dict)
+    identifiers: Mapping[str, Kind] = field(default_factory=dict, hash=False)
 
     @property
     def title(self) -> str:

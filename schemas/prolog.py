@@ -11,6 +11,7 @@ bound also keeps a long one from growing with the number of forms.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from lxml import etree
@@ -23,6 +24,17 @@ if TYPE_CHECKING:
 
 HEAD_BYTES = 8192
 
+# No group here is possessive or atomic: Python 3.11.2 passes over some that should match (CPython gh-106052).
+# Each byte can be read in one way only, so that nothing is tried twice.
+REST_OF_TAG = rb"""[^<>"']*(?:(?:"[^"<]*"|'[^'<]*')[^<>"']*)*>"""
+_INSTRUCTION = rb"<\?[^?]*(?:\?(?!>)[^?]*)*\?>"
+_COMMENT = rb"<!--[^-]*(?:-(?!->)[^-]*)*-->"
+OPENING = re.compile(
+    rb"(?:\xef\xbb\xbf)?[ \t\r\n]*(?:(?:%s|%s)[ \t\r\n]*)*(<[^!?/<>]%s)" % (_INSTRUCTION, _COMMENT, REST_OF_TAG)
+)
+"""A document up to and with the start tag of its root, which is the first group; of one that is well-formed."""
+
+_REMEMBERED = 64
 _MARK = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
 # UTF-16 and UTF-32 with and without a mark, UTF-7, EBCDIC.
@@ -49,6 +61,19 @@ class Opening:
 
 def read_opening(head: bytes) -> Opening | Finding:
     """Read the first `HEAD_BYTES` of a document, or all of a shorter one."""
+    opening = OPENING.match(head)
+    found = None if opening is None else _read_once(opening[0])
+    # Only of a start tag that is good: what is wrong with another is told of the whole.
+    return found if isinstance(found, Opening) else _read(head)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _read_once(head: bytes) -> Opening | Finding:
+    """What nothing behind a root's start tag can change; a sender's program writes the same up to there every time."""
+    return _read(head)
+
+
+def _read(head: bytes) -> Opening | Finding:
     encoding = _encoding(head)
     if isinstance(encoding, Finding):
         return encoding

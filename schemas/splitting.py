@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, Final, NamedTuple
 
 from schemas.codes import Code, Finding
-from schemas.prolog import HEAD_BYTES
+from schemas.prolog import HEAD_BYTES, OPENING, REST_OF_TAG
 
 MAX_TEXT: Final = 65536
 MAX_IDLE: Final = 1048576
@@ -24,21 +24,13 @@ MAX_DEPTH: Final = 256
 _PIECE_BYTES: Final = 262144
 
 _SPACE: Final = b" \t\r\n"
-# No group here is possessive or atomic: Python 3.11.2 passes over some that should match (CPython gh-106052).
-# Each byte can be read in one way only, so that nothing is tried twice.
-_REST_OF_TAG: Final = rb"""[^<>"']*(?:(?:"[^"<]*"|'[^'<]*')[^<>"']*)*>"""
-_INSTRUCTION: Final = rb"<\?[^?]*(?:\?(?!>)[^?]*)*\?>"
-_COMMENT: Final = rb"<!--[^-]*(?:-(?!->)[^-]*)*-->"
-_OPENING: Final = re.compile(
-    rb"(?:\xef\xbb\xbf)?[ \t\r\n]*(?:(?:%s|%s)[ \t\r\n]*)*(<[^!?/<>]%s)" % (_INSTRUCTION, _COMMENT, _REST_OF_TAG)
-)
 _SPECIAL: Final = rb"!--|!\[CDATA\[|\?"
 _MARK: Final = re.compile(rb"<(?:(/?)Form(?=[ \t\r\n/>])|" + _SPECIAL + rb")")
 _PREFIXED_MARK: Final = re.compile(rb"<(?:(/?)(?:[^ \t\r\n/<>:!?]+:)?Form(?=[ \t\r\n/>])|" + _SPECIAL + rb")")
 # The same where there is nothing special: begun with letters it is found four times as fast.
 _FORM_MARK: Final = re.compile(rb"Form(?=[ \t\r\n/>])(?:(?<=<Form)|(?<=<(/)Form))")
 _ENDS: Final = {b"<!--": b"-->", b"<![CDATA[": b"]]>", b"<?": b"?>"}
-_TAG: Final = re.compile(rb"</?[^ \t\r\n/<>]+" + _REST_OF_TAG)
+_TAG: Final = re.compile(rb"</?[^ \t\r\n/<>]+" + REST_OF_TAG)
 _SPACE_REFERENCE: Final = re.compile(rb"&#(?:0*(?:9|10|13|32)|x0*(?:9|[aAdD]|20));")
 _NAME: Final = re.compile(rb"<([^ \t\r\n/>]+)")
 _END_TAG: Final = re.compile(rb"</[^<>]*>")
@@ -93,7 +85,7 @@ class Splitter:
         self._origin = 0
         self._buffer += piece
         if not self.root_tag:
-            opening = _OPENING.match(self._buffer)
+            opening = OPENING.match(self._buffer)
             if opening is None:
                 yield Finding(Code.XML_SYNTAX, "the root element's start tag is not at the beginning")
                 return

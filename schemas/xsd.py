@@ -6,6 +6,7 @@ that call may be used; a parser keeps its own. A schema may include a file besid
 not compiled, since libxml2 would go and get it.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -36,12 +37,14 @@ def state(path: Path) -> State:
     Raises `SchemaUnusable` when there is no such file.
     """
     try:
-        facts = sorted((file.name, file.stat()) for file in path.parent.glob("*.xsd"))
+        with os.scandir(path.parent) as present:
+            facts = sorted((file.name, file.stat()) for file in present if file.name.endswith(".xsd"))
     except OSError as error:
         raise SchemaUnusable(str(error)) from error
-    if path.name not in {name for name, _ in facts}:
+    name = path.name
+    if not any(name == known for known, _ in facts):
         raise SchemaUnusable(f"{path}: there is no such schema")
-    return tuple((name, found.st_size, found.st_mtime_ns, found.st_ino) for name, found in facts)
+    return tuple((known, found.st_size, found.st_mtime_ns, found.st_ino) for known, found in facts)
 
 
 def compiled(path: Path) -> etree.XMLSchema:

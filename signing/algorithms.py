@@ -14,9 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 SHA1 = "sha1"
 STRONG = frozenset({"sha256", "sha384", "sha512"})
 
-_NO_PARAMETERS = (b"", b"\x05\x00")  # absent or NULL: clients write either, whatever the algorithm asks for
-# The key that an algorithm needs and the digests that may go with it.
-_MECHANISMS: Mapping[str, tuple[type[object], frozenset[str]]] = {
+NO_PARAMETERS = (b"", b"\x05\x00")
+"""Absent or NULL: clients write either, whatever the algorithm asks for."""
+
+MECHANISMS: Mapping[str, tuple[type[object], frozenset[str]]] = {
     "rsassa_pkcs1v15": (rsa.RSAPublicKey, STRONG | {SHA1}),
     "sha1_rsa": (rsa.RSAPublicKey, frozenset({SHA1})),
     "sha256_rsa": (rsa.RSAPublicKey, frozenset({"sha256"})),
@@ -29,6 +30,7 @@ _MECHANISMS: Mapping[str, tuple[type[object], frozenset[str]]] = {
     "sha512_ecdsa": (ec.EllipticCurvePublicKey, frozenset({"sha512"})),
     "ed25519": (ed25519.Ed25519PublicKey, frozenset({"sha512"})),
 }
+"""The key that an algorithm needs and the digests that may go with it."""
 
 
 def disallowed(signer: Any, key: object, digests: frozenset[str]) -> Iterator[str]:
@@ -43,7 +45,7 @@ def disallowed(signer: Any, key: object, digests: frozenset[str]) -> Iterator[st
     if digest not in digests:
         yield f"The digest algorithm{_named(digest)} is not accepted."
     mechanism = signer["signature_algorithm"]["algorithm"].native
-    key_type, going = _MECHANISMS.get(mechanism, (type(None), frozenset()))
+    key_type, going = MECHANISMS.get(mechanism, (type(None), frozenset()))
     if not isinstance(key, key_type):
         yield f"The signature algorithm{_named(mechanism)} is not accepted with this key."
     if digest not in going:
@@ -58,7 +60,7 @@ def disallowed(signer: Any, key: object, digests: frozenset[str]) -> Iterator[st
 
 def has_no_parameters(identifier: Any) -> bool:
     """Whether an AlgorithmIdentifier stands without parameters, or with NULL."""
-    return identifier["parameters"].dump() in _NO_PARAMETERS
+    return identifier["parameters"].dump() in NO_PARAMETERS
 
 
 def size_of(digest: str) -> int:

@@ -1,20 +1,20 @@
 """Does this detached CMS signature cover that file, when does the signer say to have signed, and is it timestamped?
 
-``signing.cmsshape`` judges shape and algorithms. Here are the file's digests, the signing time (RFC 5652, 11.3) and the
-unsigned attributes: anybody can add those afterwards, so only signature timestamps (CAdES-T, EN 319 122-1, 5.3) are let
-be, a few of them.
+``signing.cmsshape`` judges shape and algorithms, and ``signing.cmsplain`` first, which knows what nearly every client
+writes. Here are the file's digests, the signing time (RFC 5652, 11.3) and the unsigned attributes: anybody can add
+those afterwards, so only signature timestamps (CAdES-T, EN 319 122-1, 5.3) are let be, a few of them.
 
 Who the signer is and whether anybody accepts it is ``signing.trust.path``'s question. Timestamps are handed on and
 verified by ``signing.timestamp``; whether the times are plausible is ``signing.times``'.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from signing import algorithms, cmsshape, digests
+from signing import algorithms, cmsplain, cmsshape, digests
+from signing.cmsplain import Signature
 from signing.cmsshape import DATA, Parts, is_present
 from signing.der import encoding
 from signing.evidence import Fault, Format, Proven, Reason, Stamp
@@ -24,15 +24,6 @@ from signing.timestamp import MAX_BYTES, MAX_STAMPS
 _TIMESTAMP = "1.2.840.113549.1.9.16.2.14"
 # DER, with seconds and in UTC: the only forms that RFC 5652, 11.3 allows.
 _TIME = re.compile(rb"\d{14}Z")
-
-
-@dataclass(frozen=True, slots=True)
-class _Signature:
-    """A signature that is in order but for the mathematics."""
-
-    parts: Parts
-    signed_at: datetime | None
-    stamps: tuple[Stamp, ...]
 
 
 class _MisshapenError(Exception):
@@ -50,23 +41,20 @@ def examine(data: Path, der: bytes, policy: Policy) -> Proven | Fault:
     Raises:
         OSError: if the file can't be read
     """
-    signature = _read(der, policy)
+    signature = cmsplain.read(der, policy) or _read(der, policy)
     if isinstance(signature, Fault):
         return signature
-    parts = signature.parts
-    if not parts.holds(DATA):
-        return Fault(Reason.SIGNATURE, "The signature does not match the certificate that came with it.")
-    found = digests.of_file(data, {"sha256", parts.digest})
-    signed, sha256 = found[parts.digest], found["sha256"]
-    leniencies = [Leniency.SHA1] if parts.digest == algorithms.SHA1 else []
-    if not parts.covers(signed) and policy.allows(Leniency.TEXT_MODE):
-        signed, sha256 = digests.of_canonical_text(data, parts.digest)
+    found = digests.of_file(data, {"sha256", signature.digest})
+    signed, sha256 = found[signature.digest], found["sha256"]
+    leniencies = [Leniency.SHA1] if signature.digest == algorithms.SHA1 else []
+    if not signature.covers(signed) and policy.allows(Leniency.TEXT_MODE):
+        signed, sha256 = digests.of_canonical_text(data, signature.digest)
         leniencies.append(Leniency.TEXT_MODE)
-    if not parts.covers(signed):
+    if not signature.covers(signed):
         return Fault(Reason.TAMPERED, "The file is not the one that was signed.")
     return Proven(
         format=Format.CMS,
-        certificate=encoding(parts.certificate),
+        certificate=signature.certificate,
         sha256=sha256.hex(),
         leniencies=tuple(leniency.value for leniency in leniencies),
         signed_at=signature.signed_at,
@@ -74,18 +62,21 @@ def examine(data: Path, der: bytes, policy: Policy) -> Proven | Fault:
     )
 
 
-def _read(der: bytes, policy: Policy) -> _Signature | Fault:
+def _read(der: bytes, policy: Policy) -> Signature | Fault:
     parts = cmsshape.read(der, DATA, policy)
     if isinstance(parts, Fault):
         return parts
     try:
-        return _Signature(parts, _signed_at(parts), _stamps(parts.signer))
+        signed_at, stamps = _signed_at(parts), _stamps(parts.signer)
     except _MisshapenError as error:
         return Fault(Reason.SHAPE, str(error))
     except MemoryError:  # the worker's limit is our own trouble
         raise
     except Exception:  # asn1crypto reads late and raises whatever the bytes lead it to
         return Fault(Reason.SHAPE, "The signing time or an unsigned attribute cannot be read.")
+    if not parts.holds(DATA):
+        return Fault(Reason.SIGNATURE, "The signature does not match the certificate that came with it.")
+    return Signature(encoding(parts.certificate), parts.digest, parts.claimed, signed_at, stamps)
 
 
 def _signed_at(parts: Parts) -> datetime | None:

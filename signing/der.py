@@ -19,10 +19,13 @@ _CONSTRUCTED = 0x20
 _SEQUENCE_AND_SET = (0x30, 0x31)
 
 
-def is_der(content: bytes) -> bool:
-    """Whether ``content`` is exactly one element whose every length is definite, minimal, exact and bearable."""
+def is_der(content: bytes, around: int = 0) -> bool:
+    """Whether ``content`` is exactly one element whose every length is definite, minimal, exact and bearable.
+
+    ``around`` is how many elements it stands in, each in the next: no more than so many may.
+    """
     try:
-        end = _walk(content, 0, len(content), 0)
+        end = _walk(content, 0, len(content), around)
     except (ValueError, IndexError):
         return False
     return end == len(content)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 _PIECE = 1 << 20
+_SMALL = 1 << 16  # nearly every file; room for more would be asked of the system each time
 
 
 def of_file(path: Path, algorithms: Collection[str]) -> Mapping[str, bytes]:
@@ -51,6 +52,8 @@ def of_canonical_text(path: Path, algorithm: str) -> tuple[bytes, bytes]:
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
+    with path.open("rb", buffering=0) as file:
+        piece = file.read(_SMALL)
+        while piece:
             yield piece
+            piece = file.read(_PIECE if len(piece) >= _SMALL else _SMALL)

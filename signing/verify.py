@@ -88,7 +88,7 @@ def prove_detached(data: Path, signature: bytes, policy: Policy = DEFAULT) -> Pr
     if isinstance(unwrapped, Fault):
         return unwrapped
     proven = _examine(data, unwrapped, policy)
-    if isinstance(proven, Fault):
+    if isinstance(proven, Fault) or not unwrapped.leniencies:
         return proven
     return replace(proven, leniencies=unwrapped.leniencies + proven.leniencies)
 
@@ -150,6 +150,8 @@ def _judge(proven: Proven, question: _Question) -> Evidence | Fault:
         return _unwelcome(proven.format)
     if fault := times.check_times(proven, None, question.at, question.policy):
         return fault
+    if not proven.stamps and (accepted := _remembered(proven, question)):
+        return _evidence(proven, accepted, ())
     try:
         with processor_seconds(JUDGING_SECONDS):
             return _trusted(proven, question)
@@ -171,6 +173,17 @@ def _trusted(proven: Proven, question: _Question) -> Evidence | Fault:
         return stamped
     accepted = _accepted(proven, question)
     return accepted if isinstance(accepted, Fault) else _evidence(proven, accepted, stamped)
+
+
+def _remembered(proven: Proven, question: _Question) -> Accepted | None:
+    """Who was found to vouch for the signer, if that still holds; there is nothing to compute then."""
+    return path.remembered(
+        proven.certificate,
+        question.authorities,
+        question.at,
+        question.use,
+        later_revocation_counts=question.policy.later_revocation_counts,
+    )
 
 
 def _accepted(proven: Proven, question: _Question) -> Accepted | Fault:

@@ -27,10 +27,11 @@ _AHEAD_BYTES: Final = 4 * 1024**2
 class DeclarationWriter:
     """Appends declarations; ``spans`` has offset and length in bytes of each."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb", buffering=_BUFFER_BYTES)
-        self._size = 0
-        self._ahead = _Ahead(self._file.fileno())
+    def __init__(self, path: str) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        self._unwritten: list[bytes] = []
+        self._size = self._written = 0
+        self._ahead = _Ahead(self._descriptor)
         self.spans: list[tuple[int, int]] = []
 
     def append(self, declaration: bytes) -> None:
@@ -40,9 +41,11 @@ class DeclarationWriter:
             OSError: it, or one before it, is not kept.
         """
         self.spans.append((self._size, len(declaration)))
-        self._file.write(declaration)
+        self._unwritten.append(declaration)
         self._size += len(declaration)
-        self._ahead.sync(self._size)
+        if self._size - self._written >= _BUFFER_BYTES:
+            self._write()
+            self._ahead.sync(self._size)
 
     def close(self) -> None:
         """Make what was written durable.
@@ -50,16 +53,28 @@ class DeclarationWriter:
         Raises:
             OSError: it is not.
         """
-        self._file.flush()
+        self._write()
         self._ahead.close()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        os.fsync(self._descriptor)
+        self._close()
 
     def drop(self) -> None:
         """Give the file up."""
         with suppress(OSError):
             self._ahead.close()
-        self._file.close()
+        self._close()
+
+    def _write(self) -> None:
+        rest = memoryview(b"".join(self._unwritten))
+        self._unwritten.clear()
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+        self._written = self._size
+
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)
 
 
 class _Ahead:
@@ -115,16 +130,16 @@ def writing(path: Path) -> Iterator[DeclarationWriter]:
     """A writer whose file stands at ``path``, durable, when the block ends well; nothing stands there otherwise."""
     make_folder(path.parent)
     # Should two processes write it, each has its own until it has its name; both say the same.
-    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    temporary = f"{path.parent}/.{path.name}-{secrets.token_hex(4)}"
     writer = DeclarationWriter(temporary)
     try:
         yield writer
         writer.close()
     except BaseException:
         writer.drop()
-        temporary.unlink(missing_ok=True)
+        Path(temporary).unlink(missing_ok=True)
         raise
-    temporary.rename(path)
+    os.rename(temporary, path)  # noqa: PTH104 - for every submission
     sync_folder(path.parent)
 
 
@@ -134,8 +149,11 @@ def read(path: Path, offset: int, length: int) -> bytes:
     Raises:
         OSError: it is not there whole.
     """
-    with path.open("rb") as file:
-        data = os.pread(file.fileno(), length, offset)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = os.pread(descriptor, length, offset)
+    finally:
+        os.close(descriptor)
     if len(data) != length:
         raise OSError(errno.EIO, "the file of declarations is cut short")
     return data

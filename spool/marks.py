@@ -10,7 +10,7 @@ needs.
 import secrets
 import struct
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -32,6 +32,7 @@ class MarkWriter:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._temporary = path
         self._file: BinaryIO | None = None
         self._form = 0
         self.few: bytes | None = b""
@@ -45,8 +46,7 @@ class MarkWriter:
             self.few += records
             if len(self.few) <= FEW_BYTES:
                 return
-            make_folder(self._path.parent)
-            self._file = self._path.open("wb", buffering=_BUFFER_BYTES)
+            self._file = self._begun()
             records, self.few = self.few, None
         if self._file is not None:
             self._file.write(records)
@@ -56,27 +56,41 @@ class MarkWriter:
         if self._file is not None:
             self._file.close()
 
+    def give_name(self) -> None:
+        """Let the file be seen, if there is one."""
+        if self._file is not None:
+            self._temporary.rename(self._path)
+
+    def drop(self) -> None:
+        """Give the file up, if there is one."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+            self._temporary.unlink(missing_ok=True)
+
+    def _begun(self) -> BinaryIO:
+        make_folder(self._path.parent)
+        # Should two processes judge one set, each has its own until it has its name; both say the same.
+        self._temporary = self._path.with_name(f".{self._path.name}-{secrets.token_hex(4)}")
+        return self._temporary.open("wb", buffering=_BUFFER_BYTES)
+
 
 def beside(declarations: Path) -> Path:
     """Where the marks are that belong to a file of declarations."""
-    return declarations.with_name(f"{declarations.name}.marks")
+    return Path(f"{declarations}.marks")
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[MarkWriter]:
     """A writer whose file stands at ``path`` when the block ends well, if it needed one; nothing does otherwise."""
-    # Should two processes judge one set, each has its own until it has its name; both say the same.
-    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-    writer = MarkWriter(temporary)
+    writer = MarkWriter(path)
     try:
         yield writer
         writer.close()
     except BaseException:
-        writer.close()
-        temporary.unlink(missing_ok=True)
+        writer.drop()
         raise
-    if writer.few is None:
-        temporary.rename(path)
+    writer.give_name()
 
 
 def read(path: Path) -> Iterator[tuple[int, str]]:

@@ -10,6 +10,7 @@ written into that folder takes it away once it is an hour old.
 """
 
 import hashlib
+import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -48,7 +49,7 @@ class Relied:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._durable: set[Path] = set()
+        self._durable: dict[tuple[Kind, str], str] = {}
 
     def path(self, kind: Kind, digest: str) -> Path:
         """Where the bytes with the SHA-256 ``digest`` (hex) are."""
@@ -62,17 +63,19 @@ class Relied:
         Raises:
             EvidenceNotKeptError: that cannot be made sure of now.
         """
+        known = self._durable.get((kind, digest))
+        if known is not None and os.path.exists(known):  # noqa: PTH110 - several times for every signature
+            return True
         path = self.path(kind, digest)
         try:
             if not path.exists():
                 return False
-            if path not in self._durable:
-                # Another process may have put it there this moment, and not got further.
-                sync_file(path)
-                sync_folder(path.parent)
+            # Another process may have put it there this moment, and not got further.
+            sync_file(path)
+            sync_folder(path.parent)
         except OSError as fault:
             raise EvidenceNotKeptError(f"{kind}/{digest}: {fault.strerror}") from fault
-        self._remember(path)
+        self._remember(kind, digest)
         return True
 
     def keep(self, kind: Kind, der: bytes) -> str:
@@ -93,7 +96,7 @@ class Relied:
             sync_folder(path.parent)
         except OSError as fault:
             raise EvidenceNotKeptError(f"{kind}/{digest}: {fault.strerror}") from fault
-        self._remember(path)
+        self._remember(kind, digest)
         return digest
 
     def load(self, kind: Kind, digest: str) -> bytes | None:
@@ -111,10 +114,10 @@ class Relied:
             raise DamagedError(f"{kind}/{digest} is damaged")
         return content
 
-    def _remember(self, path: Path) -> None:
+    def _remember(self, kind: Kind, digest: str) -> None:
         if len(self._durable) >= _MOST_KNOWN:
             self._durable.clear()
-        self._durable.add(path)
+        self._durable[kind, digest] = str(self.path(kind, digest))
 
 
 def _clear(folder: Path) -> None:

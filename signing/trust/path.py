@@ -34,7 +34,7 @@ from signing.trust.revocation import Undecided, Unrevoked, check_path
 from signing.trust.standing import Sources
 from signing.trust.terms import Terms, Use
 
-__all__ = ["Accepted", "judge"]
+__all__ = ["Accepted", "judge", "remembered"]
 
 # A certificate that limits itself to other purposes, such as TLS servers or time stamps, signs no declaration.
 _SIGNING_PURPOSES = frozenset(
@@ -81,8 +81,8 @@ def judge(
         TrustUnavailable: if revocation can't be decided for a certificate of the path
     """
     question = Question(certificate, use or Use(), later_revocation_counts)
-    if remembered := _DECISIONS.recall(question, authorities, at):
-        return remembered
+    if found := _DECISIONS.recall(question, authorities, at):
+        return found
     issuers = _issuers(certificate, authorities)
     if isinstance(issuers, Fault):
         return issuers
@@ -95,6 +95,18 @@ def judge(
         turns = (*window.turning_points(certificate, issuers), *good.standing.turns)
         _DECISIONS.remember(question, authorities, good.accepted, at, turns)
     return good.accepted
+
+
+def remembered(
+    certificate: bytes,
+    authorities: Authorities,
+    at: datetime,
+    use: Use | None = None,
+    *,
+    later_revocation_counts: bool = False,
+) -> Accepted | None:
+    """What :func:`judge` has found before and would answer again without judging; None if it would judge."""
+    return _DECISIONS.recall(Question(certificate, use or Use(), later_revocation_counts), authorities, at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,18 @@
 """What a worker answers is made of values; nothing that an answer names is called for it."""
 
+import copyreg
 import datetime
 import os
 import pickle
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from config.errors import ConfigurationError
+from gateway import one_trip
 from gateway.worker_answers import StrangeAnswerError, read_answer
 from gateway.worker_process import Answer
 from schemas.codes import Code, Finding
@@ -81,3 +84,23 @@ def test_no_kind_of_value_is_changed(kind: type) -> None:
     with pytest.raises((StrangeAnswerError, TypeError)):
         read_answer(changing(kind, value="VALID", __doc__="x"))
     assert dict(vars(kind)) == before
+
+
+def test_a_record_is_made_anew_from_its_values() -> None:
+    """Every field is one that a record is made with, in their order, and comes back as it was."""
+    kinds = [kind for kind in copyreg.dispatch_table if is_dataclass(kind)]
+    assert {one_trip.Owner, Employer, Finding, Fault} <= set(kinds)
+    for kind in kinds:
+        record = kind(*(f"value {number}" for number, _ in enumerate(fields(kind))))
+
+        assert all(field.init and not field.kw_only for field in fields(kind))
+        assert read_answer(pickle.dumps(record)) == record
+
+
+def test_a_kind_that_was_changed_is_seen_wherever_that_was() -> None:
+    """In its first attribute, in its last, or by one more."""
+    for name in (next(iter(vars(Finding))), list(vars(Finding))[-1], "one_more"):
+        before = dict(vars(Finding))
+        with pytest.raises((StrangeAnswerError, TypeError, AttributeError)):
+            read_answer(changing(Finding, **{name: "x"}))
+        assert before == dict(vars(Finding))
