@@ -2,11 +2,13 @@
 
 What is counted for all is in a file (:mod:`spool.tally`).  So that it is touched seldom, each process has a purse for
 each sender: room that it has taken there and not used, some of it ahead while there is plenty, none near the limit.
-What an upload takes comes out of the purse, and what is given back goes into it; a thread returns what was not used for
-a second.  What a process that died had in its purse stays counted until the disk is measured: now and then, when no
-upload of the sender is open, for only then is on the disk what was counted.  Each measuring gives the record a new
-epoch, and purses of an older one are worth nothing: their owners see it with the next file that they begin, and nobody
-measures while one is open.  The same heals what a power cut has left.
+What an upload takes comes out of the purse, and what is given back goes into it.  A thread returns what was not used
+for a second, and twice a second what by then would not be taken ahead any more: others may have come near the limit.
+
+What a process that died had in its purse stays counted until the disk is measured: now and then, when no upload of the
+sender is open, for only then is on the disk what was counted.  Each measuring gives the record a new epoch, and purses
+of an older one are worth nothing: their owners see it with the next file that they begin, and nobody measures while one
+is open.  The same heals what a power cut has left.
 """
 
 import secrets
@@ -25,7 +27,7 @@ from spool.quota import Quota, full
 from spool.tally import BYTES, EPOCH, MEASURED_AT, UNKNOWN, Tally, TallyHeldError, may_wait, place_of, record_in
 
 _MEASURED_FOR: Final = 12  # times that a look is good for
-_AHEAD: Final = 1024**2
+_AHEAD: Final = 4 * 1024**2
 _PLENTY: Final = 64
 _LEAST: Final = 64 * 1024
 _IDLE: Final = 1.0
@@ -229,13 +231,13 @@ class SharedQuota(Quota):
 
     def _return(self, sender: str, *, patient: bool, keep: int = 0) -> None:
         """Give back to all what is in the purse, but for what is to be kept."""
+        self._change(sender, lambda record, room: _put_back(record, max(0, room - keep)), patient=patient)
 
-        def put_back(record: list[int], room: int) -> int:
-            back = max(0, room - keep)
-            record[BYTES] = max(0, record[BYTES] - back)
-            return -back
-
-        self._change(sender, put_back, patient=patient)
+    def _return_excess(self, sender: str) -> None:
+        """Give back what would not be taken ahead any more, if that is something."""
+        left, room = self.limit - self._tally.read(sender)[BYTES], self._purses[sender].room
+        if _excess(left, room):
+            self._change(sender, lambda record, room: _put_back(record, _excess(self.limit - record[BYTES], room)))
 
     def _see_to_the_rest(self, sender: str) -> None:
         """Have a thread that returns what is not used, if there is something."""
@@ -264,9 +266,12 @@ class SharedQuota(Quota):
                 self._is_returning = bool(filled)
             if not filled:
                 return
-            for sender in [sender for sender, used_at in filled.items() if now - used_at >= _IDLE]:
+            for sender, used_at in filled.items():
                 with suppress(OSError, TallyHeldError):
-                    self._return(sender, patient=True)
+                    if now - used_at >= _IDLE:
+                        self._return(sender, patient=True)
+                    else:
+                        self._return_excess(sender)
 
 
 def _see_that_it_is_measured(record: list[int]) -> None:
@@ -278,3 +283,13 @@ def _ahead(left: int) -> int:
     """How much of what is ``left`` to a sender one process may have in its purse: none of little."""
     most = min(_AHEAD, left // _PLENTY)
     return most if most >= _LEAST else 0
+
+
+def _excess(left: int, room: int) -> int:
+    """How much of the ``room`` in a purse is too much, where ``left`` is what nobody has."""
+    return max(0, room - _ahead(left + room))
+
+
+def _put_back(record: list[int], back: int) -> int:
+    record[BYTES] = max(0, record[BYTES] - back)
+    return -back

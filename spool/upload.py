@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
@@ -196,29 +196,29 @@ class Upload:
         """Whether there is no gap."""
         return self._extent.is_whole
 
-    def write(self, offset: int, data: bytes | memoryview) -> None:
-        """Put ``data`` at ``offset`` bytes, in whatever order a client with several requests under way sends them.
+    def write(self, offset: int, *pieces: bytes | memoryview) -> int:
+        """Put ``pieces`` at ``offset`` bytes, in whatever order a client with several requests under way sends them.
+
+        Answers how many bytes they have, all of which were written.
 
         Raises:
             MailboxRefusal: the file would be larger than allowed, its sender has too much waiting, or it comes in too
                 many pieces.
         """
-        if not data:
-            return
-        end = offset + len(data)
+        size = sum(map(len, pieces))
+        end = offset + size
+        if not size:
+            return 0
         if end > self._allowed.limits.file_bytes:
             raise MailboxRefusal(Trouble.FULL, f"a file may have at most {self._allowed.limits.file_bytes} bytes (184)")
         if end > self.size:
             self._grow(end)
         if self._extent.pieces >= _MAX_PIECES and offset > self._extent.prefix:
             raise MailboxRefusal(Trouble.DENIED, "this file comes in too many pieces; send it from beginning to end")
-        view = memoryview(data)
-        position = offset
-        while view:
-            written = os.pwrite(self.descriptor, view, position)
-            view, position = view[written:], position + written
+        _write(self.descriptor, offset, pieces, size)
         self._extent.add(offset, end)
         self._touched = time.monotonic()
+        return size
 
     def _grow(self, end: int) -> None:
         sender, more = self.mailbox.sender, end - self.size
@@ -255,6 +255,16 @@ class Upload:
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
+
+
+def _write(descriptor: int, offset: int, pieces: Sequence[bytes | memoryview], size: int) -> None:
+    """Write all of ``pieces``, ``size`` bytes: several by one call, and what that leaves in one piece."""
+    written = 0 if len(pieces) == 1 else os.pwritev(descriptor, pieces, offset)
+    if written < size:
+        left = memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))[written:]
+        while left:
+            written = os.pwrite(descriptor, left, offset + size - len(left))
+            left = left[written:]
 
 
 def open_upload(mailbox: Mailbox, name: str, path: Path, waiting: Path, allowed: Allowance, *, resume: bool) -> Upload:

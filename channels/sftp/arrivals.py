@@ -104,10 +104,17 @@ class Arrivals:
         file.check()
         try:
             while missing := file.upload.missing_room(end):
-                await self._share.run(self._intake.fetch_room, file.upload.mailbox.sender, missing)
+                await self._fetch(partial(self._intake.fetch_room, file.upload.mailbox.sender, missing))
         except Exception as error:
             file.break_off(error)
             raise
+
+    async def _fetch(self, fetch: Callable[[], None]) -> None:
+        """Have room: at once if nobody else is at the counters just now, else in a thread that waits for them."""
+        with suppress(TallyHeldError, UncountedError):
+            fetch()
+            return
+        await self._share.run(fetch)
 
     async def give_up(self, file: Incoming) -> None:
         """The file will not be finished on this connection."""

@@ -8,9 +8,10 @@ import asyncio
 from collections import deque
 from typing import Final, Protocol
 
+from channels.sftp.packets import PIECE, Piece
+
 _LENGTH: Final = 4
 _MANY: Final = 1000
-_PIECE: Final = 4096
 
 
 class Source(Protocol):
@@ -37,20 +38,25 @@ class Frames:
         self._source = source
         self._longest = longest
         self._room = room
-        self._pieces: deque[bytes | memoryview] = deque()
+        self._pieces: deque[Piece] = deque()
         self._size = 0
         self._wanted: int | None = None
         self._paused = False
         self._ended = False
         self._waiter: asyncio.Future[None] | None = None
 
-    def feed(self, data: bytes | memoryview) -> None:
+    def feed(self, *pieces: Piece) -> None:
         """Bytes have come; beyond many pieces tiny ones are put together, or there could be a million of them."""
-        if len(self._pieces) > _MANY and len(self._pieces[-1]) + len(data) <= _PIECE:
-            self._pieces[-1] = b"".join((self._pieces[-1], data))
+        kept = self._pieces
+        if len(kept) + len(pieces) <= _MANY:
+            kept.extend(pieces)
         else:
-            self._pieces.append(data)
-        self._size += len(data)
+            for piece in pieces:
+                if len(kept) > _MANY and len(kept[-1]) + len(piece) <= PIECE:
+                    kept[-1] = b"".join((kept[-1], piece))
+                else:
+                    kept.append(piece)
+        self._size += sum(map(len, pieces))
         if not self._paused and self._size >= self._room:
             self._paused = True
             self._source.pause_reading()
@@ -62,8 +68,8 @@ class Frames:
         self._ended = True
         self._wake()
 
-    def take(self) -> bytes | None:
-        """The next request, without its length; None if it is not whole.
+    def take(self) -> list[Piece] | None:
+        """The next request, without its length, in the pieces that it has come in; None if it is not whole.
 
         Raises:
             TooLongError: it will never be.
@@ -73,10 +79,10 @@ class Frames:
                 return None
             piece = self._pieces[0]
             if len(piece) == _LENGTH + int.from_bytes(piece[:_LENGTH], "big") <= self._longest and not self._paused:
-                # Nearly every request is in a packet of its own.
+                # Nearly every short request is in a packet of its own.
                 self._size -= len(piece)
-                return bytes(self._pieces.popleft()[_LENGTH:])
-            self._wanted = int.from_bytes(self._cut(_LENGTH), "big")
+                return [self._pieces.popleft()[_LENGTH:]]
+            self._wanted = int.from_bytes(b"".join(self._cut(_LENGTH)), "big")
             if self._wanted > self._longest:
                 raise TooLongError("a request is too long")
         if self._size < self._wanted:
@@ -87,8 +93,8 @@ class Frames:
             self._source.resume_reading()
         return request
 
-    async def next(self) -> bytes:
-        """The next request, once it is whole.
+    async def next(self) -> list[Piece]:
+        """The next request, once it is whole, in pieces as :meth:`take` gives it.
 
         Raises:
             EOFError: none will be.
@@ -110,15 +116,15 @@ class Frames:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _cut(self, count: int) -> bytes:
+    def _cut(self, count: int) -> list[Piece]:
         """The first ``count`` bytes, which are there."""
         self._size -= count
-        pieces = []
+        cut: list[Piece] = []
         while count:
             piece = self._pieces.popleft()
             if len(piece) > count:
                 self._pieces.appendleft(piece[count:])
                 piece = piece[:count]
-            pieces.append(piece)
+            cut.append(piece)
             count -= len(piece)
-        return b"".join(pieces)
+        return cut

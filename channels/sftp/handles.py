@@ -42,15 +42,14 @@ class Incoming(_Transfer):
         """Where bytes go that the client sends for ``offset``."""
         return self.upload.size if self._append else offset
 
-    def write(self, offset: int, data: bytes | memoryview) -> None:
+    def write(self, offset: int, *data: bytes | memoryview) -> None:
         """Put ``data`` where it belongs."""
         self.check()
         try:
-            self.upload.write(self.start(offset), data)
+            self._moved += self.upload.write(self.start(offset), *data)
         except Exception as error:
             self.break_off(error)
             raise
-        self._moved += len(data)
 
     def sync(self) -> None:
         """Make what was written so far durable."""

@@ -21,7 +21,9 @@ from asyncssh.stream import SSHReader, SSHServerStreamSession, SSHWriter
 from channels.sftp.frames import Frames, TooLongError
 from channels.sftp.handles import MAX_READ
 from channels.sftp.listing import Names
+from channels.sftp.packets import PIECE, Piece
 from channels.sftp.refusal import told
+from channels.sftp.request import Request
 from channels.sftp.tree import Tree
 from channels.sftp.visit import Visit
 from channels.sftp.wire import Connection, lighten_channel
@@ -29,11 +31,6 @@ from spool.mailbox import MailboxRefusal, Trouble
 
 MAX_PACKET: Final = 256 * 1024
 _VERSION: Final = 3
-_READ: Final = bytes([FXP_READ])
-_WRITE: Final = bytes([FXP_WRITE])
-_PIECE: Final = 4096
-# Of a request to write: type, number, length of the handle, place in the file, length of the data.
-_BEFORE_DATA: Final = 1 + 4 + 4 + 8 + 4
 _IN_A_ROW: Final = 128
 # RFC 4253, 6.1 demands 32768 of everybody; with a few bytes a packet one answer would be thousands of packets.
 _LEAST_PACKET: Final = 4096
@@ -123,17 +120,17 @@ class Requests(SFTPServerHandler):
         if self._session.is_held_up:
             await self._writer.drain()
         try:
-            payload = await self._session.frames.next()
+            request = Request(await self._session.frames.next())
         except TooLongError as error:
             raise asyncssh.SFTPBadMessage(str(error)) from None
         self._visit.work(self)
         self._taken += 1
         if not self._taken % _IN_A_ROW:
             await asyncio.sleep(0)
-        self._is_paced = not _is_bulk(payload)
+        self._is_paced = not request.is_bulk
         if self._is_paced:
             await self.tree.share.pace()
-        return SSHPacket(payload)
+        return request
 
     def send_packet(self, pkttype: int, pktid: int | None, *args: bytes) -> None:
         """Send an answer."""
@@ -179,19 +176,18 @@ class Requests(SFTPServerHandler):
             return brought, is_last
         finally:
             # A piece bounds by its own bytes how often it can be asked for; the end of a file does not.
-            if len(brought) < _PIECE and not self._is_paced:
+            if len(brought) < PIECE and not self._is_paced:
                 await self.tree.share.pace()
 
     async def _process_write(self, packet: SSHPacket) -> int:
         handle, offset, size = packet.get_string(), packet.get_uint64(), packet.get_uint32()
-        # What is written is looked at, and not copied once more.
-        data = memoryview(packet.get_full_payload())[_BEFORE_DATA + len(handle) :]
-        if size != len(data):
+        data = packet.rest() if isinstance(packet, Request) else [packet.get_remaining_payload()]
+        if size != sum(map(len, data)):
             raise PacketDecodeError("Incomplete packet")
         file = self._file_handles.get(handle)
         if file is None:
             raise asyncssh.SFTPInvalidHandle("Invalid file handle")
-        written = self.tree.write(file, offset, data)
+        written = self.tree.write(file, offset, *data)
         return written if isinstance(written, int) else await written
 
     async def _process_limits(self, packet: SSHPacket) -> SFTPLimits:
@@ -238,9 +234,9 @@ class SftpSession(SSHServerStreamSession[bytes]):
         if isinstance(self._conn, Connection):
             await self._conn.exchanged.wait()
 
-    def data_received(self, data: bytes, datatype: int | None) -> None:
-        """Bytes of requests have come."""
-        self.frames.feed(data)
+    def data_received(self, data: bytes | list[Piece], datatype: int | None) -> None:
+        """Bytes of requests have come, or what several packets have brought of them."""
+        self.frames.feed(*(data if isinstance(data, list) else (data,)))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The channel is gone."""
@@ -284,13 +280,6 @@ class SftpSession(SSHServerStreamSession[bytes]):
 
     def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
         """Ignored."""
-
-
-def _is_bulk(payload: bytes) -> bool:
-    """Whether a request moves a good piece of a file; its own bytes bound how often it can come."""
-    if payload[:1] == _WRITE:
-        return len(payload) >= _PIECE
-    return payload[:1] == _READ and int.from_bytes(payload[-4:], "big") >= _PIECE
 
 
 def _refuse(_packet: SSHPacket) -> bool:

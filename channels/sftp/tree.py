@@ -7,7 +7,7 @@ is not decided here.
 """
 
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Final
 
 import asyncssh
@@ -18,6 +18,7 @@ from channels.sftp.arrivals import Arrivals
 from channels.sftp.departures import Departures
 from channels.sftp.handles import Incoming, Outgoing
 from channels.sftp.listing import directory_attributes, file_attributes, file_names, root_names
+from channels.sftp.packets import Piece
 from channels.sftp.place import EBOX, STATUS, Place, locate
 from channels.sftp.premises import Premises
 from channels.sftp.visit import Visit
@@ -118,19 +119,20 @@ class Tree(asyncssh.SFTPServer):
             raise MailboxRefusal(Trouble.DENIED, "an upload cannot be read back")
         return file_obj.read(offset, size)
 
-    def write(self, file_obj: object, offset: int, data: bytes | memoryview) -> int | Awaitable[int]:
+    def write(self, file_obj: object, offset: int, *data: Piece) -> int | Awaitable[int]:
         """Bytes of an upload, put on disk from the loop: handing them to a thread would cost more."""
         if not isinstance(file_obj, Incoming):
             raise MailboxRefusal(Trouble.DENIED, "this file is open for reading only")
-        if file_obj.upload.missing_room(file_obj.start(offset) + len(data)):
-            return self._write_later(file_obj, offset, data)
-        file_obj.write(offset, data)
-        return len(data)
+        size = sum(map(len, data))
+        if file_obj.upload.missing_room(file_obj.start(offset) + size):
+            return self._write_later(file_obj, offset, size, data)
+        file_obj.write(offset, *data)
+        return size
 
-    async def _write_later(self, file: Incoming, offset: int, data: bytes | memoryview) -> int:
-        await self._arrivals.have_room(file, file.start(offset) + len(data))
-        file.write(offset, data)
-        return len(data)
+    async def _write_later(self, file: Incoming, offset: int, size: int, data: Sequence[Piece]) -> int:
+        await self._arrivals.have_room(file, file.start(offset) + size)
+        file.write(offset, *data)
+        return size
 
     async def fsync(self, file_obj: object) -> None:
         """Make what was written so far durable."""

@@ -15,74 +15,18 @@ from typing import Any, Final, cast
 import asyncssh
 from asyncssh.channel import SSHChannel, SSHServerChannel
 from asyncssh.constants import MSG_CHANNEL_DATA, MSG_IGNORE
-from asyncssh.crypto.cipher import GCMCipher
 from asyncssh.encryption import GCMEncryption
 from asyncssh.packet import String, UInt32
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from channels.sftp.packets import BLOCK, HEAD, LEAST_PADDING, PIECE, TAG, Batch, Gcm, Piece
 from channels.sftp.silence import Silence
 
-_TAG: Final = 16
-_BLOCK: Final = 16
-_LEAST_PADDING: Final = 4
-_COUNTS: Final = 1 << 64
 _SEQUENCE: Final = 0xFFFFFFFF
-_DATA: Final = bytes([MSG_CHANNEL_DATA])
-# Of a packet of data: length of the padding, type, channel, length.
-_HEAD: Final = 10
 _INSTANT: Final = 0.01
 _DEFERRED: Final = 1000  # packets that wait for new keys; the sessions of a connection have some hundred at most
-_PIECE: Final = 4096
 
 
 _SILENCE: Final = Silence()
-
-
-class Gcm(GCMCipher):
-    """AES-GCM as RFC 5647 has it: the same bytes as asyncssh's, by one cipher for all packets.
-
-    Args:
-        key, iv: what the key exchange gave; of ``iv`` the last eight bytes are counted up with every packet.
-    """
-
-    def __init__(self, key: bytes, iv: bytes) -> None:
-        self._aead = AESGCM(key)
-        self._fixed = iv[:4]
-        self._count = int.from_bytes(iv[4:], "big")
-        self._kept: tuple[bytes | None] | None = None
-
-    def _nonce(self) -> bytes:
-        count = self._count
-        self._count = (count + 1) % _COUNTS
-        return self._fixed + count.to_bytes(8, "big")
-
-    def seal(self, header: bytes, data: bytes) -> bytes:
-        """The packet as it goes out."""
-        return header + self._aead.encrypt(self._nonce(), data, header)
-
-    def open(self, header: bytes, sealed: bytes | memoryview) -> bytes | None:
-        """What was in a packet; None if it is not what its sender sealed."""
-        try:
-            return self._aead.decrypt(self._nonce(), sealed, header)
-        except InvalidTag:
-            return None
-
-    def keep(self, packet: bytes | None) -> None:
-        """Have asyncssh be given ``packet``, what :meth:`open` has answered, when it opens the same one."""
-        self._kept = (packet,)
-
-    def encrypt_and_sign(self, header: bytes, data: bytes) -> tuple[bytes, bytes]:
-        """As asyncssh wants a packet: all but the tag, and the tag."""
-        sealed = self.seal(header, data)
-        return sealed[:-_TAG], sealed[-_TAG:]
-
-    def verify_and_decrypt(self, header: bytes, data: bytes, mac: bytes) -> bytes | None:
-        """As :meth:`open`, for asyncssh."""
-        if self._kept is not None:
-            (packet,), self._kept = self._kept, None
-            return packet
-        return self.open(header, data + mac)
 
 
 def _cipher_of(encryption: object) -> Gcm | None:
@@ -100,6 +44,7 @@ class Connection(asyncssh.SSHServerConnection):
 
     _heard = 0.0
     exchanged: asyncio.Event
+    batch: Batch
 
     # --- while keys are exchanged: what is sent meanwhile is kept in memory
 
@@ -136,11 +81,11 @@ class Connection(asyncssh.SSHServerConnection):
             self.send_packet(MSG_CHANNEL_DATA, UInt32(channel), String(bytes(data)))
             return
         # Type, channel and length stand before the data; the length of the padding stands before them.
-        padding = -(_HEAD + len(data)) % _BLOCK
-        if padding < _LEAST_PADDING:
-            padding += _BLOCK
-        length = _HEAD + len(data) + padding
-        head = bytes((padding, MSG_CHANNEL_DATA)) + UInt32(channel) + UInt32(len(data))
+        padding = -(HEAD.size + len(data)) % BLOCK
+        if padding < LEAST_PADDING:
+            padding += BLOCK
+        length = HEAD.size + len(data) + padding
+        head = HEAD.pack(padding, MSG_CHANNEL_DATA, channel, len(data))
         self._send(cipher.seal(UInt32(length), b"".join((head, data, os.urandom(padding)))))
         self._send_seq = (self._send_seq + 1) & _SEQUENCE
         self._rekey_bytes_sent += length
@@ -161,7 +106,7 @@ class Connection(asyncssh.SSHServerConnection):
             return
         self._reset_keepalive_timer()
         try:
-            is_odd = self._take_data(cipher)
+            is_odd = bool(self._decompressor) or self._take_data(cipher)
         except Exception:
             self.internal_error()
             return
@@ -170,37 +115,30 @@ class Connection(asyncssh.SSHServerConnection):
 
     def _take_data(self, cipher: Gcm) -> bool:
         """Hand on the data of whole packets; answers whether what comes next is for asyncssh to look at."""
-        waiting, start, is_odd = memoryview(self._inpbuf), 0, False
-        while len(waiting) - start >= _BLOCK and not is_odd:
-            header = bytes(waiting[start : start + 4])
-            end = start + 4 + int.from_bytes(header, "big") + _TAG
+        come, start, is_odd, batch = self._inpbuf, 0, False, self.batch
+        waiting = memoryview(come)
+        while len(come) - start >= BLOCK and not is_odd:
+            header = come[start : start + 4]
+            end = start + 4 + int.from_bytes(header, "big") + TAG
             is_odd = end - start > self._max_recv_pktlen
-            if is_odd or end > len(waiting):
+            if is_odd or end > len(come):
                 break
             packet = cipher.open(header, waiting[start + 4 : end])
-            if packet is None or not self._hand_on(packet):
+            if packet is None or not batch.add(packet):
                 cipher.keep(packet)
                 is_odd = True
             else:
                 start = end
-        self._inpbuf = self._inpbuf[start:]
+        if count := batch.hand_on():
+            self._recv_seq = (self._recv_seq + count) & _SEQUENCE
+            self._auth_final = True
+        self._inpbuf = come[start:]
         return is_odd
 
-    def _hand_on(self, packet: bytes) -> bool:
-        """Give its channel the data of a packet; false if it has none, or if anything is odd about it."""
-        if packet[1:2] != _DATA or packet[0] < _LEAST_PADDING or self._decompressor:
-            return False
-        channel = self._channels.get(int.from_bytes(packet[2:6], "big"))
-        size = int.from_bytes(packet[6:_HEAD], "big")
-        if size + packet[0] + _HEAD != len(packet) or not isinstance(channel, DataChannel):
-            return False
-        # Of a large piece a look at the packet is handed on: its bytes are copied once, when the request is whole.
-        data = packet[_HEAD : _HEAD + size] if size < _PIECE else memoryview(packet)[_HEAD : _HEAD + size]
-        if not channel.take(data):
-            return False
-        self._recv_seq = (self._recv_seq + 1) & _SEQUENCE
-        self._auth_final = True
-        return True
+    def taker(self, number: int) -> "DataChannel | None":
+        """The channel of a number, if it takes data."""
+        channel = self._channels.get(number)
+        return channel if isinstance(channel, DataChannel) else None
 
     # --- whether the client is still there
 
@@ -227,19 +165,26 @@ class Connection(asyncssh.SSHServerConnection):
 class DataChannel(SSHServerChannel[bytes]):
     """One channel of such a connection; :func:`lighten_channel` makes it of asyncssh's."""
 
-    def take(self, data: bytes | memoryview) -> bool:
-        """Data has come; false if it may not come now, or is too much."""
-        if self._recv_state != "open" or len(data) > self._recv_window:
-            return False
-        self._accept_data(data)
-        return True
+    @property
+    def room(self) -> int:
+        """How many bytes may come now; less than none if none may."""
+        return self._recv_window if self._recv_state == "open" else -1
 
-    def _accept_data(self, data: bytes | memoryview, datatype: int | None = None) -> None:
+    def take(self, pieces: list[Piece], size: int) -> None:
+        """Data have come, ``size`` bytes together, for which there was room."""
+        if self._recv_paused or self._send_state != "open" or self._encoding:
+            for piece in pieces:
+                self._accept_data(piece)
+        else:
+            self._recv_window -= size
+            self._deliver_data(pieces, None)  # type: ignore[arg-type] # handed on as it is
+
+    def _accept_data(self, data: Piece, datatype: int | None = None) -> None:
         """Take ``data``; tiny packets that must wait are put together, or there could be millions of them."""
         super()._accept_data(data, datatype)  # type: ignore[arg-type] # handed on as it is
         if len(self._recv_buf) > 1:
             (first, _), (last, _) = self._recv_buf[-2:]
-            if len(first) + len(last) <= _PIECE:
+            if len(first) + len(last) <= PIECE:
                 self._recv_buf[-2:] = [(b"".join((first, last)), None)]
 
     def write(self, data: bytes, datatype: int | None = None) -> None:
@@ -279,7 +224,9 @@ def lighten(connection: asyncssh.SSHServerConnection) -> None:
     """Make ``connection``, which has just been made, one that does no needless work."""
     connection.__class__ = Connection
     connection._logger = _SILENCE  # noqa: SLF001 - channels and requests take theirs from it
-    cast("Connection", connection).exchanged = asyncio.Event()
+    lightened = cast("Connection", connection)
+    lightened.exchanged = asyncio.Event()
+    lightened.batch = Batch(lightened.taker)
 
 
 def lighten_channel(channel: "SSHChannel[bytes]") -> None:

@@ -71,6 +71,36 @@ async def test_an_upload_waits_for_another_door_and_goes_on(house: House, monkey
     assert b"one two three more" == (house.intake.set_folder(box, FI) / FI).read_bytes()
 
 
+async def test_a_thread_is_asked_for_room_only_while_another_door_holds_the_counters(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the event loop looks itself, which it does not wait for."""
+    tries: list[bool] = []
+    again, loop, fetch = asyncio.Event(), asyncio.get_running_loop(), house.intake.fetch_room
+
+    def told(sender: str, size: int) -> None:
+        tries.append(tally.may_wait())
+        if tries[-1]:
+            loop.call_soon_threadsafe(again.set)
+        fetch(sender, size)
+
+    monkeypatch.setattr(tally, "_PATIENCE", 10.0)
+    monkeypatch.setattr(house.intake, "fetch_room", told)
+    async with house.client() as client:
+        file = await client.open(f"IN/{FI}", "wb")
+        await file.write(b"one ")
+        alone = list(tries)
+        held = hold(house)
+        writing = asyncio.create_task(file.write(b"two "))
+        await again.wait()
+        os.close(held)
+        await writing
+        await file.close()
+
+    assert ([False], [False, False, True]) == (alone, tries)
+    assert b"one two " == (house.intake.set_folder(house.inbox(), FI) / FI).read_bytes()
+
+
 async def test_who_waited_too_long_is_told_to_try_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """And does so, with the file from its beginning."""
     monkeypatch.setattr(tally, "_PATIENCE", 0.05)

@@ -228,7 +228,30 @@ def test_a_large_file_asks_for_room_seldom(tmp_path: Path, monkeypatch: pytest.M
     upload = Intake(tmp_path, plenty, is_shared=True).begin(BOX, "large")
     for place in range(0, 2**24, 2**16):
         upload.write(place, bytes(2**16))
-    assert 0 < len(fetched) <= 2**24 // 2**20
+    assert 0 < len(fetched) <= 2**24 // 2**22
+
+
+def test_a_purse_that_is_in_use_has_no_more_than_may_be_taken_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When others come near the limit, what is too much goes back to all, and anybody can take the last bytes."""
+    monkeypatch.setattr(shared_quota, "_IDLE", 3600.0)
+    monkeypatch.setattr(shared_quota, "_LOOKED_AT", 0.02)
+    limit, ahead, few = 400 * 2**20, 4 * 2**20, 64 * 2**10
+    here, there = looking(tmp_path, limit), looking(tmp_path, limit)
+    here.count(SENDER, lambda: 0, lambda: True)
+    here.take(SENDER, 1)
+    assert 1 + ahead == there.used(SENDER)
+    there.take(SENDER, limit - 1 - ahead)
+    settled(tmp_path, limit - ahead + few)  # a 64th of what is left may stay
+    there.take(SENDER, ahead - few)
+    settled(tmp_path, limit - few)
+    there.take(SENDER, few)
+
+    for door in (here, there):
+        with pytest.raises(MailboxRefusal, match="bytes together"):
+            door.take(SENDER, 1)
+    assert limit == here.used(SENDER)
 
 
 def test_a_purse_from_before_a_measuring_is_worth_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

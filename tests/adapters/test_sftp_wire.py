@@ -21,8 +21,9 @@ from asyncssh.crypto.cipher import GCMCipher
 from asyncssh.packet import Boolean, Byte, String, UInt32, UInt64
 
 from channels.sftp.algorithms import CIPHERS
+from channels.sftp.packets import Gcm
 from channels.sftp.session import MAX_PACKET
-from channels.sftp.wire import Connection, DataChannel, Gcm
+from channels.sftp.wire import Connection, DataChannel
 from tests.adapters.sftp_door import FI, FO, House, open_house
 
 _COUNTS = b"\xff" * 7 + b"\xfe"
