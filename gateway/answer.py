@@ -248,13 +248,13 @@ def place_all(journal: Journal, outbox: Outbox, batch_size: int = 50) -> int:
                 # Whoever was stopped meanwhile reads anew: others may have placed it, and its sender deleted it.
                 if time.monotonic() - read_at < _STALE_SECONDS
             ]
-        if not batch:
-            break
         last = tried[-1][0].number if tried else last
         placed = [(effect, name) for effect, name in tried if name is not None]
         if placed:
             _record(journal, placed)
         count, failed = count + len(placed), failed + len(tried) - len(placed)
+        if len(tried) < batch_size and len(tried) == len(batch):
+            break  # who promises more of them rings
     if failed:
         raise NotPlacedError(f"{failed} answers could not be placed")
     return count

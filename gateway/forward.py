@@ -100,6 +100,15 @@ def message_of(effect: Effect, body: bytes) -> RoutingMessage:
     return RoutingMessage(message_id, facts["routing_key"], facts["headers"], body, facts.get("exchange", ""))
 
 
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What is to be sent next: effects, the messages of as many of them as may be in memory, and what can't be read."""
+
+    effects: Sequence[Effect]
+    batch: list[tuple[Effect, RoutingMessage]]
+    faults: Faults
+
+
 class Forwarder:
     """Sends what is due.  Its turns follow each other; the breaker's state lasts as long as it does.
 
@@ -129,15 +138,16 @@ class Forwarder:
         Raises:
             JournalError: the journal cannot be read or written just now.
         """
-        await asyncio.to_thread(self._prepare)
         while (pause := self._breaker.wait(time.monotonic())) <= 0:
             if not await self._is_ready():
-                return 0.0
-            page = await asyncio.to_thread(self._page, 1 if self._breaker.is_open else _PAGE)
-            if not page:
-                return await asyncio.to_thread(self._pause)
-            if not await self._send(page):
+                pause = 0.0
+                break
+            found = await asyncio.to_thread(self._next, 1 if self._breaker.is_open else _PAGE)
+            if not isinstance(found, _Page):
+                return found
+            if not await self._send(found):
                 return self._breaker.wait(time.monotonic())
+        await asyncio.to_thread(self._prepare)
         return pause
 
     async def _is_ready(self) -> bool:
@@ -148,9 +158,9 @@ class Forwarder:
             return False
         return True
 
-    async def _send(self, page: Sequence[Effect]) -> bool:
-        """Send what of ``page`` may be in memory; answers whether the broker takes anything."""
-        batch, faults = await asyncio.to_thread(self._messages, page)
+    async def _send(self, page: "_Page") -> bool:
+        """Send what is in memory; answers whether the broker takes anything."""
+        batch, faults = page.batch, page.faults
         is_taken = True
         try:
             faults += await self._queue.send(batch) if batch else []
@@ -162,8 +172,8 @@ class Forwarder:
             if isinstance(fault, NotConfirmed):
                 for target in {_target(effect) for effect, _ in batch}:
                     self._stuck.failed(target, time.monotonic(), random.random())  # noqa: S311 - as above
-            elif len(page) == 1:
-                await asyncio.to_thread(self._make_way, page[0], str(fault))
+            elif len(page.effects) == 1:
+                await asyncio.to_thread(self._make_way, page.effects[0], str(fault))
         else:
             if batch:
                 self._breaker.succeeded()
@@ -174,39 +184,53 @@ class Forwarder:
         await asyncio.to_thread(_drop_finished, self._journal, self._folder, {effect.ticket for effect, _ in batch})
         return is_taken
 
-    def _measure(self) -> None:
+    def _prepare(self) -> None:
         size = self._backlog.measure()
         if self._backlog.is_full != self._is_full:
             self._is_full = self._backlog.is_full
             event = "intake.stopped" if self._is_full else "intake.resumed"
             log.warning(event, waiting_bytes=size, limit=self._backlog.limit)
 
-    def _prepare(self) -> None:
-        self._measure()
-        beyond = now() + int(2 * self._patience.ceiling * _SECOND)
-        with self._journal.read() as connection:
-            late = effects.due_beyond(connection, Kind.FORWARD, beyond)
-        if late:
-            with self._journal.write() as connection:
-                effects.hasten(connection, Kind.FORWARD, beyond)
+    def _next(self, limit: int) -> "_Page | float":
+        """What is to be sent next; if nothing is, seconds until something may be due."""
+        page, pause = self._page(limit)
+        return _Page(page, *self._messages(page)) if page else pause
 
-    def _page(self, limit: int) -> list[Effect]:
-        """What is to be sent next; what goes where nothing is confirmed waits, and lets the others pass."""
+    def _page(self, limit: int) -> tuple[list[Effect], float]:
+        """What is due; what goes where nothing is confirmed waits, and lets the others pass.
+
+        If nothing is due, also seconds until something may be.
+        """
         while True:
-            self._measure()
+            self._prepare()
             with self._journal.read() as connection:
-                page = effects.due(connection, Kind.FORWARD, now(), _PAGE)
+                page, pause = effects.due(connection, Kind.FORWARD, now(), _PAGE), 0.0
+                late = self._late(connection)
+                if not page:
+                    pause = self._pause(connection)
+            if late is not None:
+                self._hasten(late)
+                continue
             at = time.monotonic()
             waits = {effect.number: self._stuck.wait(_target(effect), at) for effect in page}
             stuck = [(effect, waits[effect.number]) for effect in page if waits[effect.number]]
             if stuck:
                 self._wait(stuck, "nothing is confirmed where it goes")
             if not page or len(stuck) < len(page):
-                return [effect for effect in page if not waits[effect.number]][:limit]
+                return [effect for effect in page if not waits[effect.number]][:limit], pause
 
-    def _pause(self) -> float:
-        with self._journal.read() as connection:
-            at = effects.next_due(connection, Kind.FORWARD)
+    def _late(self, connection: Connection) -> int | None:
+        """Until when nothing is put off, if something is put off for longer: the clock was set back."""
+        beyond = now() + int(2 * self._patience.ceiling * _SECOND)
+        return beyond if effects.due_beyond(connection, Kind.FORWARD, beyond) else None
+
+    def _hasten(self, beyond: int) -> None:
+        with self._journal.write() as connection:
+            effects.hasten(connection, Kind.FORWARD, beyond)
+
+    @staticmethod
+    def _pause(connection: Connection) -> float:
+        at = effects.next_due(connection, Kind.FORWARD)
         return _IDLE if at is None else max(0.05, (at - now()) / _SECOND)
 
     def _messages(self, page: Sequence[Effect]) -> tuple[list[tuple[Effect, RoutingMessage]], Faults]:

@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.engine import Connection
+
 from config.errors import TemporaryError
 from config.messages import Routing
 from gateway import answer, forward, holding, repeats
@@ -99,13 +101,13 @@ class Pipeline:
         marked = marks.taking(marks.beside(case.declarations), case.validated.marks if case.validated else None)
         with marked as persons, self.journal.write() as connection:
             holding.check(connection, submission)
-            if verdict.state is State.ACCEPTED and not case.withdrawn and is_withdrawn(connection, submission):
-                raise WithdrawnMeanwhileError("a TD came while it was judged")
+            is_alone = holds.is_alone(connection, submission)
             if verdict.state is State.ACCEPTED:
-                repeats.check_unchanged(case.namesake, submissions.namesake(connection, submission))
+                _check_unchanged(connection, case, is_alone=is_alone)
             if not submissions.settle(connection, submission.ticket, _ruling(verdict)):
                 return
-            holds.let_follow(connection, submission)
+            if not is_alone:
+                holds.let_follow(connection, submission)
             answer.promise(connection, signed)
             if verdict.state is State.ACCEPTED:
                 forward.promise(connection, _accepted(case), self.routing)
@@ -123,6 +125,13 @@ class Pipeline:
             if submissions.settle(connection, ticket, Ruling(State.REPEATED, facts={"repeats": first})):
                 holds.let_follow(connection, submission)
                 answer.promise_again(connection, ticket, first)
+
+
+def _check_unchanged(connection: Connection, case: Case, *, is_alone: bool) -> None:
+    """See that no other submission of the name has come that the verdict has to take into account."""
+    if not is_alone and not case.withdrawn and is_withdrawn(connection, case.submission):
+        raise WithdrawnMeanwhileError("a TD came while it was judged")
+    repeats.check_unchanged(case.namesake, None if is_alone else submissions.namesake(connection, case.submission))
 
 
 def _accepted(case: Case) -> Accepted:

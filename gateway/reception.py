@@ -27,7 +27,7 @@ from spool.intake import Intake
 from spool.journal import Journal
 from spool.mailbox import Mailbox, MailboxRefusal
 from spool.received_files import names_in
-from spool.settling import Fingerprints
+from spool.settling import Fingerprints, fingerprint
 
 log = structlog.get_logger()
 
@@ -142,9 +142,10 @@ class Reception:
             raise CustodyFailedError("the disk did not take the files") from fault
 
     def _take(self, folder: Path, names: list[str], origin: Origin, synced: Fingerprints = frozenset()) -> str:
-        # Another connection may have brought a file since it was synced.
-        synced = self._intake.sync(origin.mailbox, folder, synced, names)
-        size = sum(os.stat(f"{folder}/{name}").st_size for name in names)  # noqa: PTH116 - of every set
+        found = [os.lstat(f"{folder}/{name}") for name in names]
+        if not synced.issuperset(map(fingerprint, found)):  # another connection may have brought a file since
+            synced = self._intake.sync(origin.mailbox, folder, synced, names)
+        size = sum(facts.st_size for facts in found)
         self._intake.check(origin.mailbox)
         try:
             ticket = self._custody.take(folder, origin, synced)
@@ -164,8 +165,7 @@ class Reception:
 
     async def sweep(self) -> int:
         """Take every set that is complete or has waited long enough; answers how many were taken."""
-        count = await asyncio.to_thread(self._sweep)
-        if count:
+        if count := await asyncio.to_thread(self._sweep):
             self._taken()
         return count
 

@@ -11,13 +11,15 @@ with it.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from json.encoder import encode_basestring_ascii
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from spool import many_rows
 from spool.prepared import Prepared
 from spool.tables import events
 
@@ -25,8 +27,15 @@ BEGINNING: Final = "0" * 64
 """What stands before the first event."""
 
 _BATCH: Final = 1000
-_PLAIN: Final = frozenset({str, int, bool, type(None)})
+_AS_GIVEN: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
 _WRITE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
+_PLAIN: Final[Mapping[type, Callable[[Any], str]]] = {
+    str: encode_basestring_ascii,
+    int: int.__repr__,
+    bool: {False: "false", True: "true"}.__getitem__,
+    type(None): lambda _: "null",
+}
+"""How a value is written that most facts are made of; an encoder takes longer to begin than to write one."""
 _FIELDS: Final = tuple(events.c[name] for name in ("number", "ticket", "at", "name", "facts", "content", "digest"))
 
 
@@ -69,40 +78,51 @@ def canonical(link: Link) -> bytes:
     Raises:
         ValueError: the facts cannot be written as JSON that reads the same everywhere.
     """
-    facts: Any = link.facts
-    if not _is_flat(facts):
-        # Once there and back first: JSON has names of text only, and those are sorted otherwise than numbers.
-        facts = json.loads(json.dumps(facts, allow_nan=False))
-    return _WRITE([link.number, link.ticket, link.at, link.name, facts]).encode("ascii")
+    return _bytes(link, _texts(link.facts)[1])
 
 
-def _is_flat(facts: Mapping[str, Any]) -> bool:
-    """Whether the facts, as those of most events, are what they would be after the way there and back."""
-    return (
-        type(facts) is dict
-        and all(type(name) is str for name in facts)
-        and _PLAIN.issuperset(map(type, facts.values()))
-    )
+def _bytes(link: Link, facts: str) -> bytes:
+    started = f"[{_text(link.number)},{_text(link.ticket)},{_text(link.at)},{_text(link.name)},"
+    return f"{started}{facts}]".encode("ascii")
+
+
+def _text(value: Any) -> str:
+    return _PLAIN.get(type(value), _WRITE)(value)
+
+
+def _texts(facts: Mapping[str, Any]) -> tuple[str, str]:
+    """The facts as JSON: in the order in which they were given, and sorted."""
+    try:
+        plain = {name: f"{encode_basestring_ascii(name)}:{_PLAIN[type(value)](value)}" for name, value in facts.items()}
+    except (KeyError, TypeError):
+        given = _AS_GIVEN(facts)
+        # There and back first: JSON has names of text only, and those are sorted otherwise than numbers.
+        return given, _WRITE(json.loads(given))
+    given = f"{{{','.join(plain.values())}}}"
+    return given, given if len(plain) < 2 else f"{{{','.join([plain[name] for name in sorted(plain)])}}}"
 
 
 def digest_of(previous: str, link: Link) -> str:
     """The digest (hex) of an event that comes after one with the digest ``previous``."""
-    content = link.content or hashlib.sha256(canonical(link)).hexdigest()
-    return hashlib.sha256(bytes.fromhex(previous) + bytes.fromhex(content)).hexdigest()
+    return _digest(previous, link.content or hashlib.sha256(canonical(link)).hexdigest())
+
+
+def _digest(previous: str, content: str) -> str:
+    return hashlib.sha256(bytes.fromhex(previous + content)).hexdigest()
 
 
 def append(connection: Connection, happened: Sequence[tuple[str | None, int, str, Mapping[str, Any]]]) -> None:
     """Append events, each a ticket, a time (microseconds), a name and facts, in a transaction that may write."""
     place = end(connection)
+    number, digest = place.number, place.digest
     rows = []
     for ticket, at, name, facts in happened:
-        link = Link(place.number + 1, ticket, at, name, facts)
-        place = Place(link.number, digest_of(place.digest, link))
-        rows.append(
-            {"number": link.number, "ticket": ticket, "at": at, "name": name, "facts": facts, "digest": place.digest}
-        )
-    if rows:
-        _INSERT.run_for_each(connection, rows)
+        number += 1
+        given, canonical_facts = _texts(facts)
+        content = _bytes(Link(number, ticket, at, name, facts), canonical_facts)
+        digest = _digest(digest, hashlib.sha256(content).hexdigest())
+        rows.append((number, ticket, at, name, given, digest))
+    many_rows.insert(connection, _APPENDED, rows)
 
 
 def end(connection: Connection) -> Place:
@@ -191,6 +211,6 @@ def _before(connection: Connection, number: int) -> str:
     return connection.execute(query).scalar() or BEGINNING
 
 
-_INSERT: Final = Prepared(sa.insert(events), ("number", "ticket", "at", "name", "facts", "digest"))
+_APPENDED: Final = tuple(events.c[name] for name in ("number", "ticket", "at", "name", "facts", "digest"))
 _LAST: Final = Prepared(sa.select(events.c.number, events.c.digest).order_by(events.c.number.desc()).limit(1))
 _FORGET: Final = sa.update(events).where(events.c.number == sa.bindparam("which"))

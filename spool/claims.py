@@ -51,7 +51,7 @@ def due(
     facts = {"at": at, "holder": holder, "most": limit, "without": sorted(without)}
     statement = _OF_SENDER if holder is None else _FREE_OF_SENDER
     found: list[Waiting] = []
-    senders = _in_turn(connection.execute(_SENDERS, {"at": at}).scalars().all(), after)
+    senders = _in_turn([sender for (sender,) in _SENDERS.all(connection, {"at": at})], after)
     while senders and len(found) < limit:
         some, senders = senders[: limit - len(found)], senders[limit - len(found) :]
         queues = [_queue(connection, statement, {**facts, "of": sender}) for sender in some]
@@ -140,7 +140,7 @@ def _senders() -> sa.Select[str]:
 
 
 # Put together once: these are asked for every few submissions.
-_SENDERS: Final = _senders()
+_SENDERS: Final = Prepared(_senders())
 _IS_FREE: Final = (
     submissions.c.claimed_by.is_(None)
     | (submissions.c.claimed_by == sa.bindparam("holder"))

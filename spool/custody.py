@@ -16,7 +16,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -29,12 +29,13 @@ from config.errors import TemporaryError
 from schemas.filename import set_key
 from spool import submissions
 from spool.envelopes import submission_of
-from spool.files import make_folder, move_durably, sync_file, write_durably
+from spool.files import make_folder, move_durably, write_durably, write_unseen
 from spool.gather import naming_file
 from spool.journal import Journal, JournalError, now
 from spool.mailbox import Mailbox
-from spool.received_files import received_files, stored_file
-from spool.settling import Fingerprints, fingerprint
+from spool.received_files import received_files, received_names, stored_file
+from spool.settling import Fingerprints, secured
+from spool.submissions import StoredFile
 from spool.tables import submissions as received
 from spool.tickets import new_ticket
 
@@ -43,6 +44,8 @@ COMPARED: Final = ".compared.json"
 """The days that were compared with the journal at a start, as they were then."""
 _TICK: Final = 2_000_000_000
 _SECOND: Final = 1_000_000
+
+Stored = Sequence[StoredFile]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ class Custody:
 
     def folder(self, ticket: str, received_at: int) -> Path:
         """Where the files of ``ticket`` are; ``received_at`` in microseconds."""
-        return self.root / _day(received_at) / ticket
+        return self.root.joinpath(_day(received_at), ticket)
 
     def take(self, folder: Path, origin: Origin, synced: Fingerprints = frozenset()) -> str:
         """Take the set gathered in ``folder`` into custody and answer its ticket.
@@ -104,22 +107,19 @@ class Custody:
             OSError, JournalError: it could not be done; the set is back where it was.
             CustodyDoubtfulError: nobody can tell; the set is in custody, or, if one like it is in doubt, where it was.
         """
-        files = received_files(folder)
-        likeness = _Likeness(origin.mailbox, set_key(naming_file([path.name for path in files])))
+        names = received_names(folder)
+        likeness = _Likeness(origin.mailbox, set_key(naming_file(names)))
         # Recorded after this one, the older could be accepted beside it.
         self._settle(likeness)
         ticket, received_at, waited = new_ticket(), now(), origin.waited
-        for path in files:
-            if fingerprint(path.lstat()) not in synced:
-                sync_file(path)
-            path.chmod(0o440)
+        stored = [secured(folder, name, synced) for name in names]
         envelope = self.envelope(ticket, received_at, origin)
-        write_durably(folder / ENVELOPE, json.dumps(envelope).encode(), 0o440)
+        write_unseen(folder, ENVELOPE, json.dumps(envelope).encode(), 0o440)
         target = self.folder(ticket, received_at)
         make_folder(target.parent)
         try:
             move_durably(folder, target)
-            self._record(target, waited, envelope)
+            self._record(target, waited, envelope, stored)
         except CustodyDoubtfulError:
             self._doubts[target] = likeness
             raise
@@ -250,19 +250,24 @@ class Custody:
         with self._journal.read() as connection:
             return set(connection.execute(sa.select(received.c.ticket).where(_within(day))).scalars())
 
-    def _record(self, folder: Path, waited: int = 0, envelope: Mapping[str, Any] | None = None) -> None:
+    def _record(
+        self, folder: Path, waited: int = 0, envelope: Mapping[str, Any] | None = None, stored: Stored = ()
+    ) -> None:
         """Commit what the envelope in ``folder`` says; its sender had ``waited`` so long, as far as that is known.
 
-        Who has just written the ``envelope`` need not read it again; who has not has found the set there.
+        Who has just written the ``envelope`` need not read it again, nor the files that were ``stored`` with it; who
+        has not has found the set there.
 
         Raises:
             OSError, JournalError: the journal does not have it.
             CustodyDoubtfulError: nobody can tell.
         """
-        stored, recovered = tuple(map(stored_file, received_files(folder))), envelope is None
+        recovered = envelope is None
+        if received_names(folder) != [file.name for file in stored]:
+            stored = list(map(stored_file, received_files(folder)))
         if envelope is None:
             envelope = json.loads((folder / ENVELOPE).read_bytes())
-        submission = submission_of(envelope, stored, waited, recovered=recovered)
+        submission = submission_of(envelope, tuple(stored), waited, recovered=recovered)
         is_written = False
         try:
             with self._journal.write() as connection:

@@ -7,7 +7,7 @@ Without the last step a journalling file system may forget the rename (seen on x
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from config.errors import ConfigurationError
@@ -47,9 +47,19 @@ def write_durably(path: Path, data: bytes, mode: int = 0o640) -> None:
     sync_folder(path.parent)
 
 
+def write_unseen(folder: Path, name: str, data: bytes, mode: int = 0o640) -> None:
+    """Put ``data`` under ``name`` in a folder that nobody looks into before it is moved; an older file is replaced."""
+    _write(f"{folder}/{name}", data, mode)
+    sync_folder(folder)
+
+
 def write_hidden(folder: Path, name: str, data: bytes, mode: int = 0o640) -> None:
-    """Have ``data`` on the disk for :func:`give_name`.  A file without bytes is a name and nothing else."""
-    descriptor = _create(_hidden(folder, name), mode)
+    """Have ``data`` on the disk for :func:`give_name`."""
+    _write(_hidden(folder, name), data, mode)
+
+
+def _write(path: str, data: bytes, mode: int) -> None:
+    descriptor = _create(path, mode)
     try:
         rest = memoryview(data)
         while rest:
@@ -65,13 +75,19 @@ def give_name(folder: Path, name: str) -> None:
     os.rename(_hidden(folder, name), f"{folder}/{name}")  # noqa: PTH104 - called for every file of every submission
 
 
+def give_name_alone(folder: Path, name: str) -> None:
+    """The same of a file without bytes, of which nothing has to be written before; an older one is as good."""
+    with suppress(FileExistsError):
+        os.close(os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640))
+
+
 def _hidden(folder: Path, name: str) -> str:
     return f"{folder}/.{name}.writing"
 
 
 def move_durably(source: Path, target: Path) -> None:
     """Rename ``source`` to ``target``; both folders know it when this returns."""
-    source.rename(target)
+    os.rename(source, target)  # noqa: PTH104 - as above
     sync_folder(target.parent)
     sync_folder(source.parent)
 

@@ -49,7 +49,8 @@ def is_complete(names: Collection[str], signatures: SignatureFiles) -> bool:
 
 def is_complete_anyhow(names: Collection[str]) -> bool:
     """Whether that is so of whoever sends it, whether FS files belong to its sets or not."""
-    return all(is_complete(names, signatures) for signatures in SignatureFiles)
+    # With every FS it is as whole where they may be there, and where they may not.
+    return is_complete(names, SignatureFiles.REQUIRED)
 
 
 def is_complete_without_start(names: Collection[str]) -> bool:

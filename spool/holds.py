@@ -162,6 +162,12 @@ def wake(connection: Connection, tickets: Sequence[str]) -> int:
     return count
 
 
+def is_alone(connection: Connection, submission: Submission) -> bool:
+    """Whether no other ever had its sender, directory and stem, which is so of most."""
+    this = {"of": submission.sender, "box": submission.directory, "shared": submission.stem, "this": submission.ticket}
+    return _OTHER.first(connection, this) is None
+
+
 def let_follow(connection: Connection, submission: Submission) -> None:
     """``submission`` has its verdict: what was held behind it, under the same name, need wait no longer."""
     _FOLLOW.run(connection, {"of": submission.sender, "box": submission.directory, "shared": submission.stem, "due": 0})
@@ -221,12 +227,20 @@ _IN_FORCE: Final = Prepared(
 )
 _DROPPED: Final = Prepared(sa.select(drops.c.actor, drops.c.reason).where(drops.c.ticket == sa.bindparam("ticket")))
 
+_OF_NAME: Final = (
+    submissions.c.sender == sa.bindparam("of"),
+    submissions.c.directory == sa.bindparam("box"),
+    submissions.c.stem == sa.bindparam("shared"),
+)
+_OTHER: Final = Prepared(
+    sa.select(submissions.c.ticket)
+    .where(*_OF_NAME, submissions.c.ticket != sa.bindparam("this", type_=sa.String))
+    .limit(1)
+)
 _FOLLOW: Final = Prepared(
     sa.update(submissions)
     .where(
-        submissions.c.sender == sa.bindparam("of"),
-        submissions.c.directory == sa.bindparam("box"),
-        submissions.c.stem == sa.bindparam("shared"),
+        *_OF_NAME,
         submissions.c.state == State.HELD,
         submissions.c.attempts == 0,
     )

@@ -7,8 +7,9 @@ This file opens the journal and gives transactions; what is written stands in ``
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection, Engine
 
 from config.errors import ConfigurationError, TemporaryError
+from spool.connections import Connections
 from spool.database import Begins, Place, begin, open_engine
 from spool.shared_commits import SharedCommits, TurnLostError
 from spool.waking import Topic, listening
@@ -36,19 +38,48 @@ def now() -> int:
     return time.time_ns() // 1000
 
 
+class _Told:
+    """A transaction for the time of a block; what goes wrong in the database is a fault of the journal."""
+
+    __slots__ = ("_faults", "_transaction", "_words")
+
+    def __init__(
+        self, transaction: AbstractContextManager[Connection], faults: tuple[type[Exception], ...], words: str
+    ) -> None:
+        self._transaction = transaction
+        self._faults = faults
+        self._words = words
+
+    def __enter__(self) -> Connection:
+        try:
+            return self._transaction.__enter__()
+        except self._faults as fault:
+            raise JournalError(self._words) from fault
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._transaction.__exit__(kind, fault, trace)
+        except self._faults as found:
+            raise JournalError(self._words) from found
+        if isinstance(fault, self._faults):
+            raise JournalError(self._words) from fault
+
+
 class Journal:
     """One database.  Make it with :func:`open_journal`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._faults = (sa.exc.DBAPIError, engine.dialect.loaded_dbapi.Error, TurnLostError)
+        self._kept = Connections(engine) if engine.dialect.name == "sqlite" else None
         # Threads queue here rather than ask SQLite again and again whether it is their turn.
-        self._shared = SharedCommits(engine) if engine.dialect.name == "sqlite" else None
+        self._shared = None if self._kept is None else SharedCommits(self._kept)
         # A command that is done with it just ends.
-        weakref.finalize(self, engine.dispose)
+        weakref.finalize(self, _close, engine, self._kept)
 
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self) -> AbstractContextManager[Connection]:
         """One transaction that may write: committed at the end of the block, rolled back on any exception.
 
         With SQLite other threads of the process may commit with it (:mod:`spool.shared_commits`); it is undone alone.
@@ -56,38 +87,18 @@ class Journal:
         Raises:
             JournalError: the database failed; nothing was written.
         """
-        try:
-            with self._writing(Begins.WRITING) as connection:
-                yield connection
-        except self._faults as fault:
-            raise JournalError("the journal cannot be written") from fault
+        return _Told(self._writing(Begins.WRITING), self._faults, "the journal cannot be written")
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> AbstractContextManager[Connection]:
         """One transaction that only reads, and holds up no writer.
 
         Raises:
             JournalError: the database failed.
         """
-        try:
-            with self._engine.connect() as connection:
-                begin(connection, Begins.READING)
-                yield connection
-        except self._faults as fault:
-            raise JournalError("the journal cannot be read") from fault
+        reading = self._reading() if self._kept is None else self._kept.reading()
+        return _Told(reading, self._faults, "the journal cannot be read")
 
-    @contextmanager
-    def _writing(self, how: Begins) -> Iterator[Connection]:
-        if self._shared is not None:
-            with self._shared.write() as connection:
-                yield connection
-            return
-        with self._engine.begin() as connection:
-            begin(connection, how)
-            yield connection
-
-    @contextmanager
-    def claim(self) -> Iterator[Connection]:
+    def claim(self) -> AbstractContextManager[Connection]:
         """One transaction that claims work or leases (:mod:`spool.claims`, :mod:`spool.leases`), and writes no more.
 
         On PostgreSQL it waits for no writer, and lets rows pass that others have locked.
@@ -95,11 +106,22 @@ class Journal:
         Raises:
             JournalError: the database failed; nothing was claimed.
         """
-        try:
-            with self._writing(Begins.CLAIMING) as connection:
-                yield connection
-        except self._faults as fault:
-            raise JournalError("nothing can be claimed") from fault
+        return _Told(self._writing(Begins.CLAIMING), self._faults, "nothing can be claimed")
+
+    def _writing(self, how: Begins) -> AbstractContextManager[Connection]:
+        return self._beginning(how) if self._shared is None else self._shared.write()
+
+    @contextmanager
+    def _beginning(self, how: Begins) -> Iterator[Connection]:
+        with self._engine.begin() as connection:
+            begin(connection, how)
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._engine.connect() as connection:
+            begin(connection, Begins.READING)
+            yield connection
 
     @property
     def has_many_hosts(self) -> bool:
@@ -114,7 +136,13 @@ class Journal:
 
     def close(self) -> None:
         """Give every connection back."""
-        self._engine.dispose()
+        _close(self._engine, self._kept)
+
+
+def _close(engine: Engine, kept: Connections | None) -> None:
+    if kept is not None:
+        kept.close()
+    engine.dispose()
 
 
 def _alembic() -> Config:

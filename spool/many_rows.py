@@ -1,18 +1,23 @@
 """How do thousands of rows get into a table in one go?
 
 A large file names tens of thousands of persons, and SQLAlchemy takes longer over a row than the database does. So what
-its Core says of the table becomes one statement of the driver's: SQLite's runs it for each row, PostgreSQL takes the
-columns as arrays. Values go to the driver as they are: an enumeration has to be text by then, and JSON written.
+its Core says of the table becomes a statement of the driver's: SQLite's runs it for some rows at a time, PostgreSQL
+takes the columns as arrays. Values go to the driver as they are: an enumeration has to be text by then, and JSON
+written.
 """
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from itertools import chain
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from spool.prepared import carry_out_for_each
+
+_AT_ONCE: Final = 8
+"""So many rows are one statement: beginning one takes as long as some rows of it."""
 
 
 def insert(connection: Connection, columns: Sequence[sa.Column[Any]], rows: Sequence[tuple[Any, ...]]) -> None:
@@ -20,15 +25,25 @@ def insert(connection: Connection, columns: Sequence[sa.Column[Any]], rows: Sequ
     if not rows:
         return
     if connection.dialect.name == "sqlite":
-        carry_out_for_each(connection, _for_each_row(tuple(columns)), rows)
+        _insert_some(connection, tuple(columns), rows)
     else:
         arrays = tuple(list(values) for values in zip(*rows, strict=True))
         connection.exec_driver_sql(_from_arrays(tuple(columns), connection.dialect), arrays)
 
 
-@lru_cache(maxsize=16)
-def _for_each_row(columns: tuple[sa.Column[Any], ...]) -> str:
-    return f"{_begin(columns)} VALUES ({', '.join('?' * len(columns))})"
+def _insert_some(connection: Connection, columns: tuple[sa.Column[Any], ...], rows: Sequence[tuple[Any, ...]]) -> None:
+    whole = len(rows) - len(rows) % _AT_ONCE
+    for count, part in ((_AT_ONCE, rows[:whole]), (len(rows) - whole, rows[whole:])):
+        if part:
+            starts = range(0, len(part), count)
+            values = (tuple(chain.from_iterable(part[start : start + count])) for start in starts)
+            carry_out_for_each(connection, _of_values(columns, count), values)
+
+
+@lru_cache(maxsize=128)
+def _of_values(columns: tuple[sa.Column[Any], ...], count: int) -> str:
+    row = f"({', '.join('?' * len(columns))})"
+    return f"{_begin(columns)} VALUES {', '.join([row] * count)}"
 
 
 @lru_cache(maxsize=16)

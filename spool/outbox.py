@@ -15,7 +15,7 @@ from typing import Final
 
 from schemas.filename import is_safe
 from spool.answers import StoredAnswer, file_names, stem_of
-from spool.files import give_name, make_folder, move_durably, sync_folder, write_hidden
+from spool.files import give_name, give_name_alone, make_folder, move_durably, sync_folder, write_hidden
 from spool.in_use import HUNG_SECONDS, MailboxLock
 from spool.mailbox import OUTBOXES, Entry, Mailbox, MailboxRefusal, Trouble
 
@@ -68,10 +68,12 @@ class Outbox:
                 sync_folder(folder)  # the last time may have failed right before it
                 return
             for name, data in files:
-                write_hidden(folder, name, data)
-            for name, _ in files:
+                if data:
+                    write_hidden(folder, name, data)
+            for name, data in files:
                 lock.check()
-                give_name(folder, name)
+                give = give_name if data else give_name_alone
+                give(folder, name)
             sync_folder(folder)
 
     def entries(self, mailbox: Mailbox) -> list[Entry]:

@@ -9,6 +9,7 @@ PostgreSQL, and where somebody listens to what is carried out, SQLAlchemy does i
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -16,41 +17,39 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.sql.compiler import SQLCompiler
 
 Facts = Mapping[str, Any]
-_Turned = Callable[[Any], Any] | None
 _NOTHING: Final[Facts] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    """Text, the values in their order (name, fixed value, how it is turned), and how each column is turned.
+    """Text, what picks its values in their order, those that are fixed, and how values and columns are turned.
 
-    ``listed`` are the names of the items of a list.
+    ``turned`` are values by their names, ``columns`` the places in a row of those that are turned, ``listed`` the names
+    of the items of a list.
     """
 
     text: str
-    values: tuple[tuple[str, Any, _Turned], ...]
-    columns: tuple[_Turned, ...]
-    takes_plain: bool
-    is_plain: bool
+    pick: Callable[[Facts], Sequence[Any]]
+    fixed: Facts
+    turned: tuple[tuple[str, Callable[[Any], Any]], ...]
+    columns: tuple[tuple[int, Callable[[Any], Any]], ...]
     listed: tuple[str, ...]
 
-    def given(self, facts: Facts) -> list[Any]:
+    def given(self, facts: Facts) -> Sequence[Any]:
         """What the driver gets."""
-        if self.takes_plain:
-            return [facts.get(name, fixed) for name, fixed, _ in self.values]
-        found = []
-        for name, fixed, turned in self.values:
-            value = facts.get(name, fixed)
-            found.append(value if turned is None else turned(value))
-        return found
+        found = {**self.fixed, **facts}
+        for name, turn in self.turned:
+            found[name] = turn(found[name])
+        return self.pick(found)
 
     def read(self, row: Sequence[Any]) -> tuple[Any, ...]:
         """A row as the statement's types have it."""
-        if self.is_plain:
+        if not self.columns:
             return tuple(row)
-        return tuple(
-            value if turned is None else turned(value) for value, turned in zip(row, self.columns, strict=True)
-        )
+        found = list(row)
+        for place, turn in self.columns:
+            found[place] = turn(found[place])
+        return tuple(found)
 
 
 class Prepared:
@@ -103,7 +102,7 @@ class Prepared:
         """As below; a list without items is said otherwise in SQL, by SQLAlchemy."""
         return None if self._each is not None and not facts[self._each] else _driver(connection)
 
-    def _for(self, connection: Connection, facts: Facts) -> tuple[_Compiled, list[Any]]:
+    def _for(self, connection: Connection, facts: Facts) -> tuple[_Compiled, Sequence[Any]]:
         if self._each is None and (only := self._compiled.get(0)) is not None:
             return only, only.given(facts)
         items = () if self._each is None else facts[self._each]
@@ -124,7 +123,7 @@ def carry_out(connection: Connection, text: str) -> None:
     driver.execute(text)
 
 
-def carry_out_for_each(connection: Connection, text: str, rows: Sequence[Sequence[Any]]) -> None:
+def carry_out_for_each(connection: Connection, text: str, rows: Iterable[Sequence[Any]]) -> None:
     """Have SQLite carry out a statement once for each of ``rows``, its values in their order."""
     driver: Any = connection.connection.dbapi_connection
     driver.executemany(text, rows)
@@ -149,11 +148,23 @@ def _compile(
     turned: Mapping[str, Any] = {**compiled._bind_processors, **whole.processors}  # noqa: SLF001 - what SQLAlchemy turns values with; a test compares the two
     # An enumeration's word is text to the driver, which would have to find that out each time.
     plain = {name: str(value) if isinstance(value, str) else value for name, value in whole.parameters.items()}
-    values = tuple((name, plain[name], turned.get(name)) for name in whole.positiontup or ())
-    read = tuple(
+    names = tuple(whole.positiontup or ())
+    read = [
         entry.type.dialect_impl(dialect).result_processor(dialect, None)
         for entry in compiled._result_columns  # noqa: SLF001 - likewise
+    ]
+    return _Compiled(
+        text=whole.statement,
+        pick=_picking(names),
+        fixed={name: plain[name] for name in names},
+        turned=tuple((name, turn) for name in dict.fromkeys(names) if (turn := turned.get(name)) is not None),
+        columns=tuple((place, turn) for place, turn in enumerate(read) if turn is not None),
+        listed=tuple(name for of in listed for name in whole.parameter_expansion[of]),
     )
-    named = tuple(name for of in listed for name in whole.parameter_expansion[of])
-    takes_plain = not any(change for _, _, change in values)
-    return _Compiled(whole.statement, values, read, takes_plain, not any(read), named)
+
+
+def _picking(names: tuple[str, ...]) -> Callable[[Facts], Sequence[Any]]:
+    """What picks the values with these names, in their order."""
+    if len(names) < 2:
+        return lambda facts: [facts[name] for name in names]
+    return itemgetter(*names)

@@ -24,22 +24,32 @@ def names_in(folder: Path) -> list[str]:
         return []
 
 
+def received_names(folder: Path) -> list[str]:
+    """The same in order; raises FileNotFoundError if ``folder`` is gone."""
+    return [name for name in sorted(os.listdir(folder)) if not name.startswith(".")]  # noqa: PTH208 - likewise
+
+
 def received_files(folder: Path) -> list[Path]:
-    """The files that came, by name."""
-    return [folder / name for name in sorted(os.listdir(folder)) if not name.startswith(".")]  # noqa: PTH208 - quickly
+    """The files that came, by name; raises as :func:`received_names`."""
+    return [folder / name for name in received_names(folder)]
 
 
 def stored_file(path: Path) -> StoredFile:
     """Size and digest of a file, read to its end."""
-    digest, size = hashlib.sha256(), 0
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        while data := os.read(descriptor, _PIECE if size else _SMALL):
-            digest.update(data)
-            size += len(data)
+        return stored_as(path.name, descriptor)
     finally:
         os.close(descriptor)
-    return StoredFile(path.name, size, digest.hexdigest())
+
+
+def stored_as(name: str, descriptor: int) -> StoredFile:
+    """The same of a file that is open at its beginning, under this name."""
+    digest, size = hashlib.sha256(), 0
+    while data := os.read(descriptor, _PIECE if size else _SMALL):
+        digest.update(data)
+        size += len(data)
+    return StoredFile(name, size, digest.hexdigest())
 
 
 def content_of(stored: Iterable[StoredFile]) -> str:

@@ -8,19 +8,21 @@ disk, 0640 from then on.  After a power cut a file with 0600 may have its length
 import os
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from spool.files import sync_file, sync_folder
 from spool.layout import Layout
 from spool.mailbox import Mailbox
-from spool.received_files import names_in
+from spool.received_files import names_in, stored_as
+from spool.submissions import StoredFile
 
 UNSETTLED: Final = 0o600
 """The permissions of a file that is with the kernel only."""
 _SETTLED: Final = 0o640
+_READ_ONLY: Final = 0o440
 
 Fingerprints = frozenset[tuple[int, int, int]]
 
@@ -41,10 +43,10 @@ def is_unsettled(path: Path) -> bool:
 class _Unsettled:
     """Files that are with the kernel only, held open so that none is taken for another meanwhile."""
 
-    def __init__(self, files: dict[Path, int]) -> None:
+    def __init__(self, files: dict[str, int]) -> None:
         self._files = files
 
-    def sync(self, lost: Callable[[Path], None]) -> Fingerprints:
+    def sync(self, lost: Callable[[str], None]) -> Fingerprints:
         """Put the bytes onto the disk; may take long, and needs no lock.  Answers which files those are.
 
         Raises:
@@ -70,7 +72,7 @@ class _Unsettled:
         Answers the descriptors of those of which that has still to get onto the disk.
         """
         here = {path: descriptor for path, descriptor in self._files.items() if _is_same(path, descriptor)}
-        folders = {path.parent for path in here}
+        folders = {Path(path).parent for path in here}
         for folder in [*folders, *{folder.parent for folder in folders}]:
             sync_folder(folder)
         for descriptor in here.values():
@@ -102,13 +104,15 @@ class Settling(Layout, ABC):
         Raises:
             OSError: there was such a file.
         """
-        paths = _files_in(folder) if names is None else [folder / name for name in names]
-        with _open_unsettled(paths, synced) as unsettled:
+        found = dict(_unsettled(folder, names_in(folder) if names is None else names))
+        # An empty file is on the disk with its name; what is there in its place by then is another.
+        synced |= {fingerprint(facts) for facts in found.values() if not facts.st_size}
+        with _opened(path for path, facts in found.items() if fingerprint(facts) not in synced) as unsettled:
             return synced | unsettled.sync(lambda path: self._lose(mailbox, path))
 
     def settle(self, mailbox: Mailbox, *folders: Path) -> None:
         """The same of several, and their names too: a power cut cannot take them back any more."""
-        with _open_unsettled([path for folder in folders for path in _files_in(folder)], frozenset()) as unsettled:
+        with _opened(path for folder in folders for path, _ in _unsettled(folder, names_in(folder))) as unsettled:
             unsettled.sync(lambda path: self._lose(mailbox, path))
             with self.locked(mailbox):
                 settled = unsettled.settle()
@@ -123,8 +127,8 @@ class Settling(Layout, ABC):
         """
         with self.locked(mailbox):
             self.settle(mailbox, folder)
-            for path in _files_in(folder):
-                sync_file(path)
+            for name in names_in(folder):
+                sync_file(folder / name)
 
     def settle_temporary(self) -> None:
         """Do so for everything under a temporary name.
@@ -135,26 +139,43 @@ class Settling(Layout, ABC):
         for folder in self.root.glob("*/*/.temporary"):
             self.settle(Mailbox(folder.parts[-3], folder.parts[-2]), folder)
 
-    def _lose(self, mailbox: Mailbox, path: Path) -> None:
+    def _lose(self, mailbox: Mailbox, path: str) -> None:
         with self.locked(mailbox):
-            self._drop(mailbox, path)
+            self._drop(mailbox, Path(path))
+
+
+def _unsettled(folder: Path, names: Iterable[str]) -> Iterator[tuple[str, os.stat_result]]:
+    """Those of them that are with the kernel only; some may be gone."""
+    for name in names:
+        path = f"{folder}/{name}"
+        with suppress(FileNotFoundError):
+            facts = os.lstat(path)
+            if stat.S_IMODE(facts.st_mode) == UNSETTLED:
+                yield path, facts
 
 
 @contextmanager
-def _open_unsettled(paths: Collection[Path], synced: Fingerprints) -> Iterator[_Unsettled]:
-    """Those of ``paths``, which may be gone, but for those that are ``synced``."""
+def _opened(paths: Iterable[str]) -> Iterator[_Unsettled]:
+    """Those of ``paths`` that are there."""
     files = {}
     with ExitStack() as stack:
         for path in paths:
-            try:
-                facts = path.lstat()
-                if stat.S_IMODE(facts.st_mode) != UNSETTLED or fingerprint(facts) in synced:
-                    continue
+            with suppress(FileNotFoundError):
                 files[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-            except FileNotFoundError:
-                continue
-            stack.callback(os.close, files[path])
+                stack.callback(os.close, files[path])
         yield _Unsettled(files)
+
+
+def secured(folder: Path, name: str, synced: Fingerprints) -> StoredFile:
+    """A file of a set whose custody is taken: on the disk, if it is not among those ``synced``, and read-only."""
+    descriptor = os.open(f"{folder}/{name}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        if fingerprint(os.fstat(descriptor)) not in synced:
+            os.fsync(descriptor)
+        os.fchmod(descriptor, _READ_ONLY)
+        return stored_as(name, descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def fingerprint(facts: os.stat_result) -> tuple[int, int, int]:
@@ -162,12 +183,8 @@ def fingerprint(facts: os.stat_result) -> tuple[int, int, int]:
     return facts.st_ino, facts.st_mtime_ns, facts.st_size
 
 
-def _files_in(folder: Path) -> list[Path]:
-    return [folder / name for name in names_in(folder)]
-
-
-def _is_same(path: Path, descriptor: int) -> bool:
+def _is_same(path: str, descriptor: int) -> bool:
     try:
-        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+        return os.path.samestat(os.lstat(path), os.fstat(descriptor))
     except FileNotFoundError:
         return False

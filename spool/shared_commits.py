@@ -9,12 +9,13 @@ has said so, and a commit that fails has failed for all.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from types import TracebackType
 from typing import Final
 
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 
+from spool.connections import Connections, undo
 from spool.database import WAIT_SECONDS, Begins, begin
 from spool.prepared import carry_out
 
@@ -44,39 +45,43 @@ class SharedCommits:
     """Gives turns to write; safe from any thread.
 
     Args:
-        engine: of a database that one writes to at a time.
+        connections: to a database that one writes to at a time.
         clock: answers seconds.
     """
 
-    def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
-        self._engine = engine
+    def __init__(self, connections: Connections, clock: Callable[[], float] = time.monotonic) -> None:
+        self._connections = connections
         self._clock = clock
         self._turn = threading.Lock()
         self._count = threading.Lock()
         self._waiting = 0
         self._open: _Transaction | None = None
 
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A part of a transaction: undone if the block raises, committed when this returns.
+    def write(self) -> "Part":
+        """A part of a transaction: undone if the block raises, committed when it is left.
 
         Raises:
             TurnLostError: nothing was written.
             sqlalchemy.exc.DBAPIError, sqlite3.Error: likewise.
         """
+        return Part(self)
+
+    def begin(self) -> _Transaction:
+        """What a part is written in, once it is its turn."""
         self._take_turn()
         try:
-            transaction = self._join()
+            return self._join()
         except BaseException:
             self._turn.release()
             raise
-        try:
-            yield transaction.connection
-        except BaseException:
+
+    def end(self, transaction: _Transaction, *, is_whole: bool) -> None:
+        """The part is written: return when it is committed.  One that is not whole is taken back."""
+        if is_whole:
+            self._leave(transaction)
+            self._await(transaction)
+        else:
             self._undo(transaction)
-            raise
-        self._leave(transaction)
-        self._await(transaction)
 
     def _take_turn(self) -> None:
         with self._count:
@@ -103,11 +108,11 @@ class SharedCommits:
         return transaction
 
     def _begin(self) -> _Transaction:
-        connection = self._engine.connect()
+        connection = self._connections.take()
         try:
             begin(connection, Begins.WRITING)
         except BaseException:
-            connection.close()
+            self._connections.drop(connection)
             raise
         return _Transaction(connection, self._clock())
 
@@ -166,12 +171,40 @@ class SharedCommits:
         self._open = None
         transaction.fault = fault
         try:
-            if fault is not None:
-                # In which state it is nobody knows; without it the database undoes what it had begun.
-                transaction.connection.invalidate()
-            transaction.connection.close()
+            if fault is None:
+                self._release(transaction.connection)
+            else:
+                self._connections.drop(transaction.connection)
         finally:
             transaction.ended.set()
+
+    def _release(self, connection: Connection) -> None:
+        try:
+            undo(connection)
+        except BaseException:
+            self._connections.drop(connection)
+            raise
+        self._connections.leave(connection)
+
+
+class Part:
+    """What somebody writes in a transaction, for the time of a block."""
+
+    __slots__ = ("_shared", "_transaction")
+
+    def __init__(self, shared: SharedCommits) -> None:
+        self._shared = shared
+        self._transaction: _Transaction | None = None
+
+    def __enter__(self) -> Connection:
+        transaction = self._transaction = self._shared.begin()
+        return transaction.connection
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _fault: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if self._transaction is not None:
+            self._shared.end(self._transaction, is_whole=kind is None)
 
 
 def _check_open(connection: Connection) -> None:

@@ -3,15 +3,17 @@
 Every function takes the connection of a transaction, so that what belongs together is committed together.
 """
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from spool import chain
+from spool import chain, many_rows
 from spool.journal import now
 from spool.prepared import Prepared
 from spool.tables import events, files, submissions
@@ -97,12 +99,9 @@ def note(connection: Connection, ticket: str | None, event: str, /, **facts: Any
 
 def add(connection: Connection, *taken: Submission) -> None:
     """Record submissions that are in custody."""
-    rows = [{name: getattr(one, name) for name in _AS_RECEIVED} for one in taken]
-    for row, one in zip(rows, taken, strict=True):
-        row |= {"next_attempt_at": 0, "findings": [list(finding) for finding in one.findings] or None}
-    _ADD.run_for_each(connection, rows)
-    if stored := [{"ticket": one.ticket, **asdict(file)} for one in taken for file in one.files]:
-        _ADD_FILES.run_for_each(connection, stored)
+    many_rows.insert(connection, _ADDED, [(*_as_received(one), 0, json.dumps(one.findings or None)) for one in taken])
+    stored = [(one.ticket, file.name, file.size, file.sha256) for one in taken for file in one.files]
+    many_rows.insert(connection, _ADDED_FILES, stored)
     digests = [{file.name: file.sha256 for file in one.files} for one in taken]
     wake(connection, Topic.JUDGE)
     facts = [
@@ -152,8 +151,8 @@ def search(
 
 def next_due(connection: Connection, after: int) -> int | None:
     """When the next submission becomes due that is not due at ``after`` already, if any."""
-    later = submissions.c.state.in_(OPEN_STATES) & (submissions.c.next_attempt_at > after)
-    return connection.execute(sa.select(sa.func.min(submissions.c.next_attempt_at)).where(later)).scalar()
+    row = _NEXT_DUE.first(connection, {"at": after})
+    return None if row is None else row[0]
 
 
 def namesake(connection: Connection, submission: Submission) -> Submission | None:
@@ -245,8 +244,9 @@ _COLUMNS: Final = tuple(submissions.c[name] for name in _COLUMN_NAMES)
 
 # Asked for every submission, and so put together only once.
 _THIS: Final = submissions.c.ticket == sa.bindparam("of")
-_ADD: Final = Prepared(sa.insert(submissions), (*_AS_RECEIVED, "next_attempt_at", "findings"))
-_ADD_FILES: Final = Prepared(sa.insert(files), ("ticket", "name", "size", "sha256"))
+_as_received: Final = attrgetter(*(name if name != "state" else "state.value" for name in _AS_RECEIVED))
+_ADDED: Final = tuple(submissions.c[name] for name in (*_AS_RECEIVED, "next_attempt_at", "findings"))
+_ADDED_FILES: Final = (files.c.ticket, files.c.name, files.c.size, files.c.sha256)
 _LOAD: Final = Prepared(sa.select(*_COLUMNS).where(_THIS))
 _FILES: Final = Prepared(
     sa.select(files.c.name, files.c.size, files.c.sha256)
@@ -260,6 +260,14 @@ def is_any(*states: State) -> sa.ColumnElement[bool]:
     return sa.or_(*(submissions.c.state == state for state in states))
 
 
+# For each state the index knows it.
+_NEXT_OF: Final = [
+    sa.select(sa.func.min(submissions.c.next_attempt_at).label("due")).where(
+        submissions.c.state == state, submissions.c.next_attempt_at > sa.bindparam("at")
+    )
+    for state in OPEN_STATES
+]
+_NEXT_DUE: Final = Prepared(sa.select(sa.func.min(sa.union_all(*_NEXT_OF).subquery().c.due)))
 _CAME_BEFORE: Final = sa.tuple_(submissions.c.received_at, submissions.c.ticket) < sa.tuple_(
     sa.bindparam("at", type_=sa.BigInteger), sa.bindparam("this", type_=sa.String)
 )

@@ -20,7 +20,7 @@ from gateway.message_door import Behind, Bounds, open_message_door
 from gateway.openings import Channel
 from gateway.parties import Sender, SignatureProfile
 from spool import submissions
-from spool.custody import Custody, CustodyDoubtfulError
+from spool.custody import Custody, CustodyDoubtfulError, Stored
 from spool.journal import Journal
 from spool.submissions import Submission
 from tests.broker import Broker
@@ -129,11 +129,13 @@ class InDoubt(Custody):
 
     left = 1
 
-    def _record(self, folder: Path, waited: int = 0, envelope: Mapping[str, Any] | None = None) -> None:
+    def _record(
+        self, folder: Path, waited: int = 0, envelope: Mapping[str, Any] | None = None, stored: Stored = ()
+    ) -> None:
         if self.left:
             self.left -= 1
             raise CustodyDoubtfulError("the journal went away while it committed")
-        super()._record(folder, waited, envelope)
+        super()._record(folder, waited, envelope, stored)
 
 
 class NotNow(Custody):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -104,7 +105,7 @@ def test_what_was_synced_while_it_was_gathered_is_not_synced_again(
 ) -> None:
     """But what has changed since is, whether in its bytes or as another file of the same name."""
     again: list[str] = []
-    monkeypatch.setattr("spool.custody.sync_file", lambda path: again.append(path.name))
+    monkeypatch.setattr(os, "fsync", lambda number: again.append(Path(f"/proc/self/fd/{number}").readlink().name))
     files = sorted(path for path in gathered.iterdir() if path.name.startswith(("FI.", "GO.")))
     synced = frozenset(fingerprint(path.lstat()) for path in files)
     files[0].chmod(0o640)

@@ -59,6 +59,31 @@ def test_a_beginning_that_the_disk_did_not_keep_fails_the_whole(
     assert [] == list(path.parent.iterdir())
 
 
+def test_a_disk_that_takes_a_part_at_a_time_gets_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And of one that takes no more at the end, nothing stands there."""
+    write = os.write
+    left = [2 * len(_MIB)]
+
+    def slow_disk(descriptor: int, data: memoryview) -> int:
+        if left[0] <= 0:
+            raise OSError(errno.ENOSPC, "no space left")
+        done = write(descriptor, data[:70_000])
+        left[0] -= done
+        return done
+
+    monkeypatch.setattr(os, "write", slow_disk)
+    first, second = tmp_path / "declarations" / "A", tmp_path / "declarations" / "B"
+    with declarations.writing(first) as writer:
+        writer.append(_MIB)
+        writer.append(b"the last")
+    with pytest.raises(OSError, match="no space left"), declarations.writing(second) as refused:
+        refused.append(_MIB)
+        refused.append(_MIB)
+
+    assert [_MIB, b"the last"] == [declarations.read(first, *span) for span in writer.spans]
+    assert [first] == list(first.parent.iterdir())
+
+
 def test_a_sync_that_runs_after_all_fails_the_whole_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """There was no room for its thread; the pool ran it with the next, which the kernel told of nothing."""
     start = threading.Thread.start

@@ -64,6 +64,20 @@ def test_a_second_verdict_writes_nothing(site: Site, tmp_path: Path) -> None:
     assert before == {path: path.stat().st_ino for path in tmp_path.rglob("*")}
 
 
+def test_what_was_taken_away_is_written_again(site: Site, tmp_path: Path) -> None:
+    """That it was there a moment ago is not taken for that it is."""
+    evidence = judged(site, tmp_path)
+    kept = Relied(tmp_path)
+    lost = [kept.path(Kind.REVOCATION, digest) for digest in evidence.revocation]
+    for path in lost:
+        path.unlink()
+
+    judged(site, tmp_path)
+
+    assert lost
+    assert all(path.exists() for path in lost)
+
+
 def test_without_room_for_it_there_is_no_verdict(site: Site, tmp_path: Path) -> None:
     """The submission waits, for the gateway could not prove what it would say."""
     (tmp_path / "chain").write_bytes(b"a file where a folder must be")

@@ -3,7 +3,7 @@
 import errno
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -92,9 +92,9 @@ def test_a_set_that_others_recover_while_it_is_taken_is_taken(
     door, other = Custody(tmp_path / "custody", opened, "1-a"), Custody(tmp_path / "custody", opened, "2-b")
     record = door._record
 
-    def late(target: Path, waited: int, envelope: Mapping[str, Any]) -> None:
+    def late(target: Path, *told: Any) -> None:
         assert [target.name] == other.recover()
-        record(target, waited, envelope)
+        record(target, *told)
 
     monkeypatch.setattr(door, "_record", late)
     ticket = door.take(gathered(tmp_path), Origin("sftp", Mailbox("123456", "IN"), "u"))
@@ -112,7 +112,7 @@ def test_what_a_living_process_has_taken_is_its_own(tmp_path: Path, opened: Jour
     class Ending(Custody):
         """One that ends between custody and journal."""
 
-        def _record(self, _: Path, __: int = 0, ___: Mapping[str, Any] | None = None) -> None:
+        def _record(self, *_: Any) -> None:
             raise SystemExit
 
     with pytest.raises(SystemExit), pytest.MonkeyPatch.context() as patch:

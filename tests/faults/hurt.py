@@ -27,6 +27,9 @@ from tests.faults.halting import STEPS, Halting
 CALLS: Final = ("fsync", "write", "pwrite", "rename", "unlink")
 """What the operating system is asked and can fail: to make durable, to write, to rename, to remove."""
 
+_LIKEWISE: Final = {"pwritev": "pwrite"}
+"""What fails with one of these: a long piece of an upload is written from where it lies."""
+
 ERRORS: Final = ("EIO", "ENOSPC")
 
 READ_ONLY: Final = "transaction"
@@ -92,12 +95,12 @@ class Hurting(Halting):
     def install(self) -> None:
         """Wrap the steps, and what the operating system is asked."""
         super().install()
-        for name in CALLS:
-            setattr(os, name, self._failing(name, getattr(os, name)))
+        for name, fails_as in ({name: name for name in CALLS} | _LIKEWISE).items():
+            setattr(os, name, self._failing(fails_as, getattr(os, name)))
         # Settings of modules and what they have imported from others, which a type checker takes for constants.
         vars(importlib.import_module("spool.leftovers"))["_BOOT_ID"] = self._orders.with_suffix(".boot")
-        journal = vars(importlib.import_module("spool.journal"))
-        journal["begin"] = self._beginning(journal["begin"])
+        writing = vars(importlib.import_module("spool.shared_commits"))
+        writing["begin"] = self._beginning(writing["begin"])
 
     def _standing(self) -> Order:
         facts = self._orders.stat()

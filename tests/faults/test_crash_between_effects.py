@@ -52,7 +52,7 @@ ELSEWHERE: Final = ("Judge._signature", "publisher", "pika")
 """Of what is not on this path: no signature file, no broker."""
 
 MORE: Final = {
-    "first file of a set read-only": Step("after", "spool.custody:fingerprint", 2),
+    "first file of a set read-only": Step("after", "spool.custody:secured"),
     "day made, set not moved": Step("before", "spool.custody:move_durably"),
     "row written, not committed": Step("after", "spool.submissions:add"),
     "row committed": Step("after", "spool.custody:Custody._record"),
