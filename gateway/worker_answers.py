@@ -3,7 +3,7 @@
 A worker parses strangers' bytes, so what it says is not trusted either: one that was taken over by a file must not
 make the judge, which has our keys, run anything.  :mod:`pickle` calls whatever it is told to by name; here it finds
 nothing but kinds of values: records and enumerations of ours, exceptions, and a few of Python's own.  It imports
-nothing, and sees that no kind was changed.  That such a worker lies about what it was asked is not kept from it here,
+nothing, and sees that no kind and no member of an enumeration was changed.  That such a worker lies about what it was asked is not kept from it here,
 nor that it keeps the judge busy, until the watchdog ends that.
 """
 
@@ -14,11 +14,12 @@ import io
 import pathlib
 import pickle
 import sys
+from collections.abc import Iterable
 from dataclasses import is_dataclass
 from enum import Enum
-from functools import cache, lru_cache
+from functools import lru_cache
 from operator import is_
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 _PLAIN: Final = frozenset(
     {
@@ -44,7 +45,7 @@ def read_answer(body: bytes) -> Any:
     try:
         return reading.load()
     finally:
-        spoilt = [kind for kind in reading.kinds if _put_right(kind)]
+        spoilt = [made for kind in reading.kinds for made in _known[kind] if _put_right(made)]
         if spoilt:
             raise StrangeAnswerError("an answer that changes what values are")
 
@@ -61,30 +62,53 @@ class _Values(pickle.Unpickler):
         return found
 
 
-def _put_right(kind: type) -> bool:
-    """Give a kind its attributes back, which an answer can set as if it were a value; whether it had to be done."""
-    if _is_as_made(kind):
+class _Made(NamedTuple):
+    """A kind, or a member of an enumeration, as it was: its attributes, and of a kind the names it goes by."""
+
+    thing: Any
+    attributes: dict[str, Any]
+    names: tuple[str, str] | None
+
+
+_known: Final[dict[type, tuple[_Made, ...]]] = {}
+"""Every kind that was named so far, and its members, as they were before anything was read that names it."""
+
+
+def _know(kind: type) -> None:
+    if kind not in _known:
+        members: Iterable[Enum] = kind.__members__.values() if issubclass(kind, Enum) else ()
+        of_members = (_Made(member, dict(vars(member)), None) for member in members)
+        _known[kind] = (_Made(kind, dict(vars(kind)), _names(kind)), *of_members)
+
+
+def _names(thing: Any) -> tuple[str, str] | None:
+    return (thing.__name__, thing.__qualname__) if isinstance(thing, type) else None
+
+
+def _put_right(made: _Made) -> bool:
+    """Give it its attributes back, which an answer can set as if it were a value; whether it had to be done."""
+    if _is_as(made):
         return False
-    before, after = _as_made(kind), dict(vars(kind))
-    changed = [name for name in before.keys() | after.keys() if before.get(name) is not after.get(name)]
-    for name in changed:
-        if name in before:
-            setattr(kind, name, before[name])
-        else:
-            delattr(kind, name)
-    return bool(changed)
+    thing, before, after = made.thing, made.attributes, dict(vars(made.thing))
+    if made.names is None:
+        vars(thing).clear()
+        vars(thing).update(before)
+        return True
+    for name in before.keys() | after.keys():
+        if name not in before:
+            delattr(thing, name)
+        elif before[name] is not after.get(name):
+            setattr(thing, name, before[name])
+    if made.names != _names(thing):
+        thing.__name__, thing.__qualname__ = made.names
+    return True
 
 
-def _is_as_made(kind: type) -> bool:
+def _is_as(made: _Made) -> bool:
     """Whether it has the very attributes that it had, in their order: one that is set anew stays in its place."""
-    before, after = _as_made(kind), vars(kind)
-    return len(before) == len(after) and all(map(is_, before, after)) and all(map(is_, before.values(), after.values()))
-
-
-@cache
-def _as_made(kind: type) -> dict[str, Any]:
-    """Its attributes; asked for the first time before anything was read that names it."""
-    return dict(vars(kind))
+    before, after = made.attributes, vars(made.thing)
+    is_same = len(before) == len(after) and all(map(is_, before, after))
+    return is_same and all(map(is_, before.values(), after.values())) and made.names == _names(made.thing)
 
 
 def _member(kind: Any, name: str) -> Enum:
@@ -105,7 +129,7 @@ def _found(module_name: str, global_name: str) -> Any:
         and (found in _PLAIN or _is_failure(found, module_name) or _is_record(found, module_name))
     ):
         raise StrangeAnswerError("an answer that is no value")
-    _as_made(found)
+    _know(found)
     return found
 
 

@@ -31,6 +31,7 @@ class DeclarationWriter:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         self._unwritten: list[bytes] = []
         self._size = self._written = 0
+        self._fault: OSError | None = None
         self._ahead = _Ahead(self._descriptor)
         self.spans: list[tuple[int, int]] = []
 
@@ -65,10 +66,17 @@ class DeclarationWriter:
         self._close()
 
     def _write(self) -> None:
-        rest = memoryview(b"".join(self._unwritten))
+        if self._fault is not None:
+            raise self._fault
+        try:
+            rest = memoryview(b"".join(self._unwritten))
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError as fault:
+            # Some of it may be there: nothing may be built on that file.
+            self._fault = fault
+            raise
         self._unwritten.clear()
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
         self._written = self._size
 
     def _close(self) -> None:

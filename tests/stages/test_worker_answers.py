@@ -86,6 +86,27 @@ def test_no_kind_of_value_is_changed(kind: type) -> None:
     assert dict(vars(kind)) == before
 
 
+@pytest.mark.parametrize("hidden", [False, True])
+def test_no_member_of_an_enumeration_is_changed(*, hidden: bool) -> None:
+    """Neither its name nor its value, though the rest of the answer is in order and its kind denies the member."""
+    before = [dict(vars(code)) for code in Code]
+    member = f"c{Code.__module__}\nCode\n".encode() + pickle.dumps((Code.CANCELLED.value,), 0).removesuffix(b".") + b"R"
+    body = member + pickle.dumps({"_name_": "x", "_value_": "x"}, 0).removesuffix(b".") + b"b0"
+    if hidden:
+        body += changing(Code, _member_map_={}).removesuffix(b".") + b"0"
+    with pytest.raises(StrangeAnswerError):
+        read_answer(body + pickle.dumps((None, True, False), 0))
+    assert [dict(vars(code)) for code in Code] == before
+
+
+@pytest.mark.parametrize("name", ["__name__", "__qualname__"])
+def test_a_kind_keeps_its_name(name: str) -> None:
+    """Under another one nobody could send it any more."""
+    with pytest.raises(StrangeAnswerError):
+        read_answer(changing(Answer, **{name: "x"}))
+    assert ("Answer", "Answer") == (Answer.__name__, Answer.__qualname__)
+
+
 def test_a_record_is_made_anew_from_its_values() -> None:
     """Every field is one that a record is made with, in their order, and comes back as it was."""
     kinds = [kind for kind in copyreg.dispatch_table if is_dataclass(kind)]
