@@ -3,8 +3,8 @@
 A worker parses strangers' bytes, so what it says is not trusted either: one that was taken over by a file must not
 make the judge, which has our keys, run anything.  :mod:`pickle` calls whatever it is told to by name; here it finds
 nothing but kinds of values: records and enumerations of ours, exceptions, and a few of Python's own.  It imports
-nothing, and sees that no kind and no member of an enumeration was changed.  That such a worker lies about what it was asked is not kept from it here,
-nor that it keeps the judge busy, until the watchdog ends that.
+nothing, and sees that no kind was changed, nor a member of an enumeration.  That such a worker lies about what it was
+asked is not kept from it here, nor that it keeps the judge busy, until the watchdog ends that.
 """
 
 import collections

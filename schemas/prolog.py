@@ -63,8 +63,8 @@ def read_opening(head: bytes) -> Opening | Finding:
     """Read the first `HEAD_BYTES` of a document, or all of a shorter one."""
     opening = OPENING.match(head)
     found = None if opening is None else _read_once(opening[0])
-    # Only of a start tag that is good: what is wrong with another is told of the whole.  Of US-ASCII the parser turns all
-    # that it is given at once, and what follows may be none.
+    # Only of a start tag that is good: what is wrong with another is told of the whole.  Of US-ASCII the parser turns
+    # all that it is given at once, and what follows may be none.
     if isinstance(found, Opening) and (found.encoding != "US-ASCII" or head.isascii()):
         return found
     return _read(head)

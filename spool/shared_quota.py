@@ -29,6 +29,7 @@ from spool.tally import BYTES, EPOCH, MEASURED_AT, UNKNOWN, Tally, TallyHeldErro
 _MEASURED_FOR: Final = 12  # times that a look is good for
 _AHEAD: Final = 4 * 1024**2
 _PLENTY: Final = 64
+_WORTH_IT: Final = 1024**2  # where nobody may wait; less than that would be fetched as often as something is written
 _LEAST: Final = 64 * 1024
 _IDLE: Final = 1.0
 _LOOKED_AT: Final = 0.5
@@ -128,6 +129,8 @@ class SharedQuota(Quota):
             return more
 
         if not self.is_at_hand(sender, size):
+            if self._purses[sender].keep < _WORTH_IT and not may_wait():
+                raise TallyHeldError("near the limit room is fetched too often for that")
             self._change(sender, top_up)
 
     def take(self, sender: str, size: int) -> None:

@@ -11,6 +11,7 @@ from channels.sftp.place import Place
 from channels.sftp.refusal import TRY_AGAIN
 from spool.intake import Upload
 from spool.mailbox import Entry, MailboxRefusal, Trouble
+from spool.tally import TallyHeldError
 
 MAX_READ: Final = 255 * 1024
 
@@ -47,6 +48,8 @@ class Incoming(_Transfer):
         self.check()
         try:
             self._moved += self.upload.write(self.start(offset), *data)
+        except TallyHeldError:
+            raise  # before anything was written: somebody has taken the room meanwhile, and it is fetched again
         except Exception as error:
             self.break_off(error)
             raise

@@ -8,6 +8,7 @@ is not decided here.
 
 import time
 from collections.abc import Awaitable, Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import asyncssh
@@ -23,6 +24,7 @@ from channels.sftp.place import EBOX, STATUS, Place, locate
 from channels.sftp.premises import Premises
 from channels.sftp.visit import Visit
 from spool.mailbox import INBOXES, Entry, MailboxRefusal, Trouble
+from spool.tally import TallyHeldError
 
 _CHANGING: Final = asyncssh.FXF_WRITE | asyncssh.FXF_APPEND | asyncssh.FXF_CREAT | asyncssh.FXF_TRUNC
 _NO_FILE: Final = "no such file"
@@ -126,13 +128,18 @@ class Tree(asyncssh.SFTPServer):
         size = sum(map(len, data))
         if file_obj.upload.missing_room(file_obj.start(offset) + size):
             return self._write_later(file_obj, offset, size, data)
-        file_obj.write(offset, *data)
+        try:
+            file_obj.write(offset, *data)
+        except TallyHeldError:
+            return self._write_later(file_obj, offset, size, data)
         return size
 
     async def _write_later(self, file: Incoming, offset: int, size: int, data: Sequence[Piece]) -> int:
-        await self._arrivals.have_room(file, file.start(offset) + size)
-        file.write(offset, *data)
-        return size
+        while True:
+            await self._arrivals.have_room(file, file.start(offset) + size)
+            with suppress(TallyHeldError):  # somebody has taken the room meanwhile
+                file.write(offset, *data)
+                return size
 
     async def fsync(self, file_obj: object) -> None:
         """Make what was written so far durable."""

@@ -5,13 +5,15 @@ import fcntl
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 import pytest
 
-from spool import tally
+from spool import shared_quota, tally
 from spool.intake import Intake, IntakeLimits
 from spool.tally import TALLY
+from spool.upload import Upload
 from tests.adapters.sftp_door import FI, FS, SENDER, House, open_house
 
 LIMITS = IntakeLimits(file_bytes=10_000_000, files=100, reserve=0, sender_bytes=1_000_000)
@@ -85,6 +87,7 @@ async def test_a_thread_is_asked_for_room_only_while_another_door_holds_the_coun
         fetch(sender, size)
 
     monkeypatch.setattr(tally, "_PATIENCE", 10.0)
+    monkeypatch.setattr(shared_quota, "_WORTH_IT", 0)
     monkeypatch.setattr(house.intake, "fetch_room", told)
     async with house.client() as client:
         file = await client.open(f"IN/{FI}", "wb")
@@ -99,6 +102,45 @@ async def test_a_thread_is_asked_for_room_only_while_another_door_holds_the_coun
 
     assert ([False], [False, False, True]) == (alone, tries)
     assert b"one two " == (house.intake.set_folder(house.inbox(), FI) / FI).read_bytes()
+
+
+async def test_near_the_limit_room_is_fetched_in_a_thread(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There it is with every write, and the calls of a shared volume may take their time."""
+    changes: list[bool] = []
+    change = shared_quota.SharedQuota._change
+
+    def told(*args: Any, **kwargs: Any) -> None:
+        changes.append(tally.may_wait())
+        change(*args, **kwargs)
+
+    async with house.client() as client:
+        file = await client.open(f"IN/{FI}", "wb")
+        monkeypatch.setattr(shared_quota.SharedQuota, "_change", told)
+        await file.write(b"one ")
+        monkeypatch.undo()
+        await file.close()
+
+    assert changes
+    assert all(changes)
+
+
+async def test_room_that_is_gone_again_is_fetched_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upload does not fail because another thread had the counters in the moment of its write."""
+    held = iter([True, True, False])
+    write = Upload.write
+
+    def taken_meanwhile(upload: Upload, *args: Any) -> int:
+        if next(held, False):
+            raise tally.TallyHeldError("somebody has it just now")
+        return write(upload, *args)
+
+    monkeypatch.setattr(Upload, "write", taken_meanwhile)
+    async with house.client() as client:
+        file = await client.open(f"IN/{FI}", "wb")
+        await file.write(b"one ")
+        await file.close()
+
+    assert b"one " == (house.intake.set_folder(house.inbox(), FI) / FI).read_bytes()
 
 
 async def test_who_waited_too_long_is_told_to_try_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
