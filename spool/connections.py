@@ -2,7 +2,8 @@
 
 They stay as they are: whoever has ended a transaction leaves its connection, and the next one takes the one that was
 left last, which knows most of the file.  Giving it back to SQLAlchemy's pool and asking for one takes as long as some
-statements.  One whose transaction could not be ended is thrown away.
+statements.  One whose transaction could not be ended is thrown away.  What is set on one stays on it: options go with
+a statement.
 """
 
 from types import TracebackType

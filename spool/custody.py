@@ -34,7 +34,7 @@ from spool.gather import naming_file
 from spool.journal import Journal, JournalError, now
 from spool.mailbox import Mailbox
 from spool.received_files import received_files, received_names, stored_file
-from spool.settling import Fingerprints, secured
+from spool.settling import Fingerprints, fingerprints, secured
 from spool.submissions import StoredFile
 from spool.tables import submissions as received
 from spool.tickets import new_ticket
@@ -112,6 +112,7 @@ class Custody:
         # Recorded after this one, the older could be accepted beside it.
         self._settle(likeness)
         ticket, received_at, waited = new_ticket(), now(), origin.waited
+        before = fingerprints(folder, names)
         stored = [secured(folder, name, synced) for name in names]
         envelope = self.envelope(ticket, received_at, origin)
         write_unseen(folder, ENVELOPE, json.dumps(envelope).encode(), 0o440)
@@ -119,6 +120,9 @@ class Custody:
         make_folder(target.parent)
         try:
             move_durably(folder, target)
+            # Only what is here nobody changes: this host may have stood still for so long that others held the mailbox.
+            if (found := received_names(target)) != names or fingerprints(target, names) != before:
+                stored = [secured(target, name, frozenset()) for name in found]
             self._record(target, waited, envelope, stored)
         except CustodyDoubtfulError:
             self._doubts[target] = likeness

@@ -183,6 +183,11 @@ def fingerprint(facts: os.stat_result) -> tuple[int, int, int]:
     return facts.st_ino, facts.st_mtime_ns, facts.st_size
 
 
+def fingerprints(folder: Path, names: Iterable[str]) -> list[tuple[int, int, int]]:
+    """Those of files that are there."""
+    return [fingerprint(os.lstat(f"{folder}/{name}")) for name in names]
+
+
 def _is_same(path: str, descriptor: int) -> bool:
     try:
         return os.path.samestat(os.lstat(path), os.fstat(descriptor))

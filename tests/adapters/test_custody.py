@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from spool import submissions
 from spool.custody import ENVELOPE, Custody, Origin
+from spool.files import move_durably
 from spool.intake import Intake, IntakeLimits
 from spool.journal import Journal, JournalError
 from spool.mailbox import Mailbox
@@ -60,6 +61,29 @@ def test_a_ticket_has_13_capitals_and_digits_and_sorts_by_time() -> None:
     assert all(re.fullmatch(r"[0-9A-Z]{13}", ticket) for ticket in tickets)
     assert len(tickets) == len(set(tickets))
     assert [ticket[:8] for ticket in tickets] == sorted(ticket[:8] for ticket in tickets)
+
+
+@pytest.mark.parametrize("name", [f"FI.{_STEM}.1.1", f"FI.{_STEM}.2.1"])
+def test_what_others_brought_before_the_set_was_moved_is_recorded(
+    gathered: Path, custody: Custody, journal: Journal, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A host that stood still meanwhile vouches for the bytes that are in custody, and they are on the disk."""
+
+    def late(source: Path, target: Path) -> None:
+        new = source.with_name("new")
+        new.write_bytes(b"other bytes")
+        new.rename(source / name)
+        move_durably(source, target)
+
+    monkeypatch.setattr("spool.custody.move_durably", late)
+    submission = loaded(journal, custody.take(gathered, _ORIGIN))
+    folder = custody.folder(submission.ticket, submission.received_at)
+
+    assert {file.name: file.sha256 for file in submission.files} == {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("[!.]*")
+    }
+    assert b"other bytes" == (folder / name).read_bytes()
+    assert {0o440} == {path.stat().st_mode & 0o777 for path in folder.iterdir()}
 
 
 def test_custody_moves_the_set_and_records_it(gathered: Path, custody: Custody, journal: Journal) -> None:
