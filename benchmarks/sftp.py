@@ -25,6 +25,7 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -130,7 +131,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Who runs: sshd first, then the gateway, and a bare asyncssh where it is of interest."""
+    """Who runs: sshd, the gateway, and a bare asyncssh where it is of interest."""
 
     sshd: Server
     gateway: Server
@@ -142,12 +143,16 @@ def _measure(bench: Bench, name: str, job: Callable[[Server, int], None], field:
     servers_of = [field.sshd, field.gateway, *([field.bare] if field.bare else [])]
     turns: list[list[Turn]] = []
     for number in range(bench.size.turns):
-        turns.append([_turn(server, job, number) for server in servers_of])
-        # Small files stay, and have other names in the next turn: a file system that looks for an inode among
-        # thousands that were just deleted would be what is measured.
-        if name in _LARGE:
-            for server in servers_of:
+        took: dict[int, Turn] = {}
+        # Who comes second may wait for what the first has written, on its way to the disk: they change places.
+        for place, server in sorted(enumerate(servers_of), reverse=bool(number % 2), key=itemgetter(0)):
+            os.sync()
+            took[place] = _turn(server, job, number)
+            # Small files stay, and have other names in the next turn: a file system that looks for an inode among
+            # thousands that were just deleted would be what is measured.
+            if name in _LARGE:
                 server.clear()
+        turns.append([took[place] for place in sorted(took)])
     share = statistics.median(turn[0].wall / turn[1].wall for turn in turns)
     cpu = statistics.median(turn[1].cpu for turn in turns), statistics.median(turn[0].cpu for turn in turns)
     beside = ""
