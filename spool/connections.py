@@ -31,8 +31,13 @@ class Connections:
         except IndexError:
             return self._engine.connect()
 
-    def leave(self, connection: Connection) -> None:
-        """It has no transaction any more."""
+    def end(self, connection: Connection) -> None:
+        """Undo what is left of its transaction, and leave it."""
+        try:
+            _undo(connection)
+        except BaseException:
+            self.drop(connection)
+            raise
         if len(self._left) < _MOST:
             self._left.append(connection)
         else:
@@ -76,17 +81,11 @@ class Reading:
         self, _kind: type[BaseException] | None, _fault: BaseException | None, _trace: TracebackType | None
     ) -> None:
         connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        try:
-            undo(connection)
-        except BaseException:
-            self._connections.drop(connection)
-            raise
-        self._connections.leave(connection)
+        if connection is not None:
+            self._connections.end(connection)
 
 
-def undo(connection: Connection) -> None:
+def _undo(connection: Connection) -> None:
     """End the transaction, whether SQLAlchemy has seen statements of it or not."""
     if connection.in_transaction():
         connection.rollback()

@@ -15,7 +15,7 @@ from typing import Final
 
 from sqlalchemy.engine import Connection
 
-from spool.connections import Connections, undo
+from spool.connections import Connections
 from spool.database import WAIT_SECONDS, Begins, begin
 from spool.prepared import carry_out
 
@@ -172,19 +172,11 @@ class SharedCommits:
         transaction.fault = fault
         try:
             if fault is None:
-                self._release(transaction.connection)
+                self._connections.end(transaction.connection)
             else:
                 self._connections.drop(transaction.connection)
         finally:
             transaction.ended.set()
-
-    def _release(self, connection: Connection) -> None:
-        try:
-            undo(connection)
-        except BaseException:
-            self._connections.drop(connection)
-            raise
-        self._connections.leave(connection)
 
 
 class Part:
