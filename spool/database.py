@@ -78,7 +78,13 @@ def _open_sqlite(path: Path) -> Engine:
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"wal_autocheckpoint={_LOG_PAGES}"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "temp_store=MEMORY",
+        f"wal_autocheckpoint={_LOG_PAGES}",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 
