@@ -78,6 +78,8 @@ def _open_sqlite(path: Path) -> Engine:
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
+    # What several parts of a transaction change (:mod:`spool.shared_commits`) SQLite notes, page by page, to be able to
+    # undo one of them: in memory it costs a copy, in a file it took more calls than the transaction itself.
     for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",
@@ -86,6 +88,12 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         f"wal_autocheckpoint={_LOG_PAGES}",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def sort_in_files(connection: Connection) -> None:
+    """Let SQLite sort in files, as an index of a large table needs; the connection is not to be kept afterwards."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA temp_store=FILE")
 
 
 def _open_postgresql(url: str) -> Engine:

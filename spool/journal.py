@@ -21,7 +21,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from config.errors import ConfigurationError, TemporaryError
 from spool.connections import Connections
-from spool.database import Begins, Place, begin, open_engine
+from spool.database import Begins, Place, begin, open_engine, sort_in_files
 from spool.shared_commits import SharedCommits, TurnLostError
 from spool.waking import Topic, listening
 
@@ -154,10 +154,14 @@ def _alembic() -> Config:
 
 def migrate(journal: Journal) -> None:
     """Bring the schema up to date, in one transaction."""
-    with journal.write() as connection:
-        settings = _alembic()
-        settings.attributes["connection"] = connection
-        command.upgrade(settings, "head")
+    try:
+        with journal.write() as connection:
+            sort_in_files(connection)
+            settings = _alembic()
+            settings.attributes["connection"] = connection
+            command.upgrade(settings, "head")
+    finally:
+        journal.close()  # what sorts in files is not kept; the next transaction opens another
 
 
 def _newest() -> str | None:

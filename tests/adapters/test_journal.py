@@ -1,8 +1,10 @@
 """The journal on a real SQLite database."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -16,7 +18,8 @@ from sqlalchemy.engine import Connection
 import spool
 from config.errors import ConfigurationError
 from spool import answers, register_tables, submissions
-from spool.journal import Journal, JournalError, open_journal
+from spool.database import sort_in_files
+from spool.journal import Journal, JournalError, migrate, open_journal
 from spool.submissions import State, Submission, note
 from spool.tables import certificates, events, metadata, senders, technical_users
 from tests.authority import Credential
@@ -194,3 +197,52 @@ def test_a_reader_does_not_hold_up_a_writer(journal: Journal) -> None:
         after = reading.execute(sa.select(sa.func.count()).select_from(events)).scalar()
 
     assert (before, after) == (0, 0)
+
+
+def _temporary_files() -> list[str]:
+    """Files of SQLite without a name that this process has open."""
+    links = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            links.append(str(descriptor.readlink()))
+    return [link for link in links if "etilqs" in link]
+
+
+@pytest.mark.sqlite_only
+def test_what_may_be_undone_is_noted_in_memory(journal: Journal) -> None:
+    """A part of a transaction that changes many pages writes to no file beside the journal."""
+    seen: list[str] = []
+    with journal.write() as connection:
+        rows: list[dict[str, Any]] = [
+            {"ticket": None, "at": number, "name": f"{number:060}", "facts": {}} for number in range(5000)
+        ]
+        connection.execute(sa.insert(events), rows)
+        connection.exec_driver_sql("SAVEPOINT part")
+        connection.execute(sa.update(events).values(at=events.c.at + 1))
+        seen += _temporary_files()
+
+    assert seen == []
+
+
+@pytest.mark.sqlite_only
+def test_a_migration_may_sort_in_files(journal: Journal) -> None:
+    """The index of a large table need not find room in memory."""
+    seen: list[str] = []
+    with journal.write() as connection:
+        sort_in_files(connection)
+        driver: Any = connection.connection.dbapi_connection
+        driver.set_progress_handler(lambda: seen.extend(_temporary_files()), 1000)
+        numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT i FROM n"
+        assert connection.exec_driver_sql(f"{numbers} ORDER BY printf('%0100d', -i) LIMIT 1 OFFSET 90000").scalar()
+        driver.set_progress_handler(None, 0)
+
+    assert seen
+
+
+@pytest.mark.sqlite_only
+def test_after_a_migration_nothing_is_noted_in_files(journal: Journal) -> None:
+    """What may take files is the migration's connection alone."""
+    migrate(journal)
+
+    with journal.write() as connection:
+        assert connection.exec_driver_sql("PRAGMA temp_store").scalar() == 2
