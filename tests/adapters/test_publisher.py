@@ -190,7 +190,7 @@ async def test_no_more_messages_than_the_window_are_under_way(broker: Broker, pl
             taken.append(number)
             yield place.message(number)
 
-    destination = replace(place.destination, window=3, confirm_timeout=0.5)
+    destination = replace(place.destination, window=3, confirm_timeout=2.0)
     async with open_publisher(destination) as publisher:
         await publisher.wait_connected()
         await publisher.publish(place.message(9))

@@ -107,7 +107,7 @@ async def test_a_publisher_with_another_channel_comes_back_as_well(place: Place,
 async def test_channels_that_were_replaced_are_closed(place: Place, events: list[EventDict]) -> None:
     """Once nobody waits for what was sent over them; but for the first, whose end is that of the connection."""
     before = await channels_of(place.broker)
-    async with open_publisher(replace(place.destination, confirm_timeout=1.0)) as publisher:
+    async with open_publisher(replace(place.destination, confirm_timeout=5.0)) as publisher:
         await publisher.wait_connected()
         for times in (1, 2):
             await refused(publisher, place)

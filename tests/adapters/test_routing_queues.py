@@ -32,7 +32,7 @@ async def publisher(broker: Broker, name: str) -> AsyncIterator[Publisher]:
     """A publisher that has made them."""
     made = routing(Routing(exchange=name, queue=name, alternate=""))
     brokers = Brokers((connection_parameters(broker.url),))
-    async with open_publisher(Destination(brokers, made, confirm_timeout=2.0)) as opened:
+    async with open_publisher(Destination(brokers, made, confirm_timeout=6.0)) as opened:
         await opened.wait_connected()
         yield opened
 

@@ -249,7 +249,7 @@ async def test_nothing_is_opened_before_log_in(house: House) -> None:
     def talk() -> str:
         transport = house.paramiko_transport()
         try:
-            transport.open_session(timeout=5)
+            transport.open_session(timeout=30)
         except (paramiko.SSHException, EOFError) as error:
             return type(error).__name__
         finally:
@@ -269,7 +269,7 @@ async def test_no_other_channel_is_opened(house: House, kind: bytes) -> None:
         transport = house.paramiko_transport()
         try:
             transport.auth_publickey(USER, house.paramiko_key())
-            transport.open_channel(kind.decode(), ("127.0.0.1", 1), ("127.0.0.1", 2), timeout=5)
+            transport.open_channel(kind.decode(), ("127.0.0.1", 1), ("127.0.0.1", 2), timeout=30)
         except paramiko.SSHException:
             return False
         else:
