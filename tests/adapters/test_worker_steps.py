@@ -114,7 +114,7 @@ async def test_a_worker_that_dies_fails_the_step_it_had(steps: int) -> None:
 @pytest.mark.parametrize("steps", [0, 1])
 async def test_a_step_that_hangs_is_ended(steps: int) -> None:
     """Also while nobody asks for it."""
-    async with open_workers(WorkerLimits(1, 1024**3, 0.5)) as workers:
+    async with open_workers(WorkerLimits(1, 1024**3, 4.0)) as workers:
         trip = await workers.begin(hang_after, steps)
         assert list(range(steps)) == [await trip.next() for _ in range(steps)]
         with capture_logs() as lines, pytest.raises(WorkerFailedError):

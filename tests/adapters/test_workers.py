@@ -97,7 +97,7 @@ async def test_a_task_may_not_take_more_memory_than_allowed() -> None:
 
 async def test_a_task_that_hangs_is_ended() -> None:
     """Its worker is replaced."""
-    async with open_workers(WorkerLimits(count=1, memory=1024**3, seconds=1.0)) as workers:
+    async with open_workers(WorkerLimits(count=1, memory=1024**3, seconds=4.0)) as workers:
         with capture_logs() as lines, pytest.raises(WorkerFailedError):
             await workers.run(hang)
         assert [("worker.lost", "hung", None)] == lost(lines)
