@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from dataclasses import is_dataclass
 from enum import Enum
 from functools import lru_cache
+from itertools import chain
 from operator import is_
 from typing import Any, Final, NamedTuple
 
@@ -27,6 +28,8 @@ _PLAIN: Final = frozenset(
         datetime.date, datetime.datetime, datetime.time, datetime.timedelta, datetime.timezone,
     }
 )  # fmt: skip
+_IMMUTABLE: Final = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE: Python itself lets nobody set an attribute of the kind
+_MOST_WATCHES: Final = 64
 _OURS: Final = ("config.", "gateway.", "schemas.", "signing.", "spool.")
 
 
@@ -45,8 +48,10 @@ def read_answer(body: bytes) -> Any:
     try:
         return reading.load()
     finally:
-        spoilt = [made for kind in reading.kinds for made in _known[kind] if _put_right(made)]
-        if spoilt:
+        watch = _watch(frozenset(reading.kinds))
+        if not watch.is_as_before():
+            for made in watch.made:
+                _put_right(made)
             raise StrangeAnswerError("an answer that changes what values are")
 
 
@@ -75,7 +80,9 @@ _known: Final[dict[type, tuple[_Made, ...]]] = {}
 
 
 def _know(kind: type) -> None:
-    if kind not in _known:
+    if kind.__flags__ & _IMMUTABLE:
+        _known[kind] = ()
+    elif kind not in _known:
         members: Iterable[Enum] = kind.__members__.values() if issubclass(kind, Enum) else ()
         of_members = (_Made(member, dict(vars(member)), None) for member in members)
         _known[kind] = (_Made(kind, dict(vars(kind)), _names(kind)), *of_members)
@@ -85,15 +92,15 @@ def _names(thing: Any) -> tuple[str, str] | None:
     return (thing.__name__, thing.__qualname__) if isinstance(thing, type) else None
 
 
-def _put_right(made: _Made) -> bool:
-    """Give it its attributes back, which an answer can set as if it were a value; whether it had to be done."""
-    if _is_as(made):
-        return False
+def _put_right(made: _Made) -> None:
+    """Give it its attributes back, which an answer can set as if it were a value."""
+    if _Watch((made,)).is_as_before():
+        return
     thing, before, after = made.thing, made.attributes, dict(vars(made.thing))
     if made.names is None:
         vars(thing).clear()
         vars(thing).update(before)
-        return True
+        return
     for name in before.keys() | after.keys():
         if name not in before:
             delattr(thing, name)
@@ -101,14 +108,36 @@ def _put_right(made: _Made) -> bool:
             setattr(thing, name, before[name])
     if made.names != _names(thing):
         thing.__name__, thing.__qualname__ = made.names
-    return True
 
 
-def _is_as(made: _Made) -> bool:
-    """Whether it has the very attributes that it had, in their order: one that is set anew stays in its place."""
-    before, after = made.attributes, vars(made.thing)
-    is_same = len(before) == len(after) and all(map(is_, before, after))
-    return is_same and all(map(is_, before.values(), after.values())) and made.names == _names(made.thing)
+class _Watch:
+    """Sees whether kinds, and the members of enumerations among them, are what they were: all of them at one look."""
+
+    def __init__(self, made: tuple[_Made, ...]) -> None:
+        self.made = made
+        self._things = [each.thing for each in made]
+        self._sizes = [len(each.attributes) for each in made]
+        self._keys = [name for each in made for name in each.attributes]
+        self._values = [value for each in made for value in each.attributes.values()]
+        self._kinds = [each.thing for each in made if each.names is not None]
+        self._names = [each.names for each in made if each.names is not None]
+
+    def is_as_before(self) -> bool:
+        """Whether each has the very attributes that it had, in their order: one that is set anew stays in its place."""
+        # Asked for anew: who sets a member's attributes can give it others as a whole.
+        now = [vars(thing) for thing in self._things]
+        return (
+            [len(attributes) for attributes in now] == self._sizes
+            and all(map(is_, self._keys, chain.from_iterable(now)))
+            and all(map(is_, self._values, chain.from_iterable([attributes.values() for attributes in now])))
+            and [(kind.__name__, kind.__qualname__) for kind in self._kinds] == self._names
+        )
+
+
+@lru_cache(maxsize=_MOST_WATCHES)
+def _watch(kinds: frozenset[type]) -> _Watch:
+    """Over kinds that are known; those of an answer are nearly always the same."""
+    return _Watch(tuple(made for kind in kinds for made in _known[kind]))
 
 
 def _member(kind: Any, name: str) -> Enum:

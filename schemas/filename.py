@@ -77,6 +77,11 @@ _STRUCTURE = {
     Prefix.GO: Code.GO_STRUCTURE,
     Prefix.TD: Code.GO_STRUCTURE,
 }
+_SHAPE = re.compile(
+    r"(F[ISO]|GO|TD|CO)\.([A-Z]{4})\.(?!000000)([0-9]{6})\.([0-9]{8})\.(?!00000)([0-9A-Z]{5})\.([RST])"
+    r"(?:\.([1-9])(?:\.([1-9]))?)?"
+)
+"""Every good name has it, and of those that have it few are bad."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +119,33 @@ def parse(name: str, *, max_parts: int = 9) -> FileName | tuple[Finding, ...]:
 
 @lru_cache(maxsize=1024)
 def _parsed(name: str, max_parts: int) -> FileName | tuple[Finding, ...]:
-    elements = name.split(".", 8)
-    faults = tuple(_faults(elements, max_parts))
-    if faults:
-        return faults
-    prefix, purpose, sender, date, sequence, environment, *tail = elements
-    parts, part = (*map(int, tail), None, None)[:2]
-    return FileName(
-        Prefix(prefix), purpose, sender, _day(date), sequence, Environment(environment), parts=parts, part=part
-    )
+    # Nearly every name is good, and one look tells; what is wrong with another takes a look at each element.
+    return _good(name, max_parts) or tuple(_faults(name.split(".", 8), max_parts))
+
+
+def _good(name: str, max_parts: int) -> FileName | None:
+    """What a name says that has no fault; None for one of which `_faults` tells any."""
+    shaped = _SHAPE.fullmatch(name)
+    if shaped is None:
+        return None
+    letters, purpose, sender, date, sequence, environment, parts, part = shaped.groups()
+    try:
+        day = datetime.date.fromisoformat(date)
+    except ValueError:
+        return None
+    prefix, numbers = Prefix(letters), [int(number) for number in (parts, part) if number is not None]
+    if prefix in _FROM_GATEWAY and sender != GATEWAY:
+        return None
+    if not numbers:
+        fits = sender == GATEWAY or purpose in WITHOUT_PARTS
+    else:
+        fits = len(numbers) == _with_parts(prefix) and numbers[-1] <= numbers[0] <= max_parts
+    return FileName(prefix, purpose, sender, day, sequence, Environment(environment), *numbers) if fits else None
+
+
+def _with_parts(prefix: Prefix) -> int:
+    """How many numbers stand behind the environment."""
+    return 1 if prefix in _WITHOUT_PART else 2
 
 
 def check_date(created: datetime.date, *, today: datetime.date, max_age_days: int) -> tuple[Finding, ...]:
@@ -191,7 +214,7 @@ def _structure_faults(prefix: Prefix, purpose: str, sender: str, tail: int) -> I
         yield Finding(code, "the purpose is not 4 capitals")
     if not re.fullmatch("[0-9]{6}", sender) or sender == "000000":
         yield Finding(code, "the sender is not 6 digits from 000001")
-    with_parts = 1 if prefix in _WITHOUT_PART else 2
+    with_parts = _with_parts(prefix)
     if tail == 0 and purpose not in WITHOUT_PARTS and sender != GATEWAY:
         yield Finding(code, f"the number of parts is missing; this purpose needs {6 + with_parts} elements")
     elif tail not in (0, with_parts):

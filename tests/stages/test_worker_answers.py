@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from config.errors import ConfigurationError
 from gateway import one_trip
-from gateway.worker_answers import StrangeAnswerError, read_answer
+from gateway.worker_answers import _PLAIN, StrangeAnswerError, read_answer
 from gateway.worker_process import Answer
 from schemas.codes import Code, Finding
 from schemas.inspection import Employer
@@ -97,6 +99,51 @@ def test_no_member_of_an_enumeration_is_changed(*, hidden: bool) -> None:
     with pytest.raises(StrangeAnswerError):
         read_answer(body + pickle.dumps((None, True, False), 0))
     assert [dict(vars(code)) for code in Code] == before
+
+
+def test_a_member_keeps_its_attributes_where_all_of_them_were_replaced() -> None:
+    """Also by others that are equal: what counts is that they are the very ones."""
+    before = dict(vars(Code.CANCELLED))
+    member = f"c{Code.__module__}\nCode\n".encode() + pickle.dumps((Code.CANCELLED.value,), 0).removesuffix(b".") + b"R"
+    others = {**before, "_name_": "".join(list(before["_name_"])), "__objclass__": None}
+    body = member + pickle.dumps((None, {"__dict__": others}), 0).removesuffix(b".") + b"b."
+    with pytest.raises(StrangeAnswerError):
+        read_answer(body)
+    assert before == dict(vars(Code.CANCELLED))
+
+
+@pytest.mark.parametrize("kind", sorted(_PLAIN, key=str))
+def test_no_kind_of_python_s_own_is_changed(kind: type) -> None:
+    """Python keeps them as they are; of those that it would let be changed every attribute is watched."""
+    before = dict(vars(kind))
+    with pytest.raises((StrangeAnswerError, TypeError)):
+        read_answer(changing(kind, __doc__="x"))
+    assert before == dict(vars(kind))
+
+
+def test_one_kind_among_several_is_seen_to_be_changed_each_time() -> None:
+    """Also in an answer made of the same kinds as one before, in which nothing was wrong."""
+    values = [Finding(Code.CANCELLED, "words"), Employer, tuple(Answer("x")), Path("/a")]
+    good = pickle.dumps([*values, Answer])
+    for kind in (Answer, Code):
+        before = dict(vars(kind))
+        assert read_answer(good) == [*values, Answer]
+        with pytest.raises(StrangeAnswerError):
+            read_answer(changing(kind, __doc__="x").removesuffix(b".") + b"0" + good)
+        assert before == dict(vars(kind))
+    assert read_answer(good) == [*values, Answer]
+
+
+@given(
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+    | st.from_regex(r"[./a]{0,9}", fullmatch=True)
+)
+def test_a_path_is_the_same_when_it_comes(written: str) -> None:
+    """However it is written: it goes as one text, and every part of it arrives."""
+    path = Path(written)
+    for protocol in (2, pickle.DEFAULT_PROTOCOL):
+        came = read_answer(pickle.dumps(path, protocol))
+        assert (type(came), str(came), came.parts) == (type(path), str(path), path.parts)
 
 
 @pytest.mark.parametrize("name", ["__name__", "__qualname__"])

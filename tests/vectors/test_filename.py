@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas import filename
 from schemas.codes import Code, Finding
 from schemas.filename import (
     INBOUND,
@@ -130,6 +131,26 @@ near_names = st.lists(
     ),
     max_size=10,
 ).map(".".join)
+_ELEMENTS = (
+    ["FI", "FS", "GO", "TD", "FO", "CO", "FX", "fi", "GOO"],
+    ["DIMN", "WECH", "ACRF", "DIM", "DIMNA", "dimn", "D1MN", "DÏMN"],
+    ["123456", "999999", "000000", "000001", "12345", "1234567", "12345A", "١٢٣٤٥٦"],
+    ["20261121", "00010101", "00000101", "20260230", "20240229", "2026W471", "2026112", "2026112\uff11", "-0261121"],
+    ["00001", "24AZG", "00000", "0001", "000001", "0000a", "0000\n"],
+    ["R", "T", "S", "r", "X", ""],
+    ["1", "2", "5", "9", "0", "10", "a", "", "1\n", "\uff11"],
+    ["1", "2", "5", "9", "0", "10", "a", "", "1\n", "\uff11"],
+)
+# Each element mostly as it should be, so that many are good and many have the one fault that is looked for.
+close_names = (
+    st.integers(5, 8)
+    .flatmap(
+        lambda count: st.tuples(
+            *(st.sampled_from(values[:2]) | st.sampled_from(values) for values in _ELEMENTS[:count])
+        )
+    )
+    .map(".".join)
+)
 safe_names = st.from_regex(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}", fullmatch=True).filter(is_safe)
 
 
@@ -194,6 +215,18 @@ def test_any_string_is_a_name_or_has_a_fault(name: str) -> None:
         assert str(parsed) == name
     else:
         assert parsed
+
+
+@given(close_names | near_names | file_names.map(str), st.integers(1, 9))
+def test_a_name_is_good_just_when_none_of_its_elements_has_a_fault(name: str, max_parts: int) -> None:
+    """The one look that a good name takes finds good what the look at each element does, and nothing else."""
+    faults = tuple(filename._faults(name.split(".", 8), max_parts))
+    parsed = parse(name, max_parts=max_parts)
+    if faults:
+        assert parsed == faults
+    else:
+        assert isinstance(parsed, FileName)
+        assert str(parsed) == name
 
 
 @given(file_names)
