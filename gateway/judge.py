@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from config.settings import Settings
-from gateway import holders, message_profiles, parties, repeats
+from gateway import circumstances, holders, message_profiles, parties, repeats
 from gateway.assignments import content_rules, signed_part, trust_rules
 from gateway.examination import (
     Anomalies,
@@ -44,14 +44,12 @@ from schemas.codes import Code, Finding
 from schemas.filename import FileName, parse
 from schemas.inspection import Employer
 from signing.verify import Evidence, Fault
-from spool import holds, submissions
+from spool import submissions
 from spool.custody import Custody
 from spool.gather import SignatureFiles, set_findings
 from spool.holds import Hold
 from spool.journal import Journal, now
-from spool.purges import are_answers_gone
 from spool.submissions import State, StoredFile, Submission
-from spool.withdrawals import is_withdrawn
 
 log = structlog.get_logger()
 
@@ -145,17 +143,15 @@ class Judge:
             if submission is None or submission.state not in submissions.OPEN_STATES:
                 return None
             sender = parties.find_sender(connection, submission.sender)
-            namesake, withdrawn = submissions.namesake(connection, submission), is_withdrawn(connection, submission)
-            hold, dropped = holds.standing_on(connection, submission, now()), holds.dropped(connection, ticket)
-            answered = namesake is None or not are_answers_gone(connection, namesake.ticket)
+            about = circumstances.of(connection, submission)
         if sender is None:
             raise LookupError("the sender of a submission is not registered")
         sender = message_profiles.as_user(sender, submission, self._settings.mq.profiles)
         folder = self._custody.folder(ticket, submission.received_at)
         declarations = self._settings.spool.path / "declarations" / ticket
         types = catalogue.current(self._settings.schemas.folder)
-        case = Case(submission, sender, namesake, folder, declarations, types, withdrawn=withdrawn)
-        case.hold, case.dropped, case.answered = hold, dropped is not None, answered
+        case = Case(submission, sender, about.namesake, folder, declarations, types, withdrawn=about.withdrawn)
+        case.hold, case.dropped, case.answered = about.hold, about.dropped, about.answered
         return case
 
     async def judge(self, case: Case) -> Verdict:

@@ -35,7 +35,7 @@ from gateway.scanning import scan_facts
 from gateway.timestamping import Stamping
 from signing.own.own_keys import OwnKeys
 from spool import answers, holds, marks, submissions
-from spool.journal import Journal
+from spool.journal import Journal, now
 from spool.outbox import Outbox
 from spool.submissions import Ruling, State, Submission
 from spool.withdrawals import is_withdrawn
@@ -98,13 +98,17 @@ class Pipeline:
 
     def _record(self, verdict: Verdict, signed: Sequence[SignedAnswer]) -> None:
         case, submission = verdict.case, verdict.case.submission
+        # Made before the turn to write, for which others wait.
+        ruling = _ruling(verdict)
         marked = marks.taking(marks.beside(case.declarations), case.validated.marks if case.validated else None)
         with marked as persons, self.journal.write() as connection:
-            holding.check(connection, submission)
-            is_alone = holds.is_alone(connection, submission)
+            is_plain = holds.is_plain(connection, submission, now())
+            if not is_plain:
+                holding.check(connection, submission)
+            is_alone = is_plain or holds.is_alone(connection, submission)
             if verdict.state is State.ACCEPTED:
                 _check_unchanged(connection, case, is_alone=is_alone)
-            if not submissions.settle(connection, submission.ticket, _ruling(verdict)):
+            if not submissions.settle(connection, submission.ticket, ruling):
                 return
             if not is_alone:
                 holds.let_follow(connection, submission)

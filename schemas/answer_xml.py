@@ -8,6 +8,7 @@ the same digest as one that checks them as they are. What an answer says is in `
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -56,7 +57,13 @@ def add_fields(parent: etree._Element, fields: Iterable[tuple[str, str]]) -> Non
 
 def finish(root: etree._Element, schema: Path) -> bytes:
     """The answer as UTF-8 XML, valid against its schema; `ValueError` when it isn't."""
-    if not xsd.compiled(schema).validate(root):
+    if not _compiled(schema).validate(root):
         raise ValueError(f"an answer would not be valid against {schema.name}")
     text = etree.tostring(root, encoding="UTF-8", xml_declaration=True, pretty_print=True)
     return text.replace(b"\n", b"\r\n")
+
+
+@lru_cache(maxsize=8)
+def _compiled(schema: Path) -> etree.XMLSchema:
+    """A schema of our own answers: it is of one version with the code that writes them, whatever is installed since."""
+    return xsd.compiled(schema)

@@ -46,6 +46,27 @@ def encoding(value: Any) -> bytes:
     return encoded
 
 
+def element(tag: int, content: bytes) -> bytes:
+    """An element with this tag, which is one byte, around ``content``."""
+    length = len(content)
+    if length < 0x80:
+        return bytes((tag, length)) + content
+    size = (length.bit_length() + 7) // 8
+    return bytes((tag, 0x80 | size)) + length.to_bytes(size, "big") + content
+
+
+def contents(encoded: bytes) -> bytes:
+    """What is in an element that this program made, without its tag, which is one byte, and its length.
+
+    Raises:
+        ValueError, IndexError: it isn't one element to its last byte.
+    """
+    begin, length = _length(encoded, 1)
+    if begin + length != len(encoded):
+        raise ValueError("this is not one element")
+    return encoded[begin:]
+
+
 def _walk(content: bytes, start: int, limit: int, depth: int) -> int:
     """Walk one element from ``start`` and return where it ends."""
     tag = content[start]

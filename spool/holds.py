@@ -162,6 +162,15 @@ def wake(connection: Connection, tickets: Sequence[str]) -> int:
     return count
 
 
+def is_plain(connection: Connection, submission: Submission, at: int) -> bool:
+    """Whether nothing is held, nobody dropped it, and no other ever had its name: so it is of most, in one statement.
+
+    Then there is no :func:`standing_on`, no :func:`dropped`, it :func:`is_alone`, and nothing of its name bears on it.
+    """
+    this = {"of": submission.sender, "box": submission.directory, "shared": submission.stem, "this": submission.ticket}
+    return _SPECIAL.first(connection, {**this, "at": at}) is None
+
+
 def is_alone(connection: Connection, submission: Submission) -> bool:
     """Whether no other ever had its sender, directory and stem, which is so of most."""
     this = {"of": submission.sender, "box": submission.directory, "shared": submission.stem, "this": submission.ticket}
@@ -220,11 +229,11 @@ def behind(connection: Connection, submission: Submission, limit: int = 20) -> l
 _HOLD: Final = (
     "number", "placed_at", "ends_at", "actor", "reason", "ticket", "sender", "purpose", "environment",
 )  # fmt: skip
-_IN_FORCE: Final = Prepared(
-    sa.select(*(holds.c[name] for name in _HOLD))
-    .where(holds.c.released_at.is_(None), sa.func.coalesce(holds.c.ends_at, UNTIL_RELEASED) > sa.bindparam("at"))
-    .order_by(holds.c.number)
+_IS_IN_FORCE: Final = (
+    holds.c.released_at.is_(None),
+    sa.func.coalesce(holds.c.ends_at, UNTIL_RELEASED) > sa.bindparam("at"),
 )
+_IN_FORCE: Final = Prepared(sa.select(*(holds.c[name] for name in _HOLD)).where(*_IS_IN_FORCE).order_by(holds.c.number))
 _DROPPED: Final = Prepared(sa.select(drops.c.actor, drops.c.reason).where(drops.c.ticket == sa.bindparam("ticket")))
 
 _OF_NAME: Final = (
@@ -232,10 +241,15 @@ _OF_NAME: Final = (
     submissions.c.directory == sa.bindparam("box"),
     submissions.c.stem == sa.bindparam("shared"),
 )
-_OTHER: Final = Prepared(
-    sa.select(submissions.c.ticket)
-    .where(*_OF_NAME, submissions.c.ticket != sa.bindparam("this", type_=sa.String))
-    .limit(1)
+_THIS: Final = sa.bindparam("this", type_=sa.String)
+_OTHER_OF_NAME: Final = sa.select(submissions.c.ticket).where(*_OF_NAME, submissions.c.ticket != _THIS)
+_OTHER: Final = Prepared(_OTHER_OF_NAME.limit(1))
+_SPECIAL: Final = Prepared(
+    sa.select(sa.literal_column("1")).where(
+        _OTHER_OF_NAME.exists()
+        | sa.select(holds.c.number).where(*_IS_IN_FORCE).exists()
+        | sa.select(drops.c.ticket).where(drops.c.ticket == _THIS).exists()
+    )
 )
 _FOLLOW: Final = Prepared(
     sa.update(submissions)

@@ -85,9 +85,11 @@ def _listen(engine: Engine, ring: Callable[[Topic], None], closing: threading.Ev
 
 def _look(engine: Engine, ring: Callable[[Topic], None], closing: threading.Event) -> None:
     with engine.connect() as connection:
+        # The driver itself is asked: this goes on for as long as the process runs.
+        driver = cast("Any", connection.connection.driver_connection)
         seen = None
         while not closing.is_set():
-            version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+            (version,) = driver.execute("PRAGMA data_version").fetchone()
             if version != seen:
                 seen = version
                 for topic in Topic:

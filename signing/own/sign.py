@@ -64,7 +64,7 @@ class Signature:
     def text(self) -> bytes:
         """Base64 of the CMS, lines of 64 characters that each end in CRLF."""
         text = base64.b64encode(self.cms())
-        return b"".join(text[start : start + _COLUMNS] + b"\r\n" for start in range(0, len(text), _COLUMNS))
+        return b"".join([text[start : start + _COLUMNS] + b"\r\n" for start in range(0, len(text), _COLUMNS)])
 
 
 @dataclass(frozen=True, slots=True)

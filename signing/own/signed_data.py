@@ -11,14 +11,15 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
-from asn1crypto import algos, cms, parser
+from asn1crypto import algos, cms
 from asn1crypto import x509 as asn1
 from pyhanko.sign.general import as_signing_certificate_v2
 
+from signing.der import contents, element
+
 DIGEST: Final = "sha256"
 
-_UNIVERSAL, _CONTEXT = 0, 2
-_SEQUENCE, _SET, _OCTETS, _UTC_TIME = 16, 17, 4, 23
+_OCTETS, _UTC_TIME, _SEQUENCE, _SET, _CONTEXT = 0x04, 0x17, 0x30, 0x31, 0xA0
 _VERSION_1: Final = bytes.fromhex("020101")
 _MESSAGE_DIGEST: Final = cms.CMSAttributeType("message_digest").dump()
 _SIGNING_TIME: Final = cms.CMSAttributeType("signing_time").dump()
@@ -44,8 +45,8 @@ def attributes(digest: bytes, certificate: bytes, at: datetime) -> bytes:
     """
     time = f"{at.astimezone(UTC):%y%m%d%H%M%SZ}".encode()
     own = (
-        _attribute(_MESSAGE_DIGEST, _element(_OCTETS, digest)),
-        _attribute(_SIGNING_TIME, _element(_UTC_TIME, time)),
+        _attribute(_MESSAGE_DIGEST, element(_OCTETS, digest)),
+        _attribute(_SIGNING_TIME, element(_UTC_TIME, time)),
     )
     return _set((*own, *_lasting(certificate).attributes))
 
@@ -60,8 +61,8 @@ def signed_data(certificate: bytes, signed: bytes, value: bytes, token: bytes | 
         token: the timestamp over ``value`` (RFC 3161, DER), if there is one
     """
     lasting = _lasting(certificate)
-    signer = [_VERSION_1, lasting.signer, lasting.digest, _within(0, _contents(signed)), lasting.mechanism]
-    signer.append(_element(_OCTETS, value))
+    signer = [_VERSION_1, lasting.signer, lasting.digest, _within(0, contents(signed)), lasting.mechanism]
+    signer.append(element(_OCTETS, value))
     if token is not None:
         signer.append(_within(1, _attribute(_TIMESTAMP, token)))
     content = (
@@ -100,24 +101,12 @@ def _attribute(kind: bytes, value: bytes) -> bytes:
 
 
 def _sequence(parts: Iterable[bytes]) -> bytes:
-    return _element(_SEQUENCE, b"".join(parts), constructed=1)
+    return element(_SEQUENCE, b"".join(parts))
 
 
 def _set(parts: Iterable[bytes]) -> bytes:
-    return _element(_SET, b"".join(sorted(parts)), constructed=1)
+    return element(_SET, b"".join(sorted(parts)))
 
 
 def _within(tag: int, content: bytes) -> bytes:
-    encoded: bytes = parser.emit(_CONTEXT, 1, tag, content)
-    return encoded
-
-
-def _element(tag: int, content: bytes, *, constructed: int = 0) -> bytes:
-    encoded: bytes = parser.emit(_UNIVERSAL, constructed, tag, content)
-    return encoded
-
-
-def _contents(element: bytes) -> bytes:
-    """What is in an element without its tag and length."""
-    contents: bytes = parser.parse(element, strict=True)[4]
-    return contents
+    return element(_CONTEXT | tag, content)

@@ -7,6 +7,7 @@ import pytest
 import xmlschema
 
 import schemas
+from schemas import answer_xml
 from schemas.acknowledgement import Acknowledgement, render
 from schemas.codes import Code, Finding
 
@@ -94,3 +95,21 @@ def test_what_would_not_be_valid_is_not_rendered(acknowledgement: Acknowledgemen
     """An answer that a sender cannot read is worse than none."""
     with pytest.raises(ValueError, match=r"valid|zone|XML"):
         render(acknowledgement)
+
+
+def test_a_new_version_beside_a_running_one_changes_no_answer(tmp_path: Path) -> None:
+    """The schema is that of the code that runs, whatever is installed meanwhile."""
+    schema = tmp_path / "ACRF.xsd"
+    schema.write_bytes(XSD.read_bytes())
+
+    def written() -> bytes:
+        root = answer_xml.begin("ACRF", schema)
+        form = answer_xml.add_form(root, "ACRF001", NOON)
+        reference = (("FileName", NAME), ("ReferenceOrigin", answer_xml.TICKET_ORIGIN), ("ReferenceNbr", TICKET))
+        answer_xml.add(form, "FileReference", *reference)
+        answer_xml.add(form, "ReceptionResult", ("ResultCode", "1"))
+        return answer_xml.finish(root, schema)
+
+    before = written()
+    schema.write_text("<of-another-version/>")
+    assert before == written()

@@ -101,6 +101,20 @@ def test_what_only_looks_like_a_number_of_a_person_is_written() -> None:
     assert written == veiled(*written)
 
 
+def test_no_value_of_an_event_is_too_short_to_be_looked_at() -> None:
+    """Neither one that is nothing but the number, nor what a library says; a shorter one holds none."""
+    [ours, theirs] = said(
+        f"{CONFIGURED}\nimport structlog",
+        "structlog.get_logger('x').info('85073003328', file='85073003328', part='8507300332', size=85073003328)",
+        "logging.getLogger('a.library').warning('85073003328')",
+    )
+    event = json.loads(ours)
+    told = [event[key] for key in ("event", "file", "part", "size")]
+
+    assert ["(an INSS)", "(an INSS)", "8507300332", 85073003328] == told
+    assert "(an INSS)" == json.loads(theirs)["event"]
+
+
 def veiled(*values: str) -> list[str]:
     """The values as they are written."""
     script = (
