@@ -14,6 +14,7 @@ from channels.ports import SSH_RSA, Account, Authentication
 from gateway.parties import UnknownSenderError, key_fingerprint
 from gateway.registrations import ALWAYS, EndedAlreadyError, Period
 from spool.journal import now
+from spool.prepared import Prepared
 from spool.submissions import note
 from spool.tables import passwords, senders, ssh_keys, technical_users
 
@@ -77,28 +78,9 @@ class UnknownKeyError(LookupError):
 def standing(connection: Connection, usernames: Collection[str], at: int) -> dict[str, Account]:
     """Those of ``usernames`` that may log in at ``at``, with the keys that are taken then."""
     keys: dict[str, list[str]] = {}
-    current = sa.select(ssh_keys.c.username, ssh_keys.c.line).where(
-        ssh_keys.c.username.in_(usernames),
-        sa.func.coalesce(ssh_keys.c.valid_from, 0) <= at,
-        sa.func.coalesce(ssh_keys.c.valid_to, at + 1) > at,
-    )
-    for username, line in connection.execute(current):
+    asked = {"usernames": list(usernames)}
+    for username, line in _KEYS.all(connection, asked | {"at": at, "after": at + 1}):
         keys.setdefault(username, []).append(line)
-    query = (
-        sa.select(
-            technical_users.c.username,
-            technical_users.c.sender,
-            technical_users.c.authentication,
-            senders.c.sources,
-            senders.c.login_leniencies,
-        )
-        .join(senders, senders.c.number == technical_users.c.sender)
-        .where(
-            technical_users.c.username.in_(usernames),
-            technical_users.c.state == _ACTIVE,
-            senders.c.state == _ACTIVE,
-        )
-    )
     return {
         username: Account(
             username,
@@ -108,8 +90,26 @@ def standing(connection: Connection, usernames: Collection[str], at: int) -> dic
             tuple(sources),
             frozenset(leniencies),
         )
-        for username, sender, authentication, sources, leniencies in connection.execute(query)
+        for username, sender, authentication, sources, leniencies in _STANDING.all(connection, asked)
     }
+
+
+_ASKED: Final[sa.BindParameter[str]] = sa.bindparam("usernames", expanding=True)
+_AT: Final = sa.bindparam("at", type_=sa.BigInteger)
+_KEYS: Final = Prepared(
+    sa.select(ssh_keys.c.username, ssh_keys.c.line).where(
+        ssh_keys.c.username.in_(_ASKED),
+        sa.func.coalesce(ssh_keys.c.valid_from, 0) <= _AT,
+        sa.func.coalesce(ssh_keys.c.valid_to, sa.bindparam("after", type_=sa.BigInteger)) > _AT,
+    ),
+    each="usernames",
+)
+_STANDING: Final = Prepared(
+    sa.select(*technical_users.c["username", "sender", "authentication"], *senders.c["sources", "login_leniencies"])
+    .join(senders, senders.c.number == technical_users.c.sender)
+    .where(technical_users.c.username.in_(_ASKED), technical_users.c.state == _ACTIVE, senders.c.state == _ACTIVE),
+    each="usernames",
+)
 
 
 def current_password(connection: Connection, username: str) -> StoredPassword | None:

@@ -142,13 +142,13 @@ class Reception:
             raise CustodyFailedError("the disk did not take the files") from fault
 
     def _take(self, folder: Path, names: list[str], origin: Origin, synced: Fingerprints = frozenset()) -> str:
-        found = [os.lstat(f"{folder}/{name}") for name in names]
-        if not synced.issuperset(map(fingerprint, found)):  # another connection may have brought a file since
+        seen = {name: fingerprint(os.lstat(f"{folder}/{name}")) for name in names}
+        if not synced.issuperset(seen.values()):  # another connection may have brought a file since
             synced = self._intake.sync(origin.mailbox, folder, synced, names)
-        size = sum(facts.st_size for facts in found)
+        size = sum(size for _, _, size in seen.values())
         self._intake.check(origin.mailbox)
         try:
-            ticket = self._custody.take(folder, origin, synced)
+            ticket = self._custody.take(folder, origin, synced, seen)
         except CustodyDoubtfulError:
             if not folder.exists():
                 self._intake.left(origin.mailbox, folder, size)

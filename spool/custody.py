@@ -34,7 +34,7 @@ from spool.gather import naming_file
 from spool.journal import Journal, JournalError, now
 from spool.mailbox import Mailbox
 from spool.received_files import received_files, received_names, stored_file
-from spool.settling import Fingerprints, fingerprints, secured
+from spool.settling import Fingerprints, Seen, fingerprints, secured
 from spool.submissions import StoredFile
 from spool.tables import submissions as received
 from spool.tickets import new_ticket
@@ -98,21 +98,22 @@ class Custody:
         """Where the files of ``ticket`` are; ``received_at`` in microseconds."""
         return self.root.joinpath(_day(received_at), ticket)
 
-    def take(self, folder: Path, origin: Origin, synced: Fingerprints = frozenset()) -> str:
+    def take(self, folder: Path, origin: Origin, synced: Fingerprints = frozenset(), seen: Seen | None = None) -> str:
         """Take the set gathered in ``folder`` into custody and answer its ticket.
 
-        Of the files in ``synced`` the bytes are on the disk already, and nobody changes them meanwhile.
+        Of the files in ``synced`` the bytes are on the disk already, and nobody changes them meanwhile.  What was
+        ``seen`` there by who has just looked, by name, is not looked for again before the set is moved.
 
         Raises:
             OSError, JournalError: it could not be done; the set is back where it was.
             CustodyDoubtfulError: nobody can tell; the set is in custody, or, if one like it is in doubt, where it was.
         """
-        names = received_names(folder)
+        names = received_names(folder) if seen is None else sorted(seen)
         likeness = _Likeness(origin.mailbox, set_key(naming_file(names)))
         # Recorded after this one, the older could be accepted beside it.
         self._settle(likeness)
         ticket, received_at, waited = new_ticket(), now(), origin.waited
-        before = fingerprints(folder, names)
+        before = fingerprints(folder, names) if seen is None else [seen[name] for name in names]
         stored = [secured(folder, name, synced) for name in names]
         envelope = self.envelope(ticket, received_at, origin)
         write_unseen(folder, ENVELOPE, json.dumps(envelope).encode(), 0o440)
@@ -255,7 +256,7 @@ class Custody:
             return set(connection.execute(sa.select(received.c.ticket).where(_within(day))).scalars())
 
     def _record(
-        self, folder: Path, waited: int = 0, envelope: Mapping[str, Any] | None = None, stored: Stored = ()
+        self, folder: Path, waited: int = 0, envelope: Mapping[str, Any] | None = None, stored: Stored | None = None
     ) -> None:
         """Commit what the envelope in ``folder`` says; its sender had ``waited`` so long, as far as that is known.
 
@@ -267,9 +268,8 @@ class Custody:
             CustodyDoubtfulError: nobody can tell.
         """
         recovered = envelope is None
-        if received_names(folder) != [file.name for file in stored]:
+        if envelope is None or stored is None:
             stored = list(map(stored_file, received_files(folder)))
-        if envelope is None:
             envelope = json.loads((folder / ENVELOPE).read_bytes())
         submission = submission_of(envelope, tuple(stored), waited, recovered=recovered)
         is_written = False

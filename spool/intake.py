@@ -25,7 +25,7 @@ from typing import Final
 from schemas.filename import is_safe
 from spool import leftovers
 from spool.files import make_folder, size_of, sync_folder
-from spool.in_use import HUNG_SECONDS, InUse
+from spool.in_use import HUNG_SECONDS, InUse, MailboxLock
 from spool.inbox_room import InboxRoom
 from spool.mailbox import INBOXES, Entry, Mailbox, MailboxRefusal, Room, Trouble, check_name, entry_of
 from spool.quota import Quota
@@ -60,11 +60,9 @@ class Intake(Settling):
         """Let other limits count for uploads that begin from now on, and for the bytes that a sender has waiting."""
         self._room.take_over(limits)
 
-    @contextmanager
-    def locked(self, mailbox: Mailbox) -> Iterator[None]:
+    def locked(self, mailbox: Mailbox) -> MailboxLock:
         """Hold ``mailbox`` so that no file of it comes, goes or is renamed meanwhile."""
-        with self._in_use.lock(mailbox):
-            yield
+        return self._in_use.lock(mailbox)
 
     def check(self, mailbox: Mailbox) -> None:
         """See that ``mailbox``, which the caller holds, is not held by others by now; raises OSError if it is."""

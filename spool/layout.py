@@ -71,7 +71,13 @@ class Layout:
 
 @lru_cache(_REMEMBERED)
 def _set_folder(folder: Path, name: str) -> Path:
-    return folder / f"set-{set_key(name)}"
+    return _folder_of(folder, set_key(name))
+
+
+@lru_cache(_REMEMBERED)
+def _folder_of(folder: Path, key: str) -> Path:
+    # The same object for every file of a set: it knows already how it is written.
+    return folder / f"set-{key}"
 
 
 @lru_cache(_REMEMBERED)

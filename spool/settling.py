@@ -8,7 +8,7 @@ disk, 0640 from then on.  After a power cut a file with 0600 may have its length
 import os
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,10 @@ UNSETTLED: Final = 0o600
 _SETTLED: Final = 0o640
 _READ_ONLY: Final = 0o440
 
-Fingerprints = frozenset[tuple[int, int, int]]
+Fingerprint = tuple[int, int, int]
+Fingerprints = frozenset[Fingerprint]
+Seen = Mapping[str, Fingerprint]
+"""Files that are there, by their names."""
 
 
 def unsettle(path: Path) -> None:
@@ -84,7 +87,7 @@ class Settling(Layout, ABC):
     """How what waits in the inboxes gets onto the disk."""
 
     @abstractmethod
-    def locked(self, mailbox: Mailbox) -> AbstractContextManager[None]:
+    def locked(self, mailbox: Mailbox) -> AbstractContextManager[object]:
         """Hold ``mailbox`` so that no file of it comes, goes or is renamed meanwhile."""
 
     @abstractmethod
@@ -178,12 +181,12 @@ def secured(folder: Path, name: str, synced: Fingerprints) -> StoredFile:
         os.close(descriptor)
 
 
-def fingerprint(facts: os.stat_result) -> tuple[int, int, int]:
+def fingerprint(facts: os.stat_result) -> Fingerprint:
     """What tells a file from every other, and from itself once it was written to."""
     return facts.st_ino, facts.st_mtime_ns, facts.st_size
 
 
-def fingerprints(folder: Path, names: Iterable[str]) -> list[tuple[int, int, int]]:
+def fingerprints(folder: Path, names: Iterable[str]) -> list[Fingerprint]:
     """Those of files that are there."""
     return [fingerprint(os.lstat(f"{folder}/{name}")) for name in names]
 

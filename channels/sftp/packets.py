@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from asyncssh.constants import MSG_CHANNEL_DATA
+from asyncssh.constants import MSG_CHANNEL_DATA, MSG_IGNORE
 from asyncssh.crypto.cipher import GCMCipher
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,6 +18,8 @@ BLOCK: Final = 16
 LEAST_PADDING: Final = 4
 HEAD: Final = struct.Struct(">BBLL")
 """Of a packet of data: length of the padding, type, channel, length."""
+_SAYS_NOTHING: Final = struct.Struct(">BBL")
+"""Of a packet that says nothing: length of the padding, type, length."""
 PIECE: Final = 4096
 """Of fewer bytes a copy is kept, that many tiny pieces keep no packets alive."""
 
@@ -86,14 +88,17 @@ class Gcm(GCMCipher):
 class Batch:
     """The data of packets that came together, which their channel is handed together.
 
+    Between them may be packets that say nothing (RFC 4253, 11.2): some clients send one before each packet.
+
     Args:
         find: answers the channel of a number; None if it takes no data.
     """
 
-    __slots__ = ("_channel", "_count", "_find", "_number", "_pieces", "_room", "_size")
+    __slots__ = ("_channel", "_count", "_find", "_idle", "_number", "_pieces", "_room", "_size")
 
     def __init__(self, find: Callable[[int], Taker | None]) -> None:
         self._count = 0
+        self._idle = 0
         self._find = find
         self._channel: Taker | None = None
         self._number = -1
@@ -102,10 +107,15 @@ class Batch:
         self._pieces: list[Piece] = []
 
     def add(self, packet: bytes) -> bool:
-        """Take the data of ``packet``; false if it has none for which there is room, or if anything is odd about it."""
+        """Take the data of ``packet``, or that it says nothing.
+
+        False if it has data for which there is no room, says anything else, or if anything is odd about it.
+        """
         if len(packet) < HEAD.size:
             return False
         padding, kind, number, size = HEAD.unpack_from(packet)
+        if kind == MSG_IGNORE:
+            return self._pass_over(packet)
         end = HEAD.size + size
         if kind != MSG_CHANNEL_DATA or padding < LEAST_PADDING or end + padding != len(packet):
             return False
@@ -119,6 +129,12 @@ class Batch:
         self._count += 1
         return True
 
+    def _pass_over(self, packet: bytes) -> bool:
+        padding, _, size = _SAYS_NOTHING.unpack_from(packet)
+        is_whole = padding >= LEAST_PADDING and _SAYS_NOTHING.size + size + padding == len(packet)
+        self._idle += is_whole
+        return bool(is_whole)
+
     def _turn_to(self, number: int, size: int) -> bool:
         """See whether there is room for ``size`` bytes of a channel, which what came before may have changed."""
         self._hand_on()
@@ -128,11 +144,14 @@ class Batch:
         self._channel, self._number, self._room = channel, number, channel.room
         return True
 
-    def hand_on(self) -> int:
-        """Give their channels what was taken for them; answers from how many packets since the last time."""
+    def hand_on(self) -> tuple[int, int]:
+        """Give their channels what was taken for them.
+
+        Answers from how many packets since the last time, and how many there were that said nothing.
+        """
         self._hand_on()
-        count, self._count = self._count, 0
-        return count
+        counts, self._count, self._idle = (self._count, self._idle), 0, 0
+        return counts
 
     def _hand_on(self) -> None:
         pieces, size, channel = self._pieces, self._size, self._channel

@@ -129,8 +129,9 @@ class Connection(asyncssh.SSHServerConnection):
                 is_odd = True
             else:
                 start = end
-        if count := batch.hand_on():
-            self._recv_seq = (self._recv_seq + count) & _SEQUENCE
+        count, idle = batch.hand_on()
+        self._recv_seq = (self._recv_seq + count + idle) & _SEQUENCE
+        if count:
             self._auth_final = True
         self._inpbuf = come[start:]
         return is_odd

@@ -130,7 +130,7 @@ class InDoubt(Custody):
     left = 1
 
     def _record(
-        self, folder: Path, waited: int = 0, envelope: Mapping[str, Any] | None = None, stored: Stored = ()
+        self, folder: Path, waited: int = 0, envelope: Mapping[str, Any] | None = None, stored: Stored | None = None
     ) -> None:
         if self.left:
             self.left -= 1
@@ -146,9 +146,9 @@ class NotNow(Custody):
         self.fault = fault
         self.left = 2
 
-    def take(self, folder: Path, origin: Any, synced: Any = frozenset()) -> str:
+    def take(self, folder: Path, origin: Any, synced: Any = frozenset(), seen: Any = None) -> str:
         """Fail, or take it."""
         if self.left:
             self.left -= 1
             raise self.fault
-        return super().take(folder, origin, synced)
+        return super().take(folder, origin, synced, seen)

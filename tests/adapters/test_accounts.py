@@ -9,7 +9,7 @@ from gateway import accounts, parties
 from gateway.accounts import UnknownKeyError, UnknownUserError
 from gateway.parties import UnknownSenderError
 from gateway.registrations import Period
-from spool.journal import Journal
+from spool.journal import Journal, now
 from spool.tables import events
 from tests.adapters.gatehouse import add_sender
 from tests.adapters.sftp_door import SENDER
@@ -50,6 +50,29 @@ def test_keys_are_taken_in_their_time(users: Journal, at: int, taken: int) -> No
         for line, period in zip(LINES, (Period(5, 8), Period(6, 9), Period(7, 10)), strict=True):
             accounts.add_key(connection, USER, line, period)
         assert taken == len(accounts.standing(connection, [USER], at)[USER].keys)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_of_several_users_each_has_its_own_keys(users: Journal, count: int) -> None:
+    """However many are asked for, at a moment as the clock has it."""
+    names = [f"payroll{number:02}" for number in range(1, count + 1)]
+    with users.write() as connection:
+        for name in names[1:]:
+            parties.add_user(connection, SENDER, name, ())
+        for name, line in zip(names, LINES, strict=False):
+            accounts.add_key(connection, name, line, Period(0, 2 * now()))
+        found = accounts.standing(connection, {*names, "nobody01"}, now())
+
+    assert {name: [line] for name, line in zip(names, LINES, strict=False)} == {
+        name: list(account.keys) for name, account in found.items() if account.keys
+    }
+    assert {*names} == {*found}
+
+
+def test_nobody_stands_when_nobody_is_asked_for(users: Journal) -> None:
+    """An empty list is no fault."""
+    with users.read() as connection:
+        assert accounts.standing(connection, (), now()) == {}
 
 
 def test_a_key_that_is_added_again_gets_other_dates(users: Journal) -> None:

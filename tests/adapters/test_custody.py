@@ -142,6 +142,24 @@ def test_what_was_synced_while_it_was_gathered_is_not_synced_again(
     assert 13 == len(ticket)
 
 
+def test_what_has_changed_since_it_was_seen_is_recorded_as_it_is(
+    gathered: Path, custody: Custody, journal: Journal
+) -> None:
+    """In its bytes, and with a file that came later."""
+    seen = {path.name: fingerprint(path.lstat()) for path in gathered.glob("[!.]*")}
+    data, later = gathered / f"FI.{_STEM}.1.1", gathered / f"FI.{_STEM}.1.2"
+    data.write_bytes(b"longer than it was before")
+    later.write_bytes(b"came later")
+
+    submission = loaded(journal, custody.take(gathered, _ORIGIN, frozenset(seen.values()), seen))
+    folder = custody.folder(submission.ticket, submission.received_at)
+
+    assert {*seen, later.name} == {file.name for file in submission.files}
+    assert {file.name: file.sha256 for file in submission.files} == {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("[!.]*")
+    }
+
+
 def test_without_the_journal_the_set_stays_where_it_was(gathered: Path, tmp_path: Path) -> None:
     """A failed commit takes nothing away: all files wait in the set's folder for another try."""
     with pytest.raises(JournalError):

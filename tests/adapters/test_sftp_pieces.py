@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from asyncssh.channel import SSHServerChannel
-from asyncssh.constants import FXP_READ, FXP_WRITE, MSG_CHANNEL_DATA, MSG_CHANNEL_EOF
+from asyncssh.constants import FXP_READ, FXP_WRITE, MSG_CHANNEL_DATA, MSG_CHANNEL_EOF, MSG_IGNORE
 from asyncssh.packet import Byte, String, UInt32, UInt64
 
 from channels.sftp.packets import PIECE, Batch, Piece
@@ -55,7 +55,7 @@ def test_what_comes_together_is_handed_on_together() -> None:
         batch.add(packet(data, number)) for data, number in [(b"a", 7), (b"b", 7), (b"", 7), (b"c", 8), (b"d", 7)]
     )
 
-    assert [5, 0] == [batch.hand_on(), batch.hand_on()]
+    assert [(5, 0), (0, 0)] == [batch.hand_on(), batch.hand_on()]
     assert ([[b"a", b"b"], [b"d"]], [[b"c"]]) == (channels[7].handed, channels[8].handed)
 
 
@@ -86,7 +86,62 @@ def test_an_odd_packet_is_not_taken(odd: bytes) -> None:
     batch = Batch({7: channel}.get)
 
     assert (True, False) == (batch.add(packet(b"before")), batch.add(odd))
-    assert (1, [[b"before"]]) == (batch.hand_on(), channel.handed)
+    assert ((1, 0), [[b"before"]]) == (batch.hand_on(), channel.handed)
+
+
+def ignored(data: bytes, padding: int = 4) -> bytes:
+    """A packet that says nothing, as it is when it was opened."""
+    return bytes((padding, MSG_IGNORE)) + String(data) + bytes(padding)
+
+
+def test_packets_that_say_nothing_are_passed_over() -> None:
+    """They are counted by themselves, and what comes before and after them is handed on together."""
+    channel = Narrow(100)
+    batch = Batch({7: channel}.get)
+    packets = [ignored(b""), packet(b"a"), ignored(b"x" * 50), packet(b"b"), ignored(b"")]
+    assert all(map(batch.add, packets))
+
+    assert [(2, 3), (0, 0)] == [batch.hand_on(), batch.hand_on()]
+    assert [[b"a", b"b"]] == channel.handed
+
+
+@pytest.mark.parametrize("odd", [ignored(b"data", padding=3), ignored(b"data") + b"x", ignored(b"data")[:-1]])
+def test_an_odd_packet_that_says_nothing_is_not_taken(odd: bytes) -> None:
+    """Nor counted: asyncssh judges it."""
+    batch = Batch({7: Narrow(100)}.get)
+
+    assert not batch.add(odd)
+    assert batch.hand_on() == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "odd", [(UInt32(5), b"less"), (String(b"more"), b"x"), ()], ids=["too short", "too long", "without its length"]
+)
+async def test_what_says_nothing_and_is_odd_ends_the_connection(house: House, odd: tuple[bytes, ...]) -> None:
+    """As asyncssh judges it."""
+    async with house.connect() as connection, connection.start_sftp_client() as client:
+        await client.listdir("IN")
+        connection.send_packet(MSG_IGNORE, *odd)
+        async with asyncio.timeout(20):
+            await connection.wait_closed()
+
+
+async def test_what_says_nothing_is_no_end_of_logging_in(house: House) -> None:
+    """After the first data nobody may log in again; packets that say nothing, however many, are counted and no more."""
+    async with house.connect() as connection:
+        (guest,) = house.door._present
+        assert isinstance(guest._conn, Connection)
+        before = guest._conn._recv_seq
+        for size in range(300):
+            connection.send_packet(MSG_IGNORE, String(bytes(size)))
+        async with asyncio.timeout(20):
+            while guest._conn._recv_seq < before + 300:  # noqa: ASYNC110 - nobody is told of them
+                await asyncio.sleep(0.01)
+        assert not guest._conn._auth_final
+
+        async with connection.start_sftp_client() as client:
+            await client.listdir("IN")
+        assert guest._conn._auth_final
 
 
 def test_tiny_pieces_keep_no_packets() -> None:
