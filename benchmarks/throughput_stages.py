@@ -45,7 +45,7 @@ _CALLS: Final = (
     ("gateway.reception", "Reception._gather", _CUSTODY),
     ("gateway.reception", "Reception._sweep", _CUSTODY),
     ("gateway.judging", "Judging._due", _CHECKS),
-    ("gateway.judge", "Judge.open_case", _CHECKS),
+    ("gateway.cases", "Cases.open", _CHECKS),
     ("gateway.pipeline", "Pipeline._record", _ANSWER),
     ("gateway.pipeline", "Pipeline._answer", _ANSWER),
     ("gateway.answer", "place_all", _ANSWER),

@@ -6,19 +6,18 @@ The checks run here; what they mean together is :mod:`gateway.verdict`'s.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import date
 from functools import partial
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from config.settings import Settings
-from gateway import circumstances, holders, message_profiles, parties, repeats
+from gateway import holders, message_profiles, repeats
 from gateway.assignments import content_rules, signed_part, trust_rules
+from gateway.cases import Case, Cases
 from gateway.examination import (
-    Anomalies,
     Content,
     ContentRules,
     RefusedSet,
@@ -30,76 +29,22 @@ from gateway.examination import (
     verify_part,
 )
 from gateway.one_trip import Owner, verify_and_validate
-from gateway.parties import Sender
 from gateway.register import disclosures, speaking
 from gateway.repeats import Repeat
-from gateway.scanning import ContentScanner, Scanned, subjects_of
+from gateway.scanning import ContentScanner, subjects_of
 from gateway.senders import NameRules, check_sender
 from gateway.signature_rules import signature_files
 from gateway.verdict import Check, UnfinishedJudgementError, decide
 from gateway.workers import Trip, Workers
-from schemas import catalogue
-from schemas.catalogue import Catalogue
 from schemas.codes import Code, Finding
-from schemas.filename import FileName, parse
 from schemas.inspection import Employer
 from signing.verify import Evidence, Fault
-from spool import submissions
 from spool.custody import Custody
 from spool.gather import SignatureFiles, set_findings
-from spool.holds import Hold
 from spool.journal import Journal, now
-from spool.submissions import State, StoredFile, Submission
+from spool.submissions import State
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Case:
-    """What is known of one submission while it is judged; each check adds what it found out."""
-
-    submission: Submission
-    sender: Sender
-    namesake: Submission | None
-    folder: Path
-    declarations: Path
-    types: Catalogue
-    withdrawn: bool = False
-    hold: Hold | None = None
-    dropped: bool = False
-    answered: bool = True
-    repeat: Repeat | None = None
-    evidence: list[Evidence | None] = field(default_factory=list)
-    fault: Fault | None = None
-    trip: Trip | None = None
-    scanned: list[Scanned] = field(default_factory=list)
-    validated: ValidatedSet | None = None
-    anomalies: Anomalies = field(default_factory=Anomalies)
-
-    @property
-    def received_at(self) -> datetime:
-        """The moment that everything is judged at, however long the judgement had to wait."""
-        return datetime.fromtimestamp(self.submission.received_at / 1_000_000, tz=UTC)
-
-    @property
-    def name(self) -> FileName:
-        """The name the set goes by; asked for only after it was found to be well formed."""
-        name = parse(self.submission.name)
-        if not isinstance(name, FileName):
-            raise TypeError("the name was not checked")
-        return name
-
-    @property
-    def declared(self) -> ValidatedSet:
-        """What the validation found; asked for only after it found nothing wrong."""
-        if self.validated is None:
-            raise UnfinishedJudgementError("nothing was validated")
-        return self.validated
-
-    @property
-    def parts(self) -> list[StoredFile]:
-        """The FI files, in the order of their part numbers."""
-        return [file for file in self.submission.files if file.name.startswith("FI.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +62,9 @@ class Judge:
     """Judges submissions with the settings and the register as they are at the moment of judging."""
 
     def __init__(self, settings: Settings, journal: Journal, custody: Custody, workers: Workers) -> None:
+        self.cases = Cases(settings, journal, custody)
         self._settings = settings
         self._journal = journal
-        self._custody = custody
         self._workers = workers
         self._scanner = ContentScanner(settings.scanner)
         self._checks: dict[Check, Callable[[Case], Awaitable[tuple[Finding, ...]]]] = {
@@ -131,28 +76,6 @@ class Judge:
             Check.VALIDATION: self._validation,
             Check.MANDATES: self._mandates,
         }
-
-    def open_case(self, ticket: str) -> Case | None:
-        """The case of ``ticket``, or None if it has a verdict already.  Blocks on journal and disk.
-
-        Raises:
-            TypesUnusable: the site's own types of message can't be read now.
-        """
-        with self._journal.read() as connection:
-            submission = submissions.load(connection, ticket)
-            if submission is None or submission.state not in submissions.OPEN_STATES:
-                return None
-            sender = parties.find_sender(connection, submission.sender)
-            about = circumstances.of(connection, submission)
-        if sender is None:
-            raise LookupError("the sender of a submission is not registered")
-        sender = message_profiles.as_user(sender, submission, self._settings.mq.profiles)
-        folder = self._custody.folder(ticket, submission.received_at)
-        declarations = self._settings.spool.path / "declarations" / ticket
-        types = catalogue.current(self._settings.schemas.folder)
-        case = Case(submission, sender, about.namesake, folder, declarations, types, withdrawn=about.withdrawn)
-        case.hold, case.dropped, case.answered = about.hold, about.dropped, about.answered
-        return case
 
     async def judge(self, case: Case) -> Verdict:
         """Run the checks until one finds something, and decide.

@@ -6,8 +6,9 @@ a person to look at.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -16,6 +17,7 @@ from structlog.contextvars import bound_contextvars
 
 from config.errors import TemporaryError
 from config.settings import Judging as JudgingRules
+from gateway.cases import Case
 from gateway.judge import Verdict
 from gateway.pipeline import Pipeline
 from gateway.rounds import IDLE, Round, trouble
@@ -33,6 +35,22 @@ log = structlog.get_logger()
 _SECOND: Final = 1_000_000
 _SOON: Final = 0.05
 _FOR_EVER: Final = 2**63
+_FRESH: Final = 1.0
+"""For so many seconds a case may wait as it was opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """What is due, with the ``cases`` that were opened at a moment, and seconds until more may be."""
+
+    tickets: Sequence[str]
+    cases: Mapping[str, Case]
+    pause: float
+    opened_at: float
+
+    def case(self, ticket: str) -> Case | None:
+        """Its case; None if it was not opened, or so long ago that something may bear on it since."""
+        return self.cases.get(ticket) if time.monotonic() - self.opened_at < _FRESH else None
 
 
 class Judging:
@@ -73,14 +91,14 @@ class Judging:
         """
         if len(self._running) >= self._most:
             return IDLE  # each that ends rings
-        tickets, pause = await asyncio.to_thread(self._due)
-        for ticket in tickets:
+        due = await asyncio.to_thread(self._due, frozenset(self._running))
+        for ticket in due.tickets:
             if ticket not in self._running:
                 await self._slots.acquire()
-                task = asyncio.create_task(self._judge_one(ticket))
+                task = asyncio.create_task(self._judge_one(ticket, due.case(ticket)))
                 self._running[ticket] = task
                 task.add_done_callback(partial(self._finished, ticket))
-        return pause
+        return due.pause
 
     async def stop(self) -> None:
         """Give up the judgements in progress; they begin anew when the gateway starts again."""
@@ -96,20 +114,23 @@ class Judging:
         self._slots.release()
         self._ring(Round.JUDGE)
 
-    def _due(self) -> tuple[list[str], float]:
+    def _due(self, running: Collection[str]) -> "_Due":
         # Alone it may ask for more than it begins with at once; what others could judge stays theirs.
-        limit = 8 * self._rules.workers + len(self._running)
-        waiting = None if self._shift is None else self._shift.claim(self._most, self._last, tuple(self._running))
+        limit = 8 * self._rules.workers + len(running)
+        waiting = None if self._shift is None else self._shift.claim(self._most, self._last, tuple(running))
         with self._pipeline.journal.read() as connection:
             at = leases.clock(connection)
             if waiting is None:
                 waiting = claims.due(connection, at, limit, after=self._last)
             next_due = submissions.next_due(connection, at)
+            tickets = [one.ticket for one in waiting]
+            # What is judged just now may have its verdict by the time that its turn would come again.
+            cases = self._pipeline.open_plain(connection, [one for one in tickets if one not in running])
         if waiting:
             self._last = waiting[-1].sender
         is_soon = self._was_set_back(at)
         pause = IDLE if next_due is None else (next_due - at) / _SECOND
-        return [one.ticket for one in waiting], _SOON if is_soon else max(_SOON, pause)
+        return _Due(tickets, cases, _SOON if is_soon else max(_SOON, pause), time.monotonic())
 
     def _was_set_back(self, at: int) -> bool:
         """Whether the clock was, or may have been before the start; what waits by the old one is due at once then."""
@@ -121,10 +142,10 @@ class Judging:
         self._ahead = ahead
         return was_set_back
 
-    async def _judge_one(self, ticket: str) -> None:
+    async def _judge_one(self, ticket: str, case: Case | None) -> None:
         with bound_contextvars(ticket=ticket):
             try:
-                verdict = await self._pipeline.settle(ticket)
+                verdict = await self._pipeline.settle(ticket, case)
             except TemporaryError as fault:
                 await self._keep(ticket, f"{type(fault).__name__}: {fault}", fault=fault)
             except (PermissionError, FileNotFoundError) as fault:

@@ -27,9 +27,10 @@ from config.errors import TemporaryError
 from config.messages import Routing
 from gateway import answer, forward, holding, repeats
 from gateway.answer import COMPRESS_ABOVE_BYTES, Desk, SignedAnswer, Told
+from gateway.cases import Case
 from gateway.evidence import evidence_facts
 from gateway.forward import Accepted
-from gateway.judge import Case, Judge, Verdict
+from gateway.judge import Judge, Verdict
 from gateway.register import disclosures
 from gateway.scanning import scan_facts
 from gateway.timestamping import Stamping
@@ -64,13 +65,20 @@ class Pipeline:
         """What is made to go out is made with this."""
         return Desk(self.keys, self.zone, self.journal, self.compress_above)
 
-    async def settle(self, ticket: str) -> Verdict | None:
+    def open_plain(self, connection: Connection, tickets: Sequence[str]) -> dict[str, Case]:
+        """The cases of those that nothing bears on but themselves, by ticket, for :meth:`settle`."""
+        return self.judge.cases.open_plain(connection, tickets)
+
+    async def settle(self, ticket: str, case: Case | None = None) -> Verdict | None:
         """Judge one submission and record what follows; None if it has a verdict already.
+
+        Its ``case`` is opened, unless it was just now.
 
         Raises:
             TemporaryError, WorkerFailedError: no verdict can be made just now.
         """
-        case = await asyncio.to_thread(self.judge.open_case, ticket)
+        if case is None:
+            case = await asyncio.to_thread(self.judge.cases.open, ticket)
         if case is None:
             return None
         if case.hold is not None:

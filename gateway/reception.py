@@ -19,6 +19,7 @@ import structlog
 
 from config.errors import TemporaryError
 from gateway import parties
+from gateway.lane import Lane
 from gateway.log_of_submissions import report_recovered, report_taken
 from gateway.signature_rules import signature_files
 from spool.custody import Custody, CustodyDoubtfulError, Origin
@@ -68,6 +69,7 @@ class Reception:
         self._journal = journal
         self.patience = patience
         self._taken = taken
+        self._lane = Lane()
         self._closing = threading.Event()
         self._uploaders: dict[Path, str] = {}
         self._looked_at: dict[Path, _Look] = {}
@@ -98,7 +100,7 @@ class Reception:
         Raises:
             CustodyFailedError: it could not be taken.  The file is gone again: sending it once more is enough.
         """
-        ticket = await asyncio.to_thread(self._gather, mailbox, username, name, since)
+        ticket = await asyncio.to_thread(self._lane.go, self._gather, mailbox, username, name, since)
         if ticket is not None:
             report_taken(ticket, mailbox, name, since)
             self._taken()
@@ -203,7 +205,8 @@ class Reception:
 
     def _settled(self, mailbox: Mailbox, folders: list[Path]) -> dict[Path, int]:
         """Those into which no file came just now, on the disk, and when that was."""
-        quiet = [folder for folder in folders if _is_quiet(folder)]
+        late = time.time() - _QUIET_SECONDS
+        quiet = [folder for folder in folders if _changed_at(folder) / _NANO <= late]
         for folder in quiet:
             with _told(mailbox), self._intake.locked(mailbox):
                 self._note_uploader(folder)
@@ -281,10 +284,6 @@ def _told(mailbox: Mailbox) -> Iterator[None]:
         yield
     except (OSError, TemporaryError) as fault:
         log.error("custody.failed", fault=type(fault).__name__, sender=mailbox.sender, directory=mailbox.directory)
-
-
-def _is_quiet(folder: Path) -> bool:
-    return time.time() - _changed_at(folder) / _NANO >= _QUIET_SECONDS
 
 
 def _changed_at(folder: Path) -> int:

@@ -7,8 +7,9 @@ from typing import Any, cast
 import pytest
 
 from gateway import holding
+from gateway.cases import Case
 from gateway.cli.why import explain, look
-from gateway.judge import Case, Verdict
+from gateway.judge import Verdict
 from gateway.parties import Sender, SignatureProfile
 from gateway.pipeline import Pipeline
 from gateway.register.actor import Operator, Refusal

@@ -31,7 +31,11 @@ class FailingPipeline:
         self.journal = journal
         self.fault = fault
 
-    async def settle(self, ticket: str) -> None:
+    def open_plain(self, connection: object, tickets: object) -> dict[str, object]:
+        """Open none."""
+        return {}
+
+    async def settle(self, ticket: str, case: object) -> None:
         """Fail."""
         raise self.fault
 

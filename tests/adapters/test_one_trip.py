@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from config.scanner import Scanner
 from config.settings import Settings
 from gateway import one_trip
+from gateway.cases import Case
 from gateway.examination import ContentRules, SignedPart, TrustRules
-from gateway.judge import Case, Judge
+from gateway.judge import Judge
 from gateway.one_trip import Owner, verify_and_validate
 from gateway.openings import Channel, Opening
 from gateway.parties import Sender, SignatureProfile

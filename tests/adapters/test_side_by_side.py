@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 
 from config.roles import Role
-from gateway.judge import Case, Verdict
+from gateway.cases import Case
+from gateway.judge import Verdict
 from gateway.parties import Sender, SignatureProfile
 from gateway.pipeline import Pipeline
 from gateway.repeats import EarlierUndecidedError, check_repeats

@@ -5,7 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.judge import Case, Verdict
+from gateway.cases import Case
+from gateway.judge import Verdict
 from gateway.parties import Sender, SignatureProfile
 from gateway.pipeline import Pipeline, WithdrawnMeanwhileError
 from spool import submissions

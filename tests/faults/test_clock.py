@@ -37,7 +37,11 @@ class Failing:
         self.journal = journal
         self.asked = 0
 
-    async def settle(self, ticket: str) -> None:
+    def open_plain(self, connection: object, tickets: object) -> dict[str, object]:
+        """Open none."""
+        return {}
+
+    async def settle(self, ticket: str, case: object) -> None:
         """Fail."""
         self.asked += 1
         raise TemporaryError("no fresh list")
