@@ -1,6 +1,7 @@
 """What is known of a submission when it comes to be judged, and where is it from?"""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -113,11 +114,13 @@ class Cases:
         found, at = {}, now()
         sender_of = cache(partial(parties.find_sender, connection))
         for ticket in tickets:
-            submission = _without_verdict(connection, ticket)
-            if submission is None or not holds.is_plain(connection, submission, at):
-                continue
-            if (sender := sender_of(submission.sender)) is not None:
-                found[ticket] = self._case(submission, sender, Circumstances(), types)
+            # What the journal has of one may make no sense: that is its own trouble, and not the others'.
+            with suppress(LookupError, ValueError, TypeError):
+                submission = _without_verdict(connection, ticket)
+                if submission is None or not holds.is_plain(connection, submission, at):
+                    continue
+                if (sender := sender_of(submission.sender)) is not None:
+                    found[ticket] = self._case(submission, sender, Circumstances(), types)
         return found
 
     def _case(self, submission: Submission, sender: Sender, about: Circumstances, types: Catalogue) -> Case:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import sqlalchemy as sa
 
 from config.settings import SchemaFolder, Settings
 from gateway import parties
@@ -12,7 +13,7 @@ from gateway.cases import Cases
 from gateway.parties import Sender, SignatureProfile
 from schemas import catalogue
 from schemas.catalogue import TypesUnusable
-from spool import holds, submissions
+from spool import holds, submissions, tables
 from spool.custody import Custody
 from spool.holds import Selection, Word
 from spool.journal import Journal
@@ -20,6 +21,7 @@ from spool.submissions import State, Submission
 
 pytestmark = pytest.mark.every_database
 
+SENDERS, ALL = tables.senders.c, tables.submissions.c
 STEM = "DIMN.123456.20261121.0000{}.R"
 TICKETS = tuple("ABCDE")
 
@@ -85,3 +87,17 @@ def test_types_that_cannot_be_read_are_told_of_each(
     assert {} == opened(cases, journal)
     with pytest.raises(TypesUnusable):
         cases.open("A")
+
+
+def test_what_makes_no_sense_is_nobody_elses_trouble(cases: Cases, journal: Journal) -> None:
+    """The journal says of one submission, and of one sender, what nobody has ever written."""
+    with journal.write() as connection:
+        parties.add_sender(connection, Sender("654321", SignatureProfile.DETACHED, "RTS", ("*",), active=True))
+        submissions.add(connection, replace(submission("nobody", 9), sender="654321"))
+        connection.execute(sa.update(tables.senders).where(SENDERS.number == "654321").values(signature="none such"))
+        connection.execute(sa.update(tables.submissions).where(ALL.ticket == "C").values(state="none such"))
+
+    assert {"A", "B", "D", "E"} == opened(cases, journal).keys()
+    for ticket in ("C", "nobody"):
+        with pytest.raises(ValueError, match="none such"):
+            cases.open(ticket)
