@@ -7,10 +7,10 @@ all.  But a disk may be slow, or a mailbox be held by another host: who has wait
 
 import threading
 from collections.abc import Callable
-from typing import Final, ParamSpec, TypeVar
+from typing import Final, TypeVar
 
-_Asked = ParamSpec("_Asked")
 _Answer = TypeVar("_Answer")
+Leave = Callable[[], None]
 
 _PATIENCE: Final = 0.1
 
@@ -26,11 +26,20 @@ class Lane:
         self._patience = patience
         self._taken = threading.Lock()
 
-    def go(self, work: Callable[_Asked, _Answer], *args: _Asked.args, **kwargs: _Asked.kwargs) -> _Answer:
-        """What ``work`` answers, or raises, when those before are done, or it has waited long enough for them."""
-        is_alone = self._taken.acquire(timeout=self._patience)
-        try:
-            return work(*args, **kwargs)
-        finally:
-            if is_alone:
+    def go(self, work: Callable[[Leave], _Answer]) -> _Answer:
+        """What ``work`` answers, or raises, when those before are out, or it has waited long enough for them.
+
+        It is given what to call once it is in nobody's way any more; calling that again is harmless.
+        """
+        is_in = self._taken.acquire(timeout=self._patience)
+
+        def leave() -> None:
+            nonlocal is_in
+            if is_in:
+                is_in = False
                 self._taken.release()
+
+        try:
+            return work(leave)
+        finally:
+            leave()

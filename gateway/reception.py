@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
@@ -19,7 +20,7 @@ import structlog
 
 from config.errors import TemporaryError
 from gateway import parties
-from gateway.lane import Lane
+from gateway.lane import Lane, Leave
 from gateway.log_of_submissions import report_recovered, report_taken
 from gateway.signature_rules import signature_files
 from spool.custody import Custody, CustodyDoubtfulError, Origin
@@ -100,12 +101,12 @@ class Reception:
         Raises:
             CustodyFailedError: it could not be taken.  The file is gone again: sending it once more is enough.
         """
-        ticket = await asyncio.to_thread(self._lane.go, self._gather, mailbox, username, name, since)
+        ticket = await asyncio.to_thread(self._lane.go, partial(self._gather, mailbox, username, name, since))
         if ticket is not None:
             report_taken(ticket, mailbox, name, since)
             self._taken()
 
-    def _gather(self, mailbox: Mailbox, username: str, name: str, since: float | None) -> str | None:
+    def _gather(self, mailbox: Mailbox, username: str, name: str, since: float | None, leave: Leave) -> str | None:
         folder = self._intake.set_folder(mailbox, name)
         synced = self._prepare(mailbox, name, folder)
         with self._intake.locked(mailbox):
@@ -120,7 +121,7 @@ class Reception:
                         self._note_uploader(folder)
                         self._intake.settle_all(mailbox, folder)
                     return None
-                return self._take(folder, names, Origin("sftp", mailbox, username, since=since), synced)
+                return self._take(folder, names, Origin("sftp", mailbox, username, since=since, moved=leave), synced)
             except (OSError, TemporaryError) as fault:
                 self._take_back(mailbox, name)
                 raise CustodyFailedError("custody could not be taken") from fault

@@ -43,8 +43,6 @@ ENVELOPE: Final = ".envelope.json"
 COMPARED: Final = ".compared.json"
 """The days that were compared with the journal at a start, as they were then."""
 _TICK: Final = 2_000_000_000
-_SECOND: Final = 1_000_000
-
 Stored = Sequence[StoredFile]
 
 
@@ -54,6 +52,7 @@ class Origin:
 
     Of messages also ``message_ids``, by the names of the files they brought, and what the door ``found`` wrong with
     them, as code and words.  The sender waits ``since`` then (`time.monotonic`) for its OK; None if nobody waits.
+    ``moved`` is called when the files are where they stay, and the journal alone is left, whose commit may be shared.
     """
 
     channel: str
@@ -62,11 +61,12 @@ class Origin:
     message_ids: Mapping[str, str] = field(default_factory=dict)
     found: tuple[tuple[str, str], ...] = ()
     since: float | None = None
+    moved: Callable[[], object] = field(default=bool, compare=False)
 
     @property
     def waited(self) -> int:
         """For how many microseconds the sender has waited by now."""
-        return 0 if self.since is None else int((time.monotonic() - self.since) * _SECOND)
+        return 0 if self.since is None else int((time.monotonic() - self.since) * 1_000_000)
 
 
 class CustodyDoubtfulError(TemporaryError):
@@ -124,6 +124,7 @@ class Custody:
             # Only what is here nobody changes: this host may have stood still for so long that others held the mailbox.
             if (found := received_names(target)) != names or fingerprints(target, names) != before:
                 stored = [secured(target, name, frozenset()) for name in found]
+            origin.moved()
             self._record(target, waited, envelope, stored)
         except CustodyDoubtfulError:
             self._doubts[target] = likeness
@@ -193,8 +194,7 @@ class Custody:
             envelope = json.loads((self.folder(ticket, received_at) / ENVELOPE).read_bytes())
         except FileNotFoundError:
             return {}
-        known: Mapping[str, str] = envelope.get("message_ids", {})
-        return known
+        return dict(envelope.get("message_ids", {}))
 
     def is_recorded(self, ticket: str) -> bool | None:
         """Whether the journal has ``ticket``; None if it cannot say.

@@ -1,10 +1,19 @@
 """Threads that go one after the other, as long as none of them is slow."""
 
 import threading
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from gateway.lane import Lane
+
+
+def do(leave: Callable[[], None]) -> str:
+    """Leave, twice, and answer."""
+    leave()
+    leave()
+    return "done"
 
 
 def test_one_goes_after_the_other() -> None:
@@ -12,7 +21,7 @@ def test_one_goes_after_the_other() -> None:
     lane, together = Lane(patience=30.0), threading.Barrier(8)
     inside, most, done = 0, 0, list[int]()
 
-    def work(number: int) -> None:
+    def work(number: int, _leave: Callable[[], None]) -> None:
         nonlocal inside, most
         inside += 1
         most = max(most, inside)
@@ -26,9 +35,9 @@ def test_one_goes_after_the_other() -> None:
         together.wait()
         if number % 2:
             with pytest.raises(ZeroDivisionError):
-                lane.go(work, number)
+                lane.go(partial(work, number))
         else:
-            lane.go(work, number)
+            lane.go(partial(work, number))
 
     threads = [threading.Thread(target=come, args=(number,)) for number in range(8)]
     for thread in threads:
@@ -43,16 +52,33 @@ def test_nobody_waits_long_for_a_slow_one() -> None:
     """Others go beside it, also while it never ends; afterwards it is one after the other again."""
     lane, hangs, go_on = Lane(patience=0.01), threading.Event(), threading.Event()
 
-    def hang() -> None:
+    def hang(_leave: Callable[[], None]) -> None:
         hangs.set()
         go_on.wait(30)
 
     slow = threading.Thread(target=lane.go, args=(hang,))
     slow.start()
     assert hangs.wait(30)
-    assert [4, 4] == [lane.go(len, "word") for _ in range(2)]
+    assert ["done", "done"] == [lane.go(do) for _ in range(2)]
     go_on.set()
     slow.join()
 
-    assert 4 == lane.go(len, "word")
+    assert lane.go(do) == "done"
     assert not lane._taken.locked()
+
+
+def test_who_has_left_is_in_nobodys_way() -> None:
+    """The next one goes while the first is still at what comes after."""
+    lane, left, go_on = Lane(patience=30.0), threading.Event(), threading.Event()
+
+    def stay(leave: Callable[[], None]) -> None:
+        leave()
+        left.set()
+        go_on.wait(30)
+
+    first = threading.Thread(target=lane.go, args=(stay,))
+    first.start()
+    assert left.wait(30)
+    assert lane.go(do) == "done"
+    go_on.set()
+    first.join()
