@@ -68,11 +68,20 @@ class _Values(pickle.Unpickler):
 
 
 class _Made(NamedTuple):
-    """A kind, or a member of an enumeration, as it was: its attributes, and of a kind the names it goes by."""
+    """A kind, or a member of an enumeration, as it was: its attributes and class, and of a kind its names and bases."""
 
     thing: Any
     attributes: dict[str, Any]
-    names: tuple[str, str] | None
+    of: type
+    named: "_Named | None"
+
+
+class _Named(NamedTuple):
+    """What a kind goes by, and what it is built on."""
+
+    name: str
+    qualified: str
+    bases: tuple[type, ...]
 
 
 _known: Final[dict[type, tuple[_Made, ...]]] = {}
@@ -84,12 +93,12 @@ def _know(kind: type) -> None:
         _known[kind] = ()
     elif kind not in _known:
         members: Iterable[Enum] = kind.__members__.values() if issubclass(kind, Enum) else ()
-        of_members = (_Made(member, dict(vars(member)), None) for member in members)
-        _known[kind] = (_Made(kind, dict(vars(kind)), _names(kind)), *of_members)
+        of_members = (_Made(member, dict(vars(member)), type(member), None) for member in members)
+        _known[kind] = (_Made(kind, dict(vars(kind)), type(kind), _named(kind)), *of_members)
 
 
-def _names(thing: Any) -> tuple[str, str] | None:
-    return (thing.__name__, thing.__qualname__) if isinstance(thing, type) else None
+def _named(kind: type) -> _Named:
+    return _Named(kind.__name__, kind.__qualname__, kind.__bases__)
 
 
 def _put_right(made: _Made) -> None:
@@ -97,7 +106,9 @@ def _put_right(made: _Made) -> None:
     if _Watch((made,)).is_as_before():
         return
     thing, before, after = made.thing, made.attributes, dict(vars(made.thing))
-    if made.names is None:
+    if type(thing) is not made.of:
+        thing.__class__ = made.of
+    if made.named is None:
         vars(thing).clear()
         vars(thing).update(before)
         return
@@ -106,8 +117,8 @@ def _put_right(made: _Made) -> None:
             delattr(thing, name)
         elif before[name] is not after.get(name):
             setattr(thing, name, before[name])
-    if made.names != _names(thing):
-        thing.__name__, thing.__qualname__ = made.names
+    if made.named != _named(thing):
+        thing.__name__, thing.__qualname__, thing.__bases__ = made.named
 
 
 class _Watch:
@@ -119,8 +130,9 @@ class _Watch:
         self._sizes = [len(each.attributes) for each in made]
         self._keys = [name for each in made for name in each.attributes]
         self._values = [value for each in made for value in each.attributes.values()]
-        self._kinds = [each.thing for each in made if each.names is not None]
-        self._names = [each.names for each in made if each.names is not None]
+        self._of = [each.of for each in made]
+        self._kinds = [each.thing for each in made if each.named is not None]
+        self._named = [each.named for each in made if each.named is not None]
 
     def is_as_before(self) -> bool:
         """Whether each has the very attributes that it had, in their order: one that is set anew stays in its place."""
@@ -130,7 +142,8 @@ class _Watch:
             [len(attributes) for attributes in now] == self._sizes
             and all(map(is_, self._keys, chain.from_iterable(now)))
             and all(map(is_, self._values, chain.from_iterable([attributes.values() for attributes in now])))
-            and [(kind.__name__, kind.__qualname__) for kind in self._kinds] == self._names
+            and all(map(is_, self._of, map(type, self._things)))
+            and [(kind.__name__, kind.__qualname__, kind.__bases__) for kind in self._kinds] == self._named
         )
 
 

@@ -18,6 +18,7 @@ from gateway import one_trip
 from gateway.worker_answers import _PLAIN, StrangeAnswerError, read_answer
 from gateway.worker_process import Answer
 from schemas.codes import Code, Finding
+from schemas.filename import Prefix
 from schemas.inspection import Employer
 from signing.evidence import Fault, Reason
 
@@ -110,6 +111,23 @@ def test_a_member_keeps_its_attributes_where_all_of_them_were_replaced() -> None
     with pytest.raises(StrangeAnswerError):
         read_answer(body)
     assert before == dict(vars(Code.CANCELLED))
+
+
+def test_no_member_becomes_one_of_another_enumeration() -> None:
+    """Its class is no attribute of its own, and can be set like one."""
+    member = f"c{Code.__module__}\nCode\n".encode() + pickle.dumps((Code.CANCELLED.value,), 0).removesuffix(b".") + b"R"
+    with pytest.raises(StrangeAnswerError):
+        read_answer(member + pickle.dumps((None, {"__class__": Prefix}), 0).removesuffix(b".") + b"b.")
+    assert type(Code.CANCELLED) is Code
+    assert Code(Code.CANCELLED.value) is Code.CANCELLED
+
+
+def test_no_enumeration_is_built_on_another() -> None:
+    """Nor are its bases one of its attributes."""
+    before = Prefix.__bases__
+    with pytest.raises((StrangeAnswerError, TypeError)):
+        read_answer(changing(Prefix, __bases__=(Code,)))
+    assert before == Prefix.__bases__
 
 
 @pytest.mark.parametrize("kind", sorted(_PLAIN, key=str))
