@@ -118,6 +118,7 @@ class Judging:
         # Alone it may ask for more than it begins with at once; what others could judge stays theirs.
         limit = 8 * self._rules.workers + len(running)
         waiting = None if self._shift is None else self._shift.claim(self._most, self._last, tuple(running))
+        opened_at = time.monotonic()
         with self._pipeline.journal.read() as connection:
             at = leases.clock(connection)
             if waiting is None:
@@ -130,7 +131,7 @@ class Judging:
             self._last = waiting[-1].sender
         is_soon = self._was_set_back(at)
         pause = IDLE if next_due is None else (next_due - at) / _SECOND
-        return _Due(tickets, cases, _SOON if is_soon else max(_SOON, pause), time.monotonic())
+        return _Due(tickets, cases, _SOON if is_soon else max(_SOON, pause), opened_at)
 
     def _was_set_back(self, at: int) -> bool:
         """Whether the clock was, or may have been before the start; what waits by the old one is due at once then."""

@@ -154,6 +154,7 @@ def _alembic() -> Config:
 
 def migrate(journal: Journal) -> None:
     """Bring the schema up to date, in one transaction."""
+    journal.close()  # how it sorts can be said only to a connection that has not looked for anything yet
     try:
         with journal.write() as connection:
             sort_in_files(connection)

@@ -246,3 +246,15 @@ def test_after_a_migration_nothing_is_noted_in_files(journal: Journal) -> None:
 
     with journal.write() as connection:
         assert connection.exec_driver_sql("PRAGMA temp_store").scalar() == 2
+
+
+@pytest.mark.sqlite_only
+def test_a_journal_whose_making_was_cut_off_is_made_at_the_next_start(tmp_path: Path) -> None:
+    """A kill has left a file without anything in it."""
+    place = tmp_path / "cut.sqlite3"
+    place.touch()
+
+    journal = open_journal(place, upgrade=True)
+    with journal.write() as connection:
+        note(connection, None, "made")
+    journal.close()
